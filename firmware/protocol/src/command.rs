@@ -1,0 +1,134 @@
+//! What the host may ask. Every command is idempotent.
+
+use serde::{Deserialize, Serialize};
+
+/// Type number of a command; 128 and more, apart from records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum CommandType {
+    /// [`Command::Hello`]
+    Hello = 128,
+    /// [`Command::Ack`]
+    Ack = 129,
+    /// [`Command::Flush`]
+    Flush = 130,
+    /// [`Command::TimeSync`]
+    TimeSync = 131,
+    /// [`Command::Configure`]
+    Configure = 132,
+}
+
+/// Settings that last until the next boot; `None` leaves one as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Configuration {
+    /// A flow ends after so long without a frame; 0 = never.
+    pub idle_us: Option<u64>,
+    /// A flow's record is exported at this age; 0 = never.
+    pub active_us: Option<u64>,
+    /// A closed connection leaves after so long; 0 = never.
+    pub end_us: Option<u64>,
+    /// Live updates of a changed entry at most this often; 0 = none.
+    pub live_us: Option<u64>,
+}
+
+/// A request of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Says which version the host speaks; answered by the sensor's Hello.
+    Hello {
+        /// The host's major version.
+        major: u8,
+        /// The host's minor version.
+        minor: u8,
+    },
+    /// Finished records before `next` have arrived.
+    Ack {
+        /// Boot whose records are meant; another one is ignored.
+        boot_id: u32,
+        /// Sequence number of the next finished record expected.
+        next: u64,
+    },
+    /// Export everything, then the ledger with this number.
+    Flush {
+        /// Number, not 0; a repeated number is answered once.
+        id: u32,
+    },
+    /// Asks for the sensor's time; answered by a [`TimeReply`].
+    TimeSync {
+        /// Number that comes back.
+        id: u32,
+        /// The host's time, comes back unread.
+        host_us: u64,
+    },
+    /// Changes settings; answered by a [`CommandReply`].
+    Configure {
+        /// Number that comes back.
+        id: u32,
+        /// The settings.
+        set: Configuration,
+    },
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// This sensor cannot do it.
+    Unsupported,
+    /// A value is out of range.
+    BadValue,
+    /// The host speaks another major version.
+    BadVersion,
+    /// An outcome of a newer version.
+    Unknown(u8),
+}
+
+impl From<u8> for Outcome {
+    fn from(code: u8) -> Self {
+        match code {
+            0 => Self::Done,
+            1 => Self::Unsupported,
+            2 => Self::BadValue,
+            3 => Self::BadVersion,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+impl From<Outcome> for u8 {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => 0,
+            Outcome::Unsupported => 1,
+            Outcome::BadValue => 2,
+            Outcome::BadVersion => 3,
+            Outcome::Unknown(code) => code,
+        }
+    }
+}
+
+/// Answer to a command that has no record of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandReply {
+    /// Number of the command.
+    pub id: u32,
+    /// Its type ([`CommandType`] as a number).
+    pub command: u8,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Answer to [`Command::TimeSync`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeReply {
+    /// Number of the request.
+    pub id: u32,
+    /// The host's time out of the request.
+    pub host_us: u64,
+    /// Sensor time when the request was handled.
+    pub received_us: u64,
+    /// Sensor time when this answer was written.
+    pub sent_us: u64,
+}

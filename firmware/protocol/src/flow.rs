@@ -1,0 +1,202 @@
+//! Flow records.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{FlowKey, Side};
+
+/// Why a flow's record ended (EXACT.md 12). Carried as a number so that a
+/// newer sensor's reason stays readable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
+pub enum EndReason {
+    /// Not ended: a live update, replaced by any later record of its `flow_id`.
+    Live,
+    /// No frame for the idle time-out.
+    Idle,
+    /// Older than the active time-out: exported, nothing forgotten.
+    Active,
+    /// FIN of both sides acknowledged, or RST.
+    End,
+    /// A SYN with a new sequence number after the end.
+    Reuse,
+    /// Its place was needed.
+    Evicted,
+    /// The host asked for everything.
+    Flush,
+    /// A counter came near its width: exported, nothing forgotten.
+    Split,
+    /// A reason of a newer version.
+    Unknown(u8),
+}
+
+impl EndReason {
+    /// True for every record that will not be replaced.
+    pub fn is_final(self) -> bool {
+        self != Self::Live
+    }
+}
+
+impl From<u8> for EndReason {
+    fn from(code: u8) -> Self {
+        match code {
+            0 => Self::Live,
+            1 => Self::Idle,
+            2 => Self::Active,
+            3 => Self::End,
+            4 => Self::Reuse,
+            5 => Self::Evicted,
+            6 => Self::Flush,
+            7 => Self::Split,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+impl From<EndReason> for u8 {
+    fn from(reason: EndReason) -> Self {
+        match reason {
+            EndReason::Live => 0,
+            EndReason::Idle => 1,
+            EndReason::Active => 2,
+            EndReason::End => 3,
+            EndReason::Reuse => 4,
+            EndReason::Evicted => 5,
+            EndReason::Flush => 6,
+            EndReason::Split => 7,
+            EndReason::Unknown(code) => code,
+        }
+    }
+}
+
+/// What went one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Direction {
+    /// Frames (IPFIX `packetDeltaCount`).
+    pub packets: u64,
+    /// IP octets without padding (EXACT.md 4).
+    pub ip_octets: u64,
+    /// Frame octets on the wire without FCS.
+    pub frame_octets: u64,
+}
+
+/// How a connection was set up, once it was (EXACT.md 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Handshake {
+    /// Who sent the SYN.
+    pub client: Side,
+    /// Repetitions of the SYN; over 0 the sample is ambiguous (Karn).
+    pub syn_retx: u32,
+    /// Repetitions of the SYN/ACK; likewise.
+    pub synack_retx: u32,
+    /// Last SYN to first SYN/ACK; negative where the clock stepped back.
+    pub syn_to_synack_us: i64,
+    /// First SYN/ACK to first ACK.
+    pub synack_to_ack_us: i64,
+}
+
+/// What only TCP has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct TcpFacts {
+    /// OR of the low eight flag bits, from `a`, from `b`.
+    pub flags: [u8; 2],
+    /// Segments that began below the highest sequence number seen.
+    pub seq_back: [u64; 2],
+    /// Octets of those segments below it.
+    pub seq_back_octets: [u64; 2],
+    /// Octets acknowledged by the peer and never seen here.
+    pub unseen_octets: [u64; 2],
+    /// The first completed handshake.
+    pub handshake: Option<Handshake>,
+}
+
+/// All that is known of one table entry.
+///
+/// A later record of the same (boot, `flow_id`) replaces an earlier one;
+/// records of one key with different `flow_id`s add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Wire", into = "Wire")]
+pub struct FlowRecord {
+    /// Number of the table entry, unique in a boot, growing.
+    pub flow_id: u64,
+    /// Why it ended, or [`EndReason::Live`].
+    pub reason: EndReason,
+    /// Which flow.
+    pub key: FlowKey,
+    /// Sender of the first frame seen.
+    pub initiator: Side,
+    /// Earliest frame.
+    pub first_us: u64,
+    /// Latest frame.
+    pub last_us: u64,
+    /// From `a` to `b`.
+    pub ab: Direction,
+    /// From `b` to `a`.
+    pub ba: Direction,
+    /// For TCP only.
+    pub tcp: Option<TcpFacts>,
+}
+
+/// The form on the wire: differences of neighbours, since they are small.
+///
+/// | field | encoding |
+/// |---|---|
+/// | `flow_id` | varint |
+/// | reason | 1 octet |
+/// | key | stack: count, ids as varints; protocol; version tag 0 = IPv4, 1 = IPv6; both addresses; both ports as varints |
+/// | initiator | 0 = a, 1 = b |
+/// | first | varint, microseconds |
+/// | duration | varint, last - first modulo 2^64 |
+/// | ab, ba | varints: packets, IP octets, frame octets - IP octets modulo 2^64 |
+/// | tcp | 0, or 1 and the fields of [`TcpFacts`] in order |
+#[derive(Serialize, Deserialize, Clone, Copy)]
+struct Wire {
+    flow_id: u64,
+    reason: EndReason,
+    key: FlowKey,
+    initiator: Side,
+    first_us: u64,
+    duration_us: u64,
+    ab: [u64; 3],
+    ba: [u64; 3],
+    tcp: Option<TcpFacts>,
+}
+
+fn pack(d: Direction) -> [u64; 3] {
+    [d.packets, d.ip_octets, d.frame_octets.wrapping_sub(d.ip_octets)]
+}
+
+fn unpack([packets, ip_octets, overhead]: [u64; 3]) -> Direction {
+    Direction { packets, ip_octets, frame_octets: ip_octets.wrapping_add(overhead) }
+}
+
+impl From<Wire> for FlowRecord {
+    fn from(w: Wire) -> Self {
+        Self {
+            flow_id: w.flow_id,
+            reason: w.reason,
+            key: w.key,
+            initiator: w.initiator,
+            first_us: w.first_us,
+            last_us: w.first_us.wrapping_add(w.duration_us),
+            ab: unpack(w.ab),
+            ba: unpack(w.ba),
+            tcp: w.tcp,
+        }
+    }
+}
+
+impl From<FlowRecord> for Wire {
+    fn from(r: FlowRecord) -> Self {
+        Self {
+            flow_id: r.flow_id,
+            reason: r.reason,
+            key: r.key,
+            initiator: r.initiator,
+            first_us: r.first_us,
+            duration_us: r.last_us.wrapping_sub(r.first_us),
+            ab: pack(r.ab),
+            ba: pack(r.ba),
+            tcp: r.tcp,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Type, length, body: writing and reading items.
+
+use crate::{
+    Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FlowRecord,
+    Hello, Ledger, MAX_BODY, TimeReply,
+};
+
+/// Type number of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RecordType {
+    /// [`Record::Hello`]
+    Hello = 1,
+    /// [`Record::Ledger`]
+    Ledger = 2,
+    /// [`Record::Flow`]
+    Flow = 3,
+    /// [`Record::Echo`]
+    Echo = 4,
+    /// [`Record::EchoSample`]
+    EchoSample = 5,
+    /// [`Record::Counts`]
+    Counts = 6,
+    /// [`Record::TimeReply`]
+    TimeReply = 7,
+    /// [`Record::CommandReply`]
+    CommandReply = 8,
+}
+
+/// Anything a sensor says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // lives on the stack for one call only; there is no heap to box on
+pub enum Record {
+    /// Who the sensor is.
+    Hello(Hello),
+    /// Where every frame went.
+    Ledger(Ledger),
+    /// A flow, live or finished.
+    Flow(FlowRecord),
+    /// An echo pair, live or finished.
+    Echo(EchoRecord),
+    /// One round trip.
+    EchoSample(EchoSample),
+    /// Lines of a counter table.
+    Counts(Counts),
+    /// Answer to a time request.
+    TimeReply(TimeReply),
+    /// Answer to another command.
+    CommandReply(CommandReply),
+}
+
+/// Why an item could not be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncodeError {
+    /// The buffer is too small.
+    NoRoom,
+    /// The body would exceed [`MAX_BODY`].
+    TooLong,
+}
+
+/// Why an item could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecodeError {
+    /// The octets end within the item.
+    Truncated,
+    /// The length exceeds [`MAX_BODY`] or is not minimal LEB128.
+    BadLength,
+    /// A type this version does not know; the item was skipped.
+    UnknownType(u8),
+    /// The body is not of its type.
+    BadBody(u8),
+}
+
+/// Largest length prefix: two LEB128 octets hold 14 bits.
+const LENGTH_OCTETS: usize = 2;
+
+fn put_item(
+    kind: u8,
+    out: &mut [u8],
+    write: impl FnOnce(&mut [u8]) -> Result<usize, postcard::Error>,
+) -> Result<usize, EncodeError> {
+    // The body is written where it would stand behind a two-octet length, and
+    // moved up by one where one octet suffices.
+    let (head, rest) =
+        out.split_at_mut_checked(1_usize.saturating_add(LENGTH_OCTETS)).ok_or(EncodeError::NoRoom)?;
+    let len = write(rest).map_err(|_| EncodeError::NoRoom)?;
+    if len > MAX_BODY {
+        return Err(EncodeError::TooLong);
+    }
+    let [kind_at, low, high] = head else { return Err(EncodeError::NoRoom) };
+    *kind_at = kind;
+    let bits = u16::try_from(len).map_err(|_| EncodeError::TooLong)?;
+    let [upper, lower] = (bits << 1).to_be_bytes();
+    if upper == 0 {
+        *low = lower >> 1;
+        if out.len() < len.saturating_add(3) {
+            return Err(EncodeError::NoRoom);
+        }
+        out.copy_within(3..len.saturating_add(3), 2);
+        Ok(len.saturating_add(2))
+    } else {
+        *low = (lower >> 1) | 0x80;
+        *high = upper;
+        Ok(len.saturating_add(3))
+    }
+}
+
+fn body(value: &impl serde::Serialize, out: &mut [u8]) -> Result<usize, postcard::Error> {
+    postcard::to_slice(value, out).map(|written| written.len())
+}
+
+/// Writes one record as an item; returns its octets.
+pub fn encode_record(record: &Record, out: &mut [u8]) -> Result<usize, EncodeError> {
+    match record {
+        Record::Hello(r) => put_item(RecordType::Hello as u8, out, |b| body(r, b)),
+        Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| body(r, b)),
+        Record::Flow(r) => put_item(RecordType::Flow as u8, out, |b| body(r, b)),
+        Record::Echo(r) => put_item(RecordType::Echo as u8, out, |b| body(r, b)),
+        Record::EchoSample(r) => put_item(RecordType::EchoSample as u8, out, |b| body(r, b)),
+        Record::Counts(r) => put_item(RecordType::Counts as u8, out, |b| body(r, b)),
+        Record::TimeReply(r) => put_item(RecordType::TimeReply as u8, out, |b| body(r, b)),
+        Record::CommandReply(r) => put_item(RecordType::CommandReply as u8, out, |b| body(r, b)),
+    }
+}
+
+/// Writes one command as an item; returns its octets.
+pub fn encode_command(command: &Command, out: &mut [u8]) -> Result<usize, EncodeError> {
+    match command {
+        Command::Hello { major, minor } => {
+            put_item(CommandType::Hello as u8, out, |b| body(&(major, minor), b))
+        }
+        Command::Ack { boot_id, next } => {
+            put_item(CommandType::Ack as u8, out, |b| body(&(boot_id, next), b))
+        }
+        Command::Flush { id } => put_item(CommandType::Flush as u8, out, |b| body(id, b)),
+        Command::TimeSync { id, host_us } => {
+            put_item(CommandType::TimeSync as u8, out, |b| body(&(id, host_us), b))
+        }
+        Command::Configure { id, set } => {
+            put_item(CommandType::Configure as u8, out, |b| body(&(id, set), b))
+        }
+    }
+}
+
+/// One item as it stands in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// Type number.
+    pub kind: u8,
+    /// Body, not decoded.
+    pub body: &'a [u8],
+}
+
+/// The items of a batch, in order. Ends after the first error: behind a bad
+/// length nothing can be trusted.
+#[derive(Debug, Clone)]
+pub struct Items<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Items<'a> {
+    /// Items in these octets.
+    pub fn new(octets: &'a [u8]) -> Self {
+        Self { rest: octets }
+    }
+
+    fn take(&mut self) -> Result<Item<'a>, DecodeError> {
+        let (kind, rest) = self.rest.split_first().ok_or(DecodeError::Truncated)?;
+        let (low, rest) = rest.split_first().ok_or(DecodeError::Truncated)?;
+        let (len, rest) = if *low < 0x80 {
+            (usize::from(*low), rest)
+        } else {
+            let (high, rest) = rest.split_first().ok_or(DecodeError::Truncated)?;
+            if *high == 0 || *high >= 0x80 {
+                return Err(DecodeError::BadLength);
+            }
+            (usize::from(low & 0x7f) | (usize::from(*high) << 7), rest)
+        };
+        if len > MAX_BODY {
+            return Err(DecodeError::BadLength);
+        }
+        let (body, rest) = rest.split_at_checked(len).ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(Item { kind: *kind, body })
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Result<Item<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let item = self.take();
+        if item.is_err() {
+            self.rest = &[];
+        }
+        Some(item)
+    }
+}
+
+fn read<'a, T: serde::Deserialize<'a>>(item: Item<'a>) -> Result<T, DecodeError> {
+    // Octets behind the known fields belong to a newer minor version.
+    postcard::take_from_bytes(item.body)
+        .map(|(value, _newer)| value)
+        .map_err(|_| DecodeError::BadBody(item.kind))
+}
+
+/// Reads a record out of an item.
+pub fn decode_record(item: Item<'_>) -> Result<Record, DecodeError> {
+    match item.kind {
+        k if k == RecordType::Hello as u8 => read(item).map(Record::Hello),
+        k if k == RecordType::Ledger as u8 => read(item).map(Record::Ledger),
+        k if k == RecordType::Flow as u8 => read(item).map(Record::Flow),
+        k if k == RecordType::Echo as u8 => read(item).map(Record::Echo),
+        k if k == RecordType::EchoSample as u8 => read(item).map(Record::EchoSample),
+        k if k == RecordType::Counts as u8 => read(item).map(Record::Counts),
+        k if k == RecordType::TimeReply as u8 => read(item).map(Record::TimeReply),
+        k if k == RecordType::CommandReply as u8 => read(item).map(Record::CommandReply),
+        other => Err(DecodeError::UnknownType(other)),
+    }
+}
+
+/// Reads a command out of an item.
+pub fn decode_command(item: Item<'_>) -> Result<Command, DecodeError> {
+    match item.kind {
+        k if k == CommandType::Hello as u8 => {
+            read(item).map(|(major, minor)| Command::Hello { major, minor })
+        }
+        k if k == CommandType::Ack as u8 => {
+            read(item).map(|(boot_id, next)| Command::Ack { boot_id, next })
+        }
+        k if k == CommandType::Flush as u8 => read(item).map(|id| Command::Flush { id }),
+        k if k == CommandType::TimeSync as u8 => {
+            read(item).map(|(id, host_us)| Command::TimeSync { id, host_us })
+        }
+        k if k == CommandType::Configure as u8 => {
+            read(item).map(|(id, set): (u32, Configuration)| Command::Configure { id, set })
+        }
+        other => Err(DecodeError::UnknownType(other)),
+    }
+}

@@ -1,0 +1,161 @@
+//! The ledger: where every frame and every record went.
+
+use serde::{Deserialize, Serialize};
+
+/// A counter that a stage has, has only a lower bound for, or does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Known {
+    /// The hardware cannot tell. Never shown as 0.
+    #[default]
+    Unknown,
+    /// Counted.
+    Exact(u64),
+    /// At least so many: the hardware's counter may have been full.
+    AtLeast(u64),
+}
+
+impl Known {
+    /// The number, as far as it is known.
+    pub fn value(self) -> u64 {
+        match self {
+            Self::Unknown => 0,
+            Self::Exact(n) | Self::AtLeast(n) => n,
+        }
+    }
+
+    /// Adds frames; an unknown counter becomes a lower bound.
+    pub fn add(&mut self, n: u64) {
+        *self = match *self {
+            Self::Unknown => Self::AtLeast(n),
+            Self::Exact(old) => Self::Exact(old.saturating_add(n)),
+            Self::AtLeast(old) => Self::AtLeast(old.saturating_add(n)),
+        };
+    }
+}
+
+/// Frames lost before they could be counted, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Losses {
+    /// Frame check sequence wrong.
+    pub fcs: Known,
+    /// Longer than the receiver takes.
+    pub oversize: Known,
+    /// No room in the MAC's FIFO.
+    pub mac_fifo: Known,
+    /// No receive descriptor free.
+    pub no_descriptor: Known,
+    /// No room between driver and core.
+    pub ring: Known,
+}
+
+/// Frames and frame octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Sum {
+    /// Frames.
+    pub frames: u64,
+    /// Frame octets without FCS.
+    pub octets: u64,
+}
+
+/// What a set of finished records amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Tally {
+    /// Records of any type.
+    pub records: u64,
+    /// Flow records among them.
+    pub flows: u64,
+    /// Packets in those.
+    pub packets: u64,
+    /// Frame octets in those.
+    pub octets: u64,
+}
+
+impl Tally {
+    /// Adds another tally.
+    pub fn add(&mut self, other: &Self) {
+        self.records = self.records.saturating_add(other.records);
+        self.flows = self.flows.saturating_add(other.flows);
+        self.packets = self.packets.saturating_add(other.packets);
+        self.octets = self.octets.saturating_add(other.octets);
+    }
+}
+
+/// A table's entries since boot: made = live + exported + lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Census {
+    /// Entries made (each with its own identifier).
+    pub made: u64,
+    /// In the table now.
+    pub live: u64,
+    /// Packets of those in the table now (0 where the table has none).
+    pub live_packets: u64,
+    /// Frame octets of those.
+    pub live_octets: u64,
+    /// Left because their place was needed.
+    pub evicted: u64,
+}
+
+/// What the link's sender knows of finished records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct UplinkCounts {
+    /// Finished records acknowledged by the host.
+    pub acked: u64,
+    /// Dropped without ever having been sent.
+    pub never_sent: Tally,
+    /// Dropped after having been sent at least once: the host may have them.
+    pub unconfirmed: Tally,
+    /// Batches sent, repetitions included.
+    pub batches: u64,
+    /// Batches sent again.
+    pub resent: u64,
+    /// Frames from the host that could not be understood.
+    pub bad_frames: u64,
+}
+
+/// Where every frame went, as of one frame (DESIGN.md, "The ledger").
+///
+/// `counted = in_flows + arp + other + invalid`, and
+/// `in_flows = flows.live + exported + never_sent + unconfirmed`, in packets
+/// and in octets, where `exported` is what entered the outbox less what the
+/// uplink had to drop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Ledger {
+    /// When it was drawn up.
+    pub at_us: u64,
+    /// Number of the Flush that this ledger ends; 0 for none.
+    pub flush: u32,
+    /// Every frame that reached the core.
+    pub counted: Sum,
+    /// With a valid outermost IP header.
+    pub in_flows: Sum,
+    /// ARP.
+    pub arp: Sum,
+    /// Other than IP and ARP.
+    pub other: Sum,
+    /// IP by its type, without a valid header; or no Ethernet header.
+    pub invalid: Sum,
+    /// Lost before the core.
+    pub lost: Losses,
+    /// Overlay: frames that raised at least one malformed class.
+    pub malformed: u64,
+    /// Overlay: frames with more tags than a key holds.
+    pub vlan_cut: u64,
+    /// Overlay: frames the sensor sent and saw.
+    pub own_tx: u64,
+    /// Overlay: frames sent to the sensor.
+    pub own_rx: u64,
+    /// Overlay: frames under the sensor's address beyond those it sent.
+    pub forged: u64,
+    /// The flow table.
+    pub flows: Census,
+    /// The echo table.
+    pub echoes: Census,
+    /// Echo requests forgotten before their reply or their time-out.
+    pub echo_forgotten: u64,
+    /// Finished records that entered the outbox.
+    pub exported: Tally,
+    /// Finished records that found the outbox full.
+    pub never_sent: Tally,
+    /// The link.
+    pub uplink: UplinkCounts,
+}

@@ -1,0 +1,71 @@
+//! The contract between a sensor and its host: what is counted, under which
+//! key, and how it is written down.
+//!
+//! This crate holds types and their encoding only. It never counts, sends or
+//! reads a clock. Order of use: a sensor fills a [`Record`] and calls
+//! [`encode_record`]; the link carries the bytes; the host calls
+//! [`decode_record`] on what [`Items`] finds in a batch. [`Command`]s travel
+//! the other way in the same form.
+//!
+//! # Form of an item
+//!
+//! | octets | field | meaning |
+//! |---|---|---|
+//! | 1 | type | [`RecordType`] or [`CommandType`] |
+//! | 1-2 | length | of the body, LEB128, at most [`MAX_BODY`] |
+//! | length | body | postcard (varint integers, fields in order) |
+//!
+//! Fleets of mixed versions live together by three rules: an unknown type is
+//! skipped and counted; octets behind the last known field are ignored, so a
+//! newer minor version may append fields to the end of a body; another major
+//! version is refused by name. Enumerations that may grow are carried as
+//! plain numbers.
+//!
+//! Units: times are microseconds of the sensor's clock (`_us`), sizes are
+//! octets. Which clock that is, [`Hello::clock`] says.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod command;
+mod counts;
+mod echo;
+mod flow;
+mod hello;
+mod item;
+mod key;
+mod ledger;
+mod source;
+
+pub use command::{Command, CommandReply, CommandType, Configuration, Outcome, TimeReply};
+pub use counts::{CountEntry, Counts, ETHERTYPE_LLC, ETHERTYPE_NONE, KEY_OTHER, Malformed, TableId};
+pub use echo::{EchoKey, EchoRecord, EchoSample};
+pub use flow::{Direction, EndReason, FlowRecord, Handshake, TcpFacts};
+pub use hello::{Capacities, ClockKind, Hello};
+pub use item::{
+    DecodeError, EncodeError, Item, Items, Record, RecordType, decode_command, decode_record,
+    encode_command, encode_record,
+};
+pub use key::{AddressPair, FlowKey, Side, VlanStack};
+pub use ledger::{Census, Known, Ledger, Losses, Sum, Tally, UplinkCounts};
+pub use source::{Emitted, RecordSource, Want};
+
+/// Major version: a peer with another one is refused by name.
+pub const VERSION_MAJOR: u8 = 1;
+/// Minor version: a newer one only appends fields and types.
+pub const VERSION_MINOR: u8 = 0;
+
+/// Largest body of one item, in octets.
+pub const MAX_BODY: usize = 600;
+/// Largest encoded item (type, length, body), in octets.
+pub const MAX_ITEM: usize = MAX_BODY + 3;

@@ -1,0 +1,32 @@
+//! The seam between the core, which makes records, and the link, which
+//! carries them: neither imports the other.
+
+use crate::{Tally, UplinkCounts};
+
+/// Which records the link has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Finished records only; they are kept until acknowledged.
+    Final,
+    /// Live ones only; they are sent once.
+    Live,
+}
+
+/// One encoded record, written to the caller's buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emitted {
+    /// Octets written.
+    pub len: usize,
+    /// What is lost when it is lost; zero for live records.
+    pub tally: Tally,
+}
+
+/// Something that makes records: the sensor core.
+pub trait RecordSource {
+    /// Writes the next record of the wanted kind to `out` (at least
+    /// [`crate::MAX_ITEM`] octets); `None` when there is none now.
+    fn poll_record(&mut self, now_us: u64, want: Want, out: &mut [u8]) -> Option<Emitted>;
+
+    /// The link's own counters, for the next ledger.
+    fn note_uplink(&mut self, counts: &UplinkCounts);
+}
