@@ -1,1 +1,6 @@
-//! Placeholder until its first code lands.
+//! pcap and pcapng files.
+#![forbid(unsafe_code)]
+
+mod error;
+
+pub use error::{CaptureError, Reason};

@@ -1,0 +1,158 @@
+//! What every place that records come from has in common.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::Duration;
+
+/// What a source had to give within the time it was allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// One batch of the sensor, without its framing.
+    Batch(Vec<u8>),
+    /// Nothing came in time.
+    Idle,
+    /// The feed is finished (given once); the sensor still answers, so this is
+    /// the moment to flush.
+    FeedDone,
+    /// The connection was lost and is there again (perhaps to another boot):
+    /// say Hello again.
+    Reconnected,
+    /// Nothing will come any more.
+    Ended,
+}
+
+/// Frames that never reached the sensor, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// In the words of the books line: `oversize`, `short`, `kernel` ...
+    pub reason: Cow<'static, str>,
+    /// How many frames.
+    pub frames: u64,
+    /// Their octets on the wire, without FCS.
+    pub octets: u64,
+}
+
+/// What was offered to the sensor, as its feeder counted it: never a number
+/// of the sensor's own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Offered {
+    /// Frames on the wire, refused ones among them.
+    pub frames: u64,
+    /// Their octets without FCS.
+    pub octets: u64,
+    /// Those the feeder could not deliver, by reason.
+    pub refused: Vec<Refusal>,
+}
+
+impl Offered {
+    /// Books frames that could not be delivered (they are part of
+    /// [`Self::frames`] already).
+    pub fn refuse(&mut self, reason: &'static str, frames: u64, octets: u64) {
+        if let Some(entry) = self.refused.iter_mut().find(|r| r.reason == reason) {
+            entry.frames = entry.frames.saturating_add(frames);
+            entry.octets = entry.octets.saturating_add(octets);
+        } else {
+            self.refused.push(Refusal {
+                reason: Cow::Borrowed(reason),
+                frames,
+                octets,
+            });
+        }
+    }
+}
+
+/// A place that records come from: a sensor in this process, on a wire, or on
+/// an emulated board.
+///
+/// Order of use: [`Self::receive`] in a loop, with what the session has to say
+/// handed to [`Self::send`] in between, until [`Incoming::Ended`].
+pub trait Source: Send {
+    /// What it is called in messages and views (the text of its [`crate::Spec`]
+    /// where it has one).
+    fn name(&self) -> &str;
+
+    /// Waits for the next batch, at most `timeout`. An error is the end of this
+    /// source; what can be mended (a cable pulled out) is not an error but
+    /// [`Incoming::Idle`] and later [`Incoming::Reconnected`].
+    fn receive(&mut self, timeout: Duration) -> Result<Incoming, SourceError>;
+
+    /// Sends one batch of commands to the sensor. While the connection is down
+    /// it is dropped without an error: the session repeats what matters.
+    fn send(&mut self, batch: &[u8]) -> Result<(), SourceError>;
+
+    /// Frames and octets as known from outside (a feeder, a capture file),
+    /// and what was refused before the sensor. `None`: nobody outside knows.
+    fn offered(&self) -> Option<Offered> {
+        None
+    }
+
+    /// What the user should read on stderr since the last call.
+    fn warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Why a source gives nothing (more). Every text names the thing, the reason
+/// and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The operating system refused.
+    #[error("{thing}: {reason}; {advice}")]
+    Io {
+        /// Which file, line, interface or board.
+        thing: String,
+        /// What the system said.
+        reason: io::Error,
+        /// What to do.
+        advice: Cow<'static, str>,
+    },
+    /// A capture file cannot be read.
+    #[error(transparent)]
+    Capture(#[from] magpie_capture::CaptureError),
+    /// What it sent or did makes no sense, or it died.
+    #[error("{thing}: {reason}; {advice}")]
+    Failed {
+        /// Which file, line, interface or board.
+        thing: String,
+        /// What was found.
+        reason: String,
+        /// What to do.
+        advice: Cow<'static, str>,
+    },
+    /// A kind of source that does not exist yet.
+    #[error("{thing}: not supported yet; {advice}")]
+    Unsupported {
+        /// The source as it was asked for.
+        thing: String,
+        /// What to do.
+        advice: Cow<'static, str>,
+    },
+}
+
+impl SourceError {
+    /// An [`Self::Io`].
+    pub fn io(
+        thing: impl Into<String>,
+        reason: io::Error,
+        advice: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::Io {
+            thing: thing.into(),
+            reason,
+            advice: advice.into(),
+        }
+    }
+
+    /// An [`Self::Failed`].
+    pub fn failed(
+        thing: impl Into<String>,
+        reason: impl Into<String>,
+        advice: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::Failed {
+            thing: thing.into(),
+            reason: reason.into(),
+            advice: advice.into(),
+        }
+    }
+}
