@@ -1,1 +1,2 @@
 //! Placeholder until its first code lands.
+pub mod dissect;
