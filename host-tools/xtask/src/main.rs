@@ -1,2 +1,35 @@
-//! Placeholder until its first code lands.
-fn main() {}
+//! `cargo xtask`: everything about this repository that `cargo build` and
+//! `cargo test` do not know: how to get a thumb toolchain, how to build and
+//! measure the images, which crate may import which, and what to run before
+//! a change is called good.
+//!
+//! It knows tools and files, never packets or records: what Magpie does is
+//! done by the `magpie` binary and the tests. One module a subcommand.
+#![forbid(unsafe_code)]
+
+mod build;
+mod run;
+mod toolchain;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+/// Build, measure, test and show Magpie.
+#[derive(Parser)]
+#[command(name = "cargo xtask", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build firmware images; each lands in TARGET_DIR/images/BOARD.elf
+    Build(build::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().task {
+        Task::Build(args) => build::run(&args),
+    }
+}

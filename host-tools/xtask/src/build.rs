@@ -1,0 +1,120 @@
+//! `cargo xtask build`: firmware images.
+//!
+//! A board is a workspace member with
+//!
+//! ```toml
+//! [package.metadata.board]
+//! target = "thumbv7em-none-eabihf"
+//! ```
+//!
+//! and a binary of the package's name. It is built with `[profile.firmware]`;
+//! link flags and `memory.x` are the business of its `build.rs`. The image is
+//! copied to `TARGET_DIR/images/BOARD.elf` (`BOARD-SUFFIX.elf`), where the
+//! emulator and the tests look for it; its path is printed on stdout.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::workspace::{Board, Workspace};
+use crate::{run, toolchain};
+
+/// Options of `cargo xtask build`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Boards to build (default: all)
+    boards: Vec<String>,
+    /// Build all boards
+    #[arg(long, conflicts_with = "boards")]
+    all: bool,
+    /// A `--cfg` for every crate on the board, such as `magpie_forget_one`
+    #[arg(long = "cfg", value_name = "SPEC", requires = "suffix")]
+    cfgs: Vec<String>,
+    /// Name the image BOARD-SUFFIX.elf
+    #[arg(long)]
+    suffix: Option<String>,
+}
+
+/// Builds the boards and prints where the images are.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let workspace = Workspace::load()?;
+    let boards = workspace.boards_named(&args.boards)?;
+    if boards.is_empty() {
+        anyhow::bail!(
+            "there is no board yet: no member has [package.metadata.board] target = \"…\""
+        );
+    }
+    for board in &boards {
+        let image = image(&workspace, board, &args.cfgs, args.suffix.as_deref())?;
+        println!("{}", image.display());
+    }
+    Ok(())
+}
+
+/// Builds one image; returns where it was put.
+pub(crate) fn image(
+    workspace: &Workspace,
+    board: &Board<'_>,
+    cfgs: &[String],
+    suffix: Option<&str>,
+) -> Result<PathBuf> {
+    let built = compile(workspace, board.name, board.target, cfgs, |_| {})?;
+    let name = match suffix {
+        Some(suffix) => format!("{}-{suffix}.elf", board.name),
+        None => format!("{}.elf", board.name),
+    };
+    let image = workspace.images().join(&name);
+    install(&built, &image)?;
+    Ok(image)
+}
+
+/// Builds the binary of a package for a target; returns cargo's path of it.
+pub(crate) fn compile(
+    workspace: &Workspace,
+    package: &str,
+    target: &str,
+    cfgs: &[String],
+    adjust: impl FnOnce(&mut Command),
+) -> Result<PathBuf> {
+    let toolchain = toolchain::find(workspace, target)?;
+    run::say(&format!("building {package} for {target}"));
+    let flags: Vec<String> = cfgs
+        .iter()
+        .flat_map(|c| ["--cfg".into(), c.clone()])
+        .collect();
+    let mut cargo = toolchain.cargo("build", target, &flags)?;
+    let dir = target_dir(workspace);
+    cargo
+        .current_dir(&workspace.root)
+        .args([
+            "--profile",
+            "firmware",
+            "--package",
+            package,
+            "--bin",
+            package,
+            "--target-dir",
+        ])
+        .arg(&dir);
+    adjust(&mut cargo);
+    run::run(&mut cargo).with_context(|| format!("cannot build {package} for {target}"))?;
+    Ok(dir.join(target).join("firmware").join(package))
+}
+
+/// Cargo's target folder for images: apart from the host's, since the
+/// compiler may be another one.
+pub(crate) fn target_dir(workspace: &Workspace) -> PathBuf {
+    workspace.target_dir.join("thumb")
+}
+
+/// Copies in one step, so that nobody ever loads half an image.
+fn install(from: &Path, to: &Path) -> Result<()> {
+    let dir = to.parent().context("an image has a folder")?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let part = to.with_extension(format!("part{}", std::process::id()));
+    fs::copy(from, &part)
+        .with_context(|| format!("cannot copy {} to {}", from.display(), part.display()))?;
+    fs::rename(&part, to).with_context(|| format!("cannot rename to {}", to.display()))
+}
