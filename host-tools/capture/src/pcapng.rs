@@ -1,0 +1,360 @@
+//! pcapng files.
+
+use crate::input::Input;
+use crate::reader::without_fcs;
+use crate::stamp::{Resolution, Stamp};
+use crate::{Frame, MAX_CAPTURED, Notes, Reason};
+
+/// Type of a section header, alike in both byte orders.
+pub(crate) const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+
+const ETHERNET: u16 = 1;
+const INTERFACE: u32 = 1;
+const OLD_PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const PACKET: u32 = 6;
+
+/// Type and length before the body, the length again behind it.
+const HEAD: usize = 8;
+const AROUND: usize = 12;
+/// Longest interface block or packet block's options believed.
+const MAX_OPTIONS: usize = 0x1_0000;
+/// Most interfaces of a section.
+const MAX_INTERFACES: usize = 0x1_0000;
+
+#[derive(Debug, Clone, Copy)]
+struct Interface {
+    link_type: u16,
+    snap_len: u32,
+    resolution: Resolution,
+    /// Octets of FCS, unless a packet says otherwise.
+    fcs: u32,
+}
+
+/// What the current section has said.
+#[derive(Debug)]
+pub(crate) struct Pcapng {
+    big_endian: bool,
+    interfaces: Vec<Interface>,
+    /// Link type of an interface that is not Ethernet, for a file that turns
+    /// out to have no frame at all.
+    foreign: Option<u16>,
+    frames: bool,
+}
+
+/// Where in a packet block's body the frame is, and what is said about it.
+struct Packet {
+    captured: usize,
+    wire_len: u32,
+    /// Where the data starts in the body.
+    data_at: usize,
+    interface: Interface,
+    stamp: Stamp,
+    has_options: bool,
+}
+
+impl Pcapng {
+    pub(crate) fn open(input: &mut Input) -> Result<Self, Reason> {
+        let mut pcapng = Self {
+            big_endian: false,
+            interfaces: Vec::new(),
+            foreign: None,
+            frames: false,
+        };
+        let mut notes = Notes::default();
+        match pcapng.section(input, &mut notes) {
+            Ok(true) => Ok(pcapng),
+            Ok(false) => Err(Reason::ShortHeader),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    fn half(&self, octets: &[u8], at: usize) -> Option<u16> {
+        let octets = *octets.get(at..)?.first_chunk()?;
+        Some(if self.big_endian {
+            u16::from_be_bytes(octets)
+        } else {
+            u16::from_le_bytes(octets)
+        })
+    }
+
+    #[inline]
+    fn word(&self, octets: &[u8], at: usize) -> Option<u32> {
+        let octets = *octets.get(at..)?.first_chunk()?;
+        Some(if self.big_endian {
+            u32::from_be_bytes(octets)
+        } else {
+            u32::from_le_bytes(octets)
+        })
+    }
+
+    /// Reads a section header, which sets the byte order; false where it is cut.
+    fn section(&mut self, input: &mut Input, notes: &mut Notes) -> Result<bool, Reason> {
+        let offset = input.offset();
+        if !input.need(16).map_err(Reason::Io)? {
+            notes.cut_at = Some(offset);
+            return Ok(false);
+        }
+        self.big_endian = match input.seen().get(8..12) {
+            Some([0x4d, 0x3c, 0x2b, 0x1a]) => false,
+            Some([0x1a, 0x2b, 0x3c, 0x4d]) => true,
+            _ => return Err(Reason::ByteOrder),
+        };
+        let seen = input.seen();
+        let length = self.word(seen, 4).unwrap_or(0);
+        let major = self.half(seen, 12).unwrap_or(0);
+        let minor = self.half(seen, 14).unwrap_or(0);
+        if major != 1 {
+            return Err(Reason::Version { major, minor });
+        }
+        if length < 28 {
+            return Err(Reason::Length {
+                what: "section header",
+                length: length.into(),
+            });
+        }
+        self.interfaces.clear();
+        let whole = input.skip(length.into()).map_err(Reason::Io)?;
+        if !whole {
+            notes.cut_at = Some(offset);
+        }
+        Ok(whole)
+    }
+
+    #[inline]
+    pub(crate) fn next_frame<'a>(
+        &mut self,
+        input: &'a mut Input,
+        notes: &mut Notes,
+    ) -> Result<Option<Frame<'a>>, (u64, Reason)> {
+        loop {
+            let offset = input.offset();
+            let io = |e| (offset, Reason::Io(e));
+            if !input.need(AROUND).map_err(io)? {
+                notes.cut_at = (!input.is_empty()).then_some(offset);
+                return self.end(offset);
+            }
+            if input.seen().starts_with(&SECTION) {
+                if self
+                    .section(input, notes)
+                    .map_err(|reason| (offset, reason))?
+                {
+                    continue;
+                }
+                return self.end(offset);
+            }
+            let kind = self.word(input.seen(), 0).unwrap_or(0);
+            let length = self.word(input.seen(), 4).unwrap_or(0) as usize;
+            if length < AROUND {
+                return Err((
+                    offset,
+                    Reason::Length {
+                        what: "block",
+                        length: length as u64,
+                    },
+                ));
+            }
+            if !matches!(kind, INTERFACE | OLD_PACKET | SIMPLE_PACKET | PACKET) {
+                if input.skip(length as u64).map_err(io)? {
+                    continue;
+                }
+                notes.cut_at = Some(offset);
+                return self.end(offset);
+            }
+            if length > MAX_CAPTURED + MAX_OPTIONS {
+                return Err((
+                    offset,
+                    Reason::Length {
+                        what: "block",
+                        length: length as u64,
+                    },
+                ));
+            }
+            if !input.need(length).map_err(io)? {
+                notes.cut_at = Some(offset);
+                return self.end(offset);
+            }
+            if kind == INTERFACE {
+                if self.interfaces.len() == MAX_INTERFACES {
+                    return Err((offset, Reason::Interfaces(MAX_INTERFACES)));
+                }
+                let body = &input.seen()[HEAD..length - 4];
+                match self.interface(body) {
+                    Some(interface) => {
+                        if interface.link_type != ETHERNET {
+                            self.foreign = Some(interface.link_type);
+                        }
+                        self.interfaces.push(interface);
+                    }
+                    None => {
+                        return Err((
+                            offset,
+                            Reason::Length {
+                                what: "interface block",
+                                length: length as u64,
+                            },
+                        ));
+                    }
+                }
+                input.take(length);
+                continue;
+            }
+            let Some(packet) = self.packet(kind, &input.seen()[HEAD..length - 4]) else {
+                notes.skipped += 1;
+                input.take(length);
+                continue;
+            };
+            if packet.interface.link_type != ETHERNET {
+                return Err((offset, Reason::LinkType(packet.interface.link_type.into())));
+            }
+            if packet.stamp.clamped {
+                notes.clamped += 1;
+            }
+            self.frames = true;
+            let body = &input.take(length)[HEAD..length - 4];
+            let fcs = self.fcs_of(&packet, body);
+            let data = &body[packet.data_at..packet.data_at + packet.captured];
+            let (data, wire_len) = without_fcs(data, packet.wire_len, fcs);
+            let Stamp { us, nanos, .. } = packet.stamp;
+            return Ok(Some(Frame {
+                at_us: us,
+                nanos,
+                wire_len,
+                data,
+            }));
+        }
+    }
+
+    /// The end of the file. One that holds no frame but an interface of
+    /// another link type was not meant for us.
+    fn end<'a>(&self, offset: u64) -> Result<Option<Frame<'a>>, (u64, Reason)> {
+        match self.foreign {
+            Some(link_type) if !self.frames => Err((offset, Reason::LinkType(link_type.into()))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Options from `at` on, until they end or stop making sense.
+    fn options<'a>(
+        &self,
+        body: &'a [u8],
+        mut at: usize,
+    ) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
+        let big_endian = self.big_endian;
+        std::iter::from_fn(move || {
+            let head = *body.get(at..)?.first_chunk::<4>()?;
+            let [a, b, c, d] = head;
+            let (code, length) = if big_endian {
+                (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+            } else {
+                (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
+            };
+            if code == 0 {
+                return None;
+            }
+            let length = usize::from(length);
+            let value = body.get(at + 4..at + 4 + length)?;
+            at += 4 + length.next_multiple_of(4);
+            Some((code, value))
+        })
+    }
+
+    fn interface(&self, body: &[u8]) -> Option<Interface> {
+        let mut interface = Interface {
+            link_type: self.half(body, 0)?,
+            snap_len: self.word(body, 4)?,
+            resolution: Resolution::MICROSECONDS,
+            fcs: 0,
+        };
+        for (code, value) in self.options(body, 8) {
+            match (code, value) {
+                // if_tsresol
+                (9, [code, ..]) => interface.resolution.set_resolution(*code),
+                // if_fcslen: bits by the text of the format, octets by its
+                // example and by what programs write. No FCS has 4 bits and
+                // none has 32 octets.
+                (13, [length, ..]) => {
+                    let bits = *length >= 8 && length.is_multiple_of(8);
+                    interface.fcs = u32::from(if bits { *length / 8 } else { *length });
+                }
+                // if_tsoffset
+                (14, value) => {
+                    if let Ok(octets) = <[u8; 8]>::try_from(value) {
+                        interface.resolution.set_offset(if self.big_endian {
+                            i64::from_be_bytes(octets)
+                        } else {
+                            i64::from_le_bytes(octets)
+                        });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(interface)
+    }
+
+    #[inline]
+    fn packet(&self, kind: u32, body: &[u8]) -> Option<Packet> {
+        if kind == SIMPLE_PACKET {
+            return self.simple_packet(body);
+        }
+        let head = body.first_chunk::<20>()?;
+        // The old form has a count of drops in the upper half.
+        let interface = if kind == PACKET {
+            self.word(head, 0)? as usize
+        } else {
+            usize::from(self.half(head, 0)?)
+        };
+        let interface = *self.interfaces.get(interface)?;
+        let ticks = u64::from(self.word(head, 4)?) << 32 | u64::from(self.word(head, 8)?);
+        let claimed = self.word(head, 12)? as usize;
+        let captured = claimed.min(body.len() - head.len());
+        Some(Packet {
+            captured,
+            wire_len: self.word(head, 16)?,
+            data_at: head.len(),
+            interface,
+            stamp: interface.resolution.stamp(ticks),
+            has_options: captured == claimed,
+        })
+    }
+
+    /// A simple packet has no time stamp, and its length is that on the wire.
+    fn simple_packet(&self, body: &[u8]) -> Option<Packet> {
+        let wire_len = self.word(body, 0)?;
+        let interface = *self.interfaces.first()?;
+        let snapped = if interface.snap_len == 0 {
+            wire_len
+        } else {
+            wire_len.min(interface.snap_len)
+        };
+        Some(Packet {
+            captured: (snapped as usize).min(body.len() - 4),
+            wire_len,
+            data_at: 4,
+            interface,
+            stamp: Stamp {
+                us: 0,
+                nanos: 0,
+                clamped: false,
+            },
+            has_options: false,
+        })
+    }
+
+    /// Octets of FCS: what the packet's flags say, else what its interface does.
+    #[inline]
+    fn fcs_of(&self, packet: &Packet, body: &[u8]) -> u32 {
+        let options = packet.data_at + packet.captured.next_multiple_of(4);
+        if !packet.has_options || options >= body.len() {
+            return packet.interface.fcs;
+        }
+        // epb_flags and pack_flags: option 2, the length in bits 5-8.
+        self.options(body, options)
+            .find(|(code, value)| *code == 2 && value.len() == 4)
+            .and_then(|(_, value)| self.word(value, 0))
+            .map(|flags| flags >> 5 & 0xf)
+            .filter(|octets| *octets > 0)
+            .unwrap_or(packet.interface.fcs)
+    }
+}
