@@ -1,1 +1,179 @@
-//! Placeholder until its first code lands.
+//! SMSC LAN9118: a 10/100 Ethernet MAC and PHY on a parallel bus, used as a
+//! receive-only, promiscuous port.
+//!
+//! It never transmits, never looks into a frame and never counts: a frame
+//! with an error is handed out as its error, so that the caller books it.
+//! Order of use: [`Lan9118::start`], then [`Lan9118::poll_receive`] until it
+//! says `None`; before sleeping, [`Lan9118::acknowledge`] and poll once more.
+//!
+//! Names of registers and bits are those of the data sheet (SMSC, LAN9118
+//! rev. 1.5, chapter 5).
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod registers;
+#[cfg(test)]
+mod tests;
+
+use magpie_mmio::Registers;
+use registers::{
+    BYTE_TEST, BYTE_TEST_VALUE, FIFO_INT, FIFO_INT_AT_ONCE, HW_CFG, HW_CFG_SRST,
+    HW_CFG_TX_FIFO_5_MF, INT_EN, INT_RSFL, INT_STS, IRQ_CFG, IRQ_CFG_PUSH_PULL_HIGH, MAC_CR,
+    MAC_CR_FDPX, MAC_CR_PRMS, MAC_CR_RXEN, MAC_CSR_BUSY, MAC_CSR_CMD, MAC_CSR_DATA, RX_CFG,
+    RX_CFG_RX_DUMP, RX_DATA_FIFO, RX_DROP, RX_FIFO_INF, RX_STATUS_FIFO, RxStatus, TX_CFG,
+    TX_CFG_TX_ON,
+};
+
+/// Longest frame the chip takes, in octets without FCS.
+pub const MAX_FRAME: usize = 2047;
+/// Octets of its register window.
+pub const WINDOW: u32 = 0x100;
+
+/// How often a bit that the chip clears by itself is looked at before the
+/// chip is given up. The data sheet's longest is the reset's 10 ms.
+const PATIENCE: u32 = 1_000_000;
+
+/// Why the chip cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartError {
+    /// `BYTE_TEST` reads this instead of 0x87654321: no LAN9118 at this
+    /// address, or the bus has another byte order.
+    NotThere(u32),
+    /// The reset does not end.
+    ResetStuck,
+    /// An access to a MAC register does not end.
+    MacStuck,
+}
+
+/// Why a frame is lost. It was read out of the chip and is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiveError {
+    /// FCS wrong.
+    Fcs,
+    /// Damaged in another way: runt, collision, MII error.
+    Damaged,
+    /// Cut off by the receive watchdog (more than 2,048 octets).
+    Watchdog,
+    /// Longer than the caller's buffer: so many octets.
+    TooLong(usize),
+}
+
+/// The chip.
+pub struct Lan9118<R> {
+    registers: R,
+}
+
+impl<R: Registers> Lan9118<R> {
+    /// A chip behind these registers ([`WINDOW`] octets).
+    pub const fn new(registers: R) -> Self {
+        Self { registers }
+    }
+
+    /// Resets the chip and turns the receiver on, promiscuous. Frames sent
+    /// before are lost.
+    pub fn start(&mut self) -> Result<(), StartError> {
+        let signature = self.registers.read(BYTE_TEST);
+        if signature != BYTE_TEST_VALUE {
+            return Err(StartError::NotThere(signature));
+        }
+        self.registers.write(HW_CFG, HW_CFG_SRST);
+        self.wait(HW_CFG, HW_CFG_SRST, StartError::ResetStuck)?;
+
+        self.registers.write(HW_CFG, HW_CFG_TX_FIFO_5_MF);
+        self.registers.write(INT_EN, 0);
+        self.registers.write(INT_STS, u32::MAX);
+        self.registers.write(IRQ_CFG, IRQ_CFG_PUSH_PULL_HIGH);
+        self.registers.write(FIFO_INT, FIFO_INT_AT_ONCE);
+        self.registers.write(RX_CFG, RX_CFG_RX_DUMP);
+        self.wait(RX_CFG, RX_CFG_RX_DUMP, StartError::ResetStuck)?;
+        self.registers.write(TX_CFG, TX_CFG_TX_ON);
+        self.registers.write(INT_EN, INT_RSFL);
+        // The transmitter stays off: what is mirrored must never be answered.
+        self.write_mac(MAC_CR, MAC_CR_FDPX | MAC_CR_PRMS | MAC_CR_RXEN)
+    }
+
+    /// The next frame, read whole into `buffer`; its octets without FCS.
+    /// `None` when none waits. An error is a frame lost, with its reason.
+    pub fn poll_receive(&mut self, buffer: &mut [u8]) -> Option<Result<usize, ReceiveError>> {
+        let waiting = (self.registers.read(RX_FIFO_INF) >> 16) & 0xff;
+        if waiting == 0 {
+            return None;
+        }
+        let status = RxStatus(self.registers.read(RX_STATUS_FIFO));
+        let on_wire = status.octets();
+        let frame = on_wire.saturating_sub(FCS_OCTETS);
+        let fits = buffer.get_mut(..frame);
+        let too_long = fits.is_none();
+        let mut rest = on_wire.div_ceil(4);
+        // Every word is read, also of a frame that is of no use: the fast
+        // forward of RX_DP_CTRL leaks FIFO space in QEMU.
+        let (words, tail) = fits.unwrap_or_default().as_chunks_mut::<4>();
+        rest = rest.saturating_sub(words.len());
+        for word in words {
+            *word = self.registers.read(RX_DATA_FIFO).to_le_bytes();
+        }
+        if !tail.is_empty() {
+            rest = rest.saturating_sub(1);
+            let word = self.registers.read(RX_DATA_FIFO).to_le_bytes();
+            for (to, from) in tail.iter_mut().zip(word) {
+                *to = from;
+            }
+        }
+        for _ in 0..rest {
+            self.registers.read(RX_DATA_FIFO);
+        }
+        Some(match status.error() {
+            Some(error) => Err(error),
+            None if too_long => Err(ReceiveError::TooLong(frame)),
+            None => Ok(frame),
+        })
+    }
+
+    /// Clears the receive interrupt. To be called when the FIFO was found
+    /// empty, followed by one more [`Self::poll_receive`]: what came in between
+    /// raises it again only with the next frame.
+    pub fn acknowledge(&mut self) {
+        self.registers.write(INT_STS, INT_RSFL);
+    }
+
+    /// Lets the receive interrupt through, or not.
+    pub fn enable_interrupt(&mut self, enable: bool) {
+        self.registers
+            .write(INT_EN, if enable { INT_RSFL } else { 0 });
+    }
+
+    /// Frames dropped for want of FIFO space since the last call (`RX_DROP`,
+    /// cleared by reading). QEMU always says 0, whatever it dropped.
+    pub fn take_dropped(&mut self) -> u32 {
+        self.registers.read(RX_DROP)
+    }
+
+    fn write_mac(&mut self, index: u32, value: u32) -> Result<(), StartError> {
+        self.wait(MAC_CSR_CMD, MAC_CSR_BUSY, StartError::MacStuck)?;
+        self.registers.write(MAC_CSR_DATA, value);
+        self.registers.write(MAC_CSR_CMD, MAC_CSR_BUSY | index);
+        self.wait(MAC_CSR_CMD, MAC_CSR_BUSY, StartError::MacStuck)
+    }
+
+    fn wait(&self, offset: u32, bit: u32, error: StartError) -> Result<(), StartError> {
+        for _ in 0..PATIENCE {
+            if self.registers.read(offset) & bit == 0 {
+                return Ok(());
+            }
+        }
+        Err(error)
+    }
+}
+
+const FCS_OCTETS: usize = 4;

@@ -1,0 +1,123 @@
+//! Boot parameters, and the counter the outside watches.
+//!
+//! Two ELF symbols are the whole interface to a feeder (QEMU, a debugger):
+//!
+//! | symbol | octets | written by | meaning |
+//! |---|---|---|---|
+//! | `MAGPIE_BOOT` | 40 | outside, before reset is released | [`Parameters`] |
+//! | `MAGPIE_RECEIVED` | 4 | image | frames read out of the NIC since boot, modulo 2^32 |
+//!
+//! | octet of `MAGPIE_BOOT` | field |
+//! |---|---|
+//! | 0-31 | seed |
+//! | 32-35 | flags, little endian; bit 0 = [`STAMPED`] |
+//! | 36-39 | spare, 0 |
+
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// Flag: frames carry a time stamp (see `magpie_node::clock`).
+pub const STAMPED: u32 = 1;
+
+const OCTETS: usize = 40;
+
+/// What the outside tells an image before its first instruction.
+pub struct Parameters {
+    /// Entropy; all zero when nobody gave any.
+    pub seed: [u8; 32],
+    /// See [`STAMPED`]; unknown bits are ignored.
+    pub flags: u32,
+}
+
+#[repr(C, align(4))]
+struct Block(UnsafeCell<MaybeUninit<[u8; OCTETS]>>);
+
+// SAFETY: only `take` looks inside, and only its first caller (TAKEN).
+#[allow(unsafe_code)]
+unsafe impl Sync for Block {}
+
+#[allow(unsafe_code)] // the name is the interface to the outside, see above
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".uninit.MAGPIE_BOOT")]
+static MAGPIE_BOOT: Block = Block(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// Frames read out of the NIC since boot, modulo 2^32; the node counts them.
+#[allow(unsafe_code)] // the name is the interface to the outside, see above
+#[unsafe(no_mangle)]
+pub static MAGPIE_RECEIVED: AtomicU32 = AtomicU32::new(0);
+
+/// Survives a reset, unlike `.bss`: a word that says it is valid, and how many
+/// resets there were since power came. A loader writes the same seed before
+/// every one of them, and each boot must have its own.
+#[allow(unsafe_code)] // a section that start-up leaves alone
+#[unsafe(link_section = ".uninit.resets")]
+static RESETS: Words = Words(UnsafeCell::new(MaybeUninit::uninit()));
+const RESETS_VALID: u32 = 0x4d61_6770;
+
+#[repr(C, align(4))]
+struct Words(UnsafeCell<MaybeUninit<[u32; 2]>>);
+
+// SAFETY: only `take` looks inside, and only its first caller (TAKEN).
+#[allow(unsafe_code)]
+unsafe impl Sync for Words {}
+
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Reads the parameters and wipes them from memory, so that the seed is
+/// nowhere but with the caller. `None` the second time.
+#[must_use]
+pub fn take() -> Option<Parameters> {
+    if TAKEN.swap(true, Ordering::AcqRel) {
+        return None;
+    }
+    let block = MAGPIE_BOOT.0.get().cast::<u8>();
+    let mut octets = [0_u8; OCTETS];
+    for (i, octet) in octets.iter_mut().enumerate() {
+        // SAFETY: `i` is below OCTETS, so the pointer stays in the static;
+        // nobody else looks at it (TAKEN). The read is volatile: the compiler
+        // must take what the loader or the RAM's power-up state put there and
+        // may assume nothing about it. The write wipes it, volatile so that
+        // it is not optimised away.
+        #[allow(unsafe_code)]
+        unsafe {
+            let at = block.add(i);
+            *octet = at.read_volatile();
+            at.write_volatile(0);
+        }
+    }
+    let mut seed = [0; 32];
+    for (to, from) in seed.iter_mut().zip(&octets) {
+        *to = *from;
+    }
+    let resets = count_reset();
+    // A zero seed stays zero: that nobody gave entropy must show.
+    if seed != [0; 32] {
+        for (octet, count) in seed.iter_mut().zip(resets.to_le_bytes()) {
+            *octet ^= count;
+        }
+    }
+    let [.., a, b, c, d, _, _, _, _] = octets;
+    Some(Parameters {
+        seed,
+        flags: u32::from_le_bytes([a, b, c, d]),
+    })
+}
+
+/// Resets since power came, this boot's not counted.
+fn count_reset() -> u32 {
+    let words = RESETS.0.get().cast::<u32>();
+    // SAFETY: both words lie in the static, and only the one call of `take`
+    // comes here. Volatile, since the content is from before this program.
+    #[allow(unsafe_code)]
+    unsafe {
+        let resets = if words.read_volatile() == RESETS_VALID {
+            words.add(1).read_volatile().wrapping_add(1)
+        } else {
+            0
+        };
+        words.write_volatile(RESETS_VALID);
+        words.add(1).write_volatile(resets);
+        resets
+    }
+}

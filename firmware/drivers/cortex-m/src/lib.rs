@@ -1,0 +1,15 @@
+//! What every Cortex-M board shares and what needs `unsafe` there: the clock
+//! ([`time`]) and the block of memory through which the outside speaks to an
+//! image before its first instruction, and watches it ([`boot`]).
+//!
+//! It never knows a chip, a frame or a record. Order of use: [`boot::take`]
+//! first, [`time::SysTickTime::start`] before the executor runs.
+#![no_std]
+
+#[cfg(target_os = "none")]
+pub mod boot;
+mod count;
+#[cfg(target_os = "none")]
+pub mod time;
+
+pub use count::{PERIOD, Phase};

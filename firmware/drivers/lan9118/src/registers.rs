@@ -1,0 +1,88 @@
+//! Registers and bits, by their names in the data sheet (chapter 5).
+
+use crate::ReceiveError;
+
+/// Received octets, 32 bits at a time.
+pub(crate) const RX_DATA_FIFO: u32 = 0x00;
+/// One word a frame, see [`RxStatus`]; reading takes it.
+pub(crate) const RX_STATUS_FIFO: u32 = 0x40;
+pub(crate) const IRQ_CFG: u32 = 0x54;
+pub(crate) const INT_STS: u32 = 0x58;
+pub(crate) const INT_EN: u32 = 0x5c;
+pub(crate) const BYTE_TEST: u32 = 0x64;
+pub(crate) const FIFO_INT: u32 = 0x68;
+pub(crate) const RX_CFG: u32 = 0x6c;
+pub(crate) const TX_CFG: u32 = 0x70;
+pub(crate) const HW_CFG: u32 = 0x74;
+/// Octets of data (15:0) and status words (23:16) that wait.
+pub(crate) const RX_FIFO_INF: u32 = 0x7c;
+pub(crate) const RX_DROP: u32 = 0xa0;
+pub(crate) const MAC_CSR_CMD: u32 = 0xa4;
+pub(crate) const MAC_CSR_DATA: u32 = 0xa8;
+
+/// What `BYTE_TEST` reads.
+pub(crate) const BYTE_TEST_VALUE: u32 = 0x8765_4321;
+
+/// Soft reset; clears itself.
+pub(crate) const HW_CFG_SRST: u32 = 1;
+/// Must-be-one bit 20, and 5 KB of the 16 KB FIFO memory for transmission: the
+/// least that leaves the most for reception that QEMU knows (2,640 words).
+pub(crate) const HW_CFG_TX_FIFO_5_MF: u32 = 0x0005_0000;
+
+/// `IRQ_EN`, `IRQ_POL` = high, `IRQ_TYPE` = push-pull. Without the last two the
+/// line is active low, which an NVIC takes for an endless interrupt.
+pub(crate) const IRQ_CFG_PUSH_PULL_HIGH: u32 = 0x0000_0111;
+
+/// RX status FIFO level reached.
+pub(crate) const INT_RSFL: u32 = 1 << 3;
+/// TX data available level 0x48 (unused), RX status level 0: interrupt as
+/// soon as one status word waits.
+pub(crate) const FIFO_INT_AT_ONCE: u32 = 0x4800_0000;
+
+/// Empties both receive FIFOs; clears itself.
+pub(crate) const RX_CFG_RX_DUMP: u32 = 1 << 15;
+
+/// Transmitter's FIFO side on. (The MAC's side stays off.)
+pub(crate) const TX_CFG_TX_ON: u32 = 0x6;
+
+/// Busy with the last access.
+pub(crate) const MAC_CSR_BUSY: u32 = 1 << 31;
+/// Index of the MAC control register.
+pub(crate) const MAC_CR: u32 = 1;
+/// Full duplex: a mirror never collides.
+pub(crate) const MAC_CR_FDPX: u32 = 1 << 20;
+/// Promiscuous.
+pub(crate) const MAC_CR_PRMS: u32 = 1 << 18;
+/// Receiver enable.
+pub(crate) const MAC_CR_RXEN: u32 = 1 << 2;
+
+/// A word of the RX status FIFO (data sheet 3.13.3).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RxStatus(pub(crate) u32);
+
+impl RxStatus {
+    const CRC_ERROR: u32 = 1 << 1;
+    const MII_ERROR: u32 = 1 << 3;
+    const WATCHDOG: u32 = 1 << 4;
+    const COLLISION: u32 = 1 << 6;
+    const RUNT: u32 = 1 << 11;
+
+    /// Octets in the data FIFO, FCS included.
+    pub(crate) fn octets(self) -> usize {
+        usize::try_from((self.0 >> 16) & 0x3fff).unwrap_or(0)
+    }
+
+    /// Why the frame is of no use. "Frame too long" (bit 7) and "length error"
+    /// (bit 12) are remarks about a frame that is all there.
+    pub(crate) fn error(self) -> Option<ReceiveError> {
+        if self.0 & Self::WATCHDOG != 0 {
+            Some(ReceiveError::Watchdog)
+        } else if self.0 & Self::CRC_ERROR != 0 {
+            Some(ReceiveError::Fcs)
+        } else if self.0 & (Self::MII_ERROR | Self::COLLISION | Self::RUNT) != 0 {
+            Some(ReceiveError::Damaged)
+        } else {
+            None
+        }
+    }
+}

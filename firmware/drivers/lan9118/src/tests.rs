@@ -1,0 +1,175 @@
+extern crate std;
+
+use core::cell::RefCell;
+use std::collections::VecDeque;
+use std::vec;
+use std::vec::Vec;
+
+use super::*;
+use crate::registers::*;
+
+/// The chip as the data sheet has it, as far as the driver looks.
+#[derive(Default)]
+struct Chip {
+    signature: u32,
+    reset_takes: u32,
+    statuses: VecDeque<u32>,
+    data: RefCell<VecDeque<u32>>,
+    written: Vec<(u32, u32)>,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    taken: usize,
+    reset_reads: u32,
+    underruns: usize,
+}
+
+impl Chip {
+    fn new() -> Self {
+        Self {
+            signature: BYTE_TEST_VALUE,
+            ..Self::default()
+        }
+    }
+
+    fn frame(&mut self, octets: &[u8], status_bits: u32) {
+        let mut all = octets.to_vec();
+        all.extend([0xde, 0xad, 0xbe, 0xef]);
+        self.statuses
+            .push_back(u32::try_from(all.len()).unwrap() << 16 | status_bits);
+        all.resize(all.len().div_ceil(4) * 4, 0);
+        for word in all.chunks(4) {
+            self.data
+                .borrow_mut()
+                .push_back(u32::from_le_bytes(word.try_into().unwrap()));
+        }
+    }
+}
+
+impl Registers for Chip {
+    fn read(&self, offset: u32) -> u32 {
+        let mut state = self.state.borrow_mut();
+        match offset {
+            BYTE_TEST => self.signature,
+            HW_CFG => {
+                state.reset_reads += 1;
+                u32::from(state.reset_reads <= self.reset_takes)
+            }
+            RX_FIFO_INF => u32::try_from(self.statuses.len() - state.taken).unwrap() << 16,
+            RX_STATUS_FIFO => {
+                state.taken += 1;
+                self.statuses[state.taken - 1]
+            }
+            RX_DATA_FIFO => self.data.borrow_mut().pop_front().unwrap_or_else(|| {
+                state.underruns += 1;
+                0
+            }),
+            _ => 0,
+        }
+    }
+
+    fn write(&mut self, offset: u32, value: u32) {
+        self.written.push((offset, value));
+    }
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect()
+}
+
+#[test]
+fn starts_promiscuous_with_the_transmitter_off() {
+    let mut nic = Lan9118::new(Chip {
+        reset_takes: 3,
+        ..Chip::new()
+    });
+    assert_eq!(nic.start(), Ok(()));
+    let written = &nic.registers.written;
+    assert_eq!(written[0], (HW_CFG, HW_CFG_SRST));
+    assert!(written.contains(&(IRQ_CFG, 0x111)));
+    let mac_cr = written
+        .iter()
+        .rev()
+        .find(|(offset, _)| *offset == MAC_CSR_DATA)
+        .unwrap()
+        .1;
+    assert_eq!(mac_cr & (1 << 3), 0, "TXEN");
+    assert_eq!(mac_cr, 0x0014_0004);
+}
+
+#[test]
+fn says_why_it_cannot_start() {
+    let mut nic = Lan9118::new(Chip {
+        signature: 0x2143_6587,
+        ..Chip::new()
+    });
+    assert_eq!(nic.start(), Err(StartError::NotThere(0x2143_6587)));
+    let mut nic = Lan9118::new(Chip {
+        reset_takes: u32::MAX,
+        ..Chip::new()
+    });
+    assert_eq!(nic.start(), Err(StartError::ResetStuck));
+}
+
+#[test]
+fn frames_of_every_length_come_out_whole() {
+    let mut chip = Chip::new();
+    let lengths = [14, 15, 16, 17, 60, 61, 62, 63, 1514, MAX_FRAME];
+    for len in lengths {
+        chip.frame(&pattern(len), 0);
+    }
+    let mut nic = Lan9118::new(chip);
+    let mut buffer = [0; MAX_FRAME];
+    for len in lengths {
+        assert_eq!(nic.poll_receive(&mut buffer), Some(Ok(len)));
+        assert_eq!(buffer[..len], pattern(len));
+    }
+    assert_eq!(nic.poll_receive(&mut buffer), None);
+    assert!(nic.registers.data.borrow().is_empty());
+    assert_eq!(nic.registers.state.borrow().underruns, 0);
+}
+
+#[test]
+fn lost_frames_carry_their_reason_and_leave_the_fifo_in_step() {
+    let cases = [
+        (60, 1 << 15 | 1 << 1, Err(ReceiveError::Fcs)),
+        (10, 1 << 15 | 1 << 11, Err(ReceiveError::Damaged)),
+        (60, 1 << 15 | 1 << 6, Err(ReceiveError::Damaged)),
+        (60, 1 << 3, Err(ReceiveError::Damaged)),
+        (2044, 1 << 15 | 1 << 4 | 1 << 1, Err(ReceiveError::Watchdog)),
+        (101, 0, Err(ReceiveError::TooLong(101))),
+        (100, 0, Ok(100)),
+        (64, 1 << 7, Ok(64)),
+        (64, 1 << 12, Ok(64)),
+    ];
+    let mut chip = Chip::new();
+    for (len, bits, _) in cases {
+        chip.frame(&pattern(len), bits);
+    }
+    let mut nic = Lan9118::new(chip);
+    let mut buffer = vec![0; 100];
+    for (len, bits, expected) in cases {
+        assert_eq!(
+            nic.poll_receive(&mut buffer),
+            Some(expected),
+            "{len} {bits:x}"
+        );
+        if expected.is_ok() {
+            assert_eq!(buffer[..len], pattern(len));
+        }
+    }
+    assert!(nic.registers.data.borrow().is_empty());
+    assert_eq!(nic.registers.state.borrow().underruns, 0);
+}
+
+#[test]
+fn a_status_shorter_than_an_fcs_is_an_empty_frame() {
+    let mut chip = Chip::new();
+    chip.statuses.push_back(2 << 16);
+    chip.data.borrow_mut().push_back(0);
+    let mut nic = Lan9118::new(chip);
+    assert_eq!(nic.poll_receive(&mut [0; 64]), Some(Ok(0)));
+    assert!(nic.registers.data.borrow().is_empty());
+}
