@@ -60,47 +60,58 @@ pub(crate) fn image(
     cfgs: &[String],
     suffix: Option<&str>,
 ) -> Result<PathBuf> {
-    let built = compile(workspace, board.name, board.target, cfgs, |_| {})?;
+    let flags: Vec<String> = cfgs
+        .iter()
+        .flat_map(|c| ["--cfg".into(), c.clone()])
+        .collect();
+    let mut build = Build::new(workspace, "build", board.name, board.target, &flags)?;
+    run::say(&format!("building {} for {}", board.name, board.target));
+    run::run(&mut build.cargo).with_context(|| format!("cannot build {}", board.name))?;
     let name = match suffix {
         Some(suffix) => format!("{}-{suffix}.elf", board.name),
         None => format!("{}.elf", board.name),
     };
     let image = workspace.images().join(&name);
-    install(&built, &image)?;
+    install(&build.binary, &image)?;
     Ok(image)
 }
 
-/// Builds the binary of a package for a target; returns cargo's path of it.
-pub(crate) fn compile(
-    workspace: &Workspace,
-    package: &str,
-    target: &str,
-    cfgs: &[String],
-    adjust: impl FnOnce(&mut Command),
-) -> Result<PathBuf> {
-    let toolchain = toolchain::find(workspace, target)?;
-    run::say(&format!("building {package} for {target}"));
-    let flags: Vec<String> = cfgs
-        .iter()
-        .flat_map(|c| ["--cfg".into(), c.clone()])
-        .collect();
-    let mut cargo = toolchain.cargo("build", target, &flags)?;
-    let dir = target_dir(workspace);
-    cargo
-        .current_dir(&workspace.root)
-        .args([
-            "--profile",
-            "firmware",
-            "--package",
-            package,
-            "--bin",
-            package,
-            "--target-dir",
-        ])
-        .arg(&dir);
-    adjust(&mut cargo);
-    run::run(&mut cargo).with_context(|| format!("cannot build {package} for {target}"))?;
-    Ok(dir.join(target).join("firmware").join(package))
+/// A cargo call that builds a package's binary for a board.
+pub(crate) struct Build {
+    /// Ready to run; arguments may be added.
+    pub(crate) cargo: Command,
+    /// What it makes.
+    pub(crate) binary: PathBuf,
+}
+
+impl Build {
+    /// `command` is `build` or `rustc`; the flags go to every crate on the board.
+    pub(crate) fn new(
+        workspace: &Workspace,
+        command: &str,
+        package: &str,
+        target: &str,
+        flags: &[String],
+    ) -> Result<Self> {
+        let mut cargo = toolchain::find(workspace, target)?.cargo(command, target, flags)?;
+        let dir = target_dir(workspace);
+        cargo
+            .current_dir(&workspace.root)
+            .args([
+                "--profile",
+                "firmware",
+                "--package",
+                package,
+                "--bin",
+                package,
+                "--target-dir",
+            ])
+            .arg(&dir);
+        Ok(Self {
+            cargo,
+            binary: dir.join(target).join("firmware").join(package),
+        })
+    }
 }
 
 /// Cargo's target folder for images: apart from the host's, since the

@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod callers;
+mod proof;
 mod run;
 mod toolchain;
 mod workspace;
@@ -26,10 +28,13 @@ struct Cli {
 enum Task {
     /// Build firmware images; each lands in TARGET_DIR/images/BOARD.elf
     Build(build::Args),
+    /// Show at link time that protocol, link and sensor cannot panic
+    Proof,
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Build(args) => build::run(&args),
+        Task::Proof => proof::run(),
     }
 }

@@ -100,6 +100,15 @@ impl Workspace {
         boards
     }
 
+    /// Targets that the package's proof is made for.
+    pub(crate) fn proof_targets(&self, package: &str) -> Result<Vec<&str>> {
+        let package = self.packages.iter().find(|p| p.name == package);
+        let targets = package.and_then(|p| p.metadata["proof"]["targets"].as_array());
+        let targets =
+            targets.context("no [package.metadata.proof] targets in the proof package")?;
+        Ok(targets.iter().filter_map(Value::as_str).collect())
+    }
+
     /// The boards of these names; all when there are none.
     pub(crate) fn boards_named(&self, names: &[String]) -> Result<Vec<Board<'_>>> {
         let all = self.boards();
