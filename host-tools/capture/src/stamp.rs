@@ -67,13 +67,13 @@ impl Resolution {
         // 64 bits of ticks times 10^9 are under 2^94, and so is any offset.
         let ns = i128::from(self.offset) * 1_000_000_000
             + (u128::from(ticks) * 1_000_000_000 / self.per_second).cast_signed();
-        if ns < 0 {
+        let Ok(ns) = u128::try_from(ns) else {
             return Stamp {
                 us: 0,
                 nanos: 0,
                 clamped: true,
             };
-        }
+        };
         match u64::try_from(ns / 1_000) {
             Ok(us) => Stamp {
                 us,
@@ -117,9 +117,9 @@ mod tests {
             (0, 0, 7, (7_000_000, 0, false)),
             (0, 0, u64::MAX, (u64::MAX, 999, true)),
             (12, 0, 1_234_567_890, (1_234, 567, false)),
-            (0x80 | 20, 0, 1 << 20, (1_000_000, 0, false)),
-            (0x80 | 30, 0, 1, (0, 0, false)),
-            (0x80 | 10, 0, 1, (976, 562, false)),
+            (0x80 + 20, 0, 1 << 20, (1_000_000, 0, false)),
+            (0x80 + 30, 0, 1, (0, 0, false)),
+            (0x80 + 10, 0, 1, (976, 562, false)),
             (0xff, 5, u64::MAX, (5_000_000, 0, false)),
             (0x7f, 5, u64::MAX, (5_000_000, 0, false)),
             (6, -2, 1_999_999, (0, 0, true)),

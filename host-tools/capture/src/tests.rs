@@ -168,125 +168,111 @@ fn pcaps() -> Vec<Case> {
     cases
 }
 
-fn pcapngs() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for first_big in [false, true] {
-        let (mut frames, mut ends, mut seams) = (Vec::new(), Vec::new(), Vec::new());
-        let mut file = Octets::new(first_big);
-        for big in [first_big, !first_big] {
-            file = file.section(big);
-            seams.push(file.all.len());
-            let blocks: Vec<Box<dyn Fn(Octets) -> (Octets, Option<Expected>)>> = vec![
-                Box::new(|f| (f.interface(1, |o| o), None)),
-                Box::new(|f| {
-                    (
-                        f.interface(1, |o| o.option(2, b"eth1").option(9, &[9]).u32(0)),
-                        None,
-                    )
-                }),
-                Box::new(|f| {
-                    let offset = |o: Octets| {
-                        if o.big {
-                            5_u64.to_be_bytes()
-                        } else {
-                            5_u64.to_le_bytes()
-                        }
-                    };
-                    (
-                        f.interface(1, |o| {
-                            let offset = offset(o.clone());
-                            o.option(9, &[0x80 | 10])
-                                .option(13, &[4])
-                                .option(14, &offset)
-                        }),
-                        None,
-                    )
-                }),
-                Box::new(|f| (f.interface(1, |o| o.option(13, &[32])), None)),
-                // Not Ethernet, but nothing comes from it.
-                Box::new(|f| (f.interface(113, |o| o), None)),
-                Box::new(|f| {
-                    (
-                        f.packet(0, 1_700_000_000_000_001, 60, b"abc"),
-                        Some((1_700_000_000_000_001_000, 60, b"abc".to_vec())),
-                    )
-                }),
-                Box::new(|f| (f.block(0x0bad, |b| b.raw(&[9; 40])), None)),
-                Box::new(|f| {
-                    (
-                        f.packet(1, 1_700_000_000_000_000_001, 4, b"abcd"),
-                        Some((1_700_000_000_000_000_001, 4, b"abcd".to_vec())),
-                    )
-                }),
-                Box::new(|f| {
-                    (
-                        f.packet(2, 512, 9, b"dataxFCSx"),
-                        Some((5_500_000_000, 5, b"datax".to_vec())),
-                    )
-                }),
-                Box::new(|f| (f.packet(3, 1, 3, b"FCS"), Some((1000, 0, Vec::new())))),
-                // The packet's own word on its FCS (2 octets) goes first.
-                Box::new(|f| {
-                    let flags = |o: Octets| {
-                        if o.big {
-                            [0, 0, 0, 0x41]
-                        } else {
-                            [0x41, 0, 0, 0]
-                        }
-                    };
-                    (
-                        f.packet_with(3, 1, 7, b"dataxFC", |o| {
-                            let flags = flags(o.clone());
-                            o.option(1, b"a comment").option(2, &flags).u32(0)
-                        }),
-                        Some((1000, 5, b"datax".to_vec())),
-                    )
-                }),
-                // The old form: two half words, then as the new one.
-                Box::new(|f| {
-                    (
-                        f.block(2, |b| {
-                            b.u16(1).u16(77).u32(0).u32(9).u32(2).u32(64).padded(b"ol")
-                        }),
-                        Some((9, 64, b"ol".to_vec())),
-                    )
-                }),
-                Box::new(|f| {
-                    (
-                        f.block(3, |b| b.u32(5).padded(b"plain")),
-                        Some((0, 5, b"plain".to_vec())),
-                    )
-                }),
-                // Claims more than its block holds: what is there is given.
-                Box::new(|f| {
-                    (
-                        f.block(6, |b| b.u32(0).u32(0).u32(2).u32(99).u32(99).raw(b"less")),
-                        Some((2000, 99, b"less".to_vec())),
-                    )
-                }),
-            ];
-            for block in blocks {
-                let (after, frame) = block(file);
-                file = after;
-                match frame {
-                    Some(frame) => {
-                        frames.push(frame);
-                        ends.push(file.all.len());
-                    }
-                    None => seams.push(file.all.len()),
-                }
-            }
-        }
-        let name = format!("pcapng, first section big {first_big}");
-        cases.push(Case {
-            name,
-            octets: file.all,
-            frames,
-            ends,
-            seams,
+/// A pcapng file in the making, with what should come out of it.
+struct Building {
+    case: Case,
+    big: bool,
+}
+
+impl Building {
+    fn write(&mut self, block: impl FnOnce(Octets) -> Octets) {
+        let all = std::mem::take(&mut self.case.octets);
+        self.case.octets = block(Octets { big: self.big, all }).all;
+    }
+
+    /// A block that gives no frame.
+    fn quiet(&mut self, block: impl FnOnce(Octets) -> Octets) {
+        self.write(block);
+        self.case.seams.push(self.case.octets.len());
+    }
+
+    /// A block that gives this frame.
+    fn frame(&mut self, at: u128, wire: u32, data: &[u8], block: impl FnOnce(Octets) -> Octets) {
+        self.write(block);
+        self.case.frames.push((at, wire, data.to_vec()));
+        self.case.ends.push(self.case.octets.len());
+    }
+
+    fn section(&mut self, big: bool) {
+        self.big = big;
+        self.quiet(|f| f.section(big));
+        let offset = if big {
+            5_u64.to_be_bytes()
+        } else {
+            5_u64.to_le_bytes()
+        };
+        self.quiet(|f| f.interface(1, |o| o));
+        self.quiet(|f| f.interface(1, |o| o.option(2, b"eth1").option(9, &[9]).u32(0)));
+        self.quiet(|f| {
+            f.interface(1, |o| {
+                o.option(9, &[0x80 + 10])
+                    .option(13, &[4])
+                    .option(14, &offset)
+            })
+        });
+        self.quiet(|f| f.interface(1, |o| o.option(13, &[32])));
+        // Not Ethernet, but nothing comes from it.
+        self.quiet(|f| f.interface(113, |o| o));
+    }
+
+    fn frames(&mut self) {
+        let us = 1_700_000_000_000_001;
+        self.frame(u128::from(us) * 1000, 60, b"abc", |f| {
+            f.packet(0, us, 60, b"abc")
+        });
+        self.quiet(|f| f.block(0x0bad, |b| b.raw(&[9; 40])));
+        let ns = 1_700_000_000_000_000_001;
+        self.frame(u128::from(ns), 4, b"abcd", |f| f.packet(1, ns, 4, b"abcd"));
+        self.frame(5_500_000_000, 5, b"datax", |f| {
+            f.packet(2, 512, 9, b"dataxFCSx")
+        });
+        self.frame(1000, 0, b"", |f| f.packet(3, 1, 3, b"FCS"));
+        // The packet's own word on its FCS (2 octets) goes first.
+        let flags = if self.big {
+            [0, 0, 0, 0x41]
+        } else {
+            [0x41, 0, 0, 0]
+        };
+        self.frame(1000, 5, b"datax", |f| {
+            let options = |o: Octets| o.option(1, b"a comment").option(2, &flags).u32(0);
+            f.packet_with(3, 1, 7, b"dataxFC", options)
+        });
+        // The old form: two half words, then as the new one.
+        self.frame(9, 64, b"ol", |f| {
+            f.block(2, |b| {
+                b.u16(1).u16(77).u32(0).u32(9).u32(2).u32(64).padded(b"ol")
+            })
+        });
+        self.frame(0, 5, b"plain", |f| {
+            f.block(3, |b| b.u32(5).padded(b"plain"))
+        });
+        // Claims more than its block holds: what is there is given.
+        self.frame(2000, 99, b"less", |f| {
+            f.block(6, |b| b.u32(0).u32(0).u32(2).u32(99).u32(99).raw(b"less"))
         });
     }
-    cases
+}
+
+fn pcapngs() -> Vec<Case> {
+    let one = |first_big| {
+        let case = Case {
+            name: format!("pcapng, first section big {first_big}"),
+            octets: Vec::new(),
+            frames: Vec::new(),
+            ends: Vec::new(),
+            seams: Vec::new(),
+        };
+        let mut building = Building {
+            case,
+            big: first_big,
+        };
+        for big in [first_big, !first_big] {
+            building.section(big);
+            building.frames();
+        }
+        building.case
+    };
+    vec![one(false), one(true)]
 }
 
 fn cases() -> Vec<Case> {
