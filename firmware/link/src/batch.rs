@@ -1,8 +1,6 @@
 //! The form of a batch: header and items.
 
-use magpie_protocol::{
-    Command, DecodeError, EncodeError, Items, VERSION_MAJOR, VERSION_MINOR, encode_command,
-};
+use magpie_protocol::{DecodeError, Items, VERSION_MAJOR, VERSION_MINOR};
 
 /// Most octets of a batch: fits a datagram without fragments.
 pub const MAX_BATCH: usize = 1400;
@@ -199,30 +197,4 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
         to.copy_from_slice(from);
     }
     len
-}
-
-/// Writes commands into one batch; returns its octets.
-///
-/// `boot_id` is the sensor run that is meant; 0 = whichever runs (for Hello,
-/// before its boot id is known). `seq` numbers the first command; commands may
-/// be repeated, so the number serves only those who read a trace.
-///
-/// Fails with [`EncodeError::NoRoom`] when `out` or a batch cannot hold them.
-pub fn command_batch(
-    boot_id: u32,
-    seq: u64,
-    commands: &[Command],
-    out: &mut [u8],
-) -> Result<usize, EncodeError> {
-    let usable = out.len().min(MAX_BATCH.saturating_sub(SEAL_OCTETS));
-    let out = out.get_mut(..usable).ok_or(EncodeError::NoRoom)?;
-    let (head, mut rest) = out.split_first_chunk_mut().ok_or(EncodeError::NoRoom)?;
-    *head = Header::new(Stream::Command, boot_id, seq, 0).to_octets();
-    let mut len = Header::OCTETS;
-    for command in commands {
-        let written = encode_command(command, rest)?;
-        len = len.saturating_add(written);
-        rest = rest.get_mut(written..).ok_or(EncodeError::NoRoom)?;
-    }
-    Ok(len)
 }

@@ -72,9 +72,8 @@ pub struct FrameCounts {
     pub garbage_octets: u64,
 }
 
-/// Finds frames in a byte stream. `N` is the longest batch it takes plus 4
-/// ([`MAX_BATCH`]` + 4` on the host; less where only short batches of commands
-/// come). Whatever the line carried, reading goes on at the next 0x00.
+/// Finds frames in a byte stream. `N` is the longest batch it takes plus 4:
+/// [`MAX_BATCH`]` + 4` on the host, [`crate::MAX_COMMAND_BATCH`]` + 4` on a board. Whatever the line carried, reading goes on at the next 0x00.
 #[derive(Debug)]
 pub struct Deframer<const N: usize> {
     buffer: [u8; N],

@@ -54,8 +54,8 @@
 //! | 8 | oldest | number of the oldest finished record the sensor still keeps (the next one to be made when it keeps none); 0 in a Command |
 //! | .. | items | type, length, body (`magpie_protocol`) |
 //!
-//! A batch has at most [`MAX_BATCH`] octets, of which [`SEAL_OCTETS`] stay
-//! free for a seal behind the items.
+//! A batch has at most [`MAX_BATCH`] octets ([`MAX_COMMAND_BATCH`] from the
+//! host), of which [`SEAL_OCTETS`] stay free for a seal behind the items.
 //!
 //! # Frame
 //!
@@ -82,14 +82,15 @@
 )]
 
 mod batch;
+mod commands;
 mod frame;
 mod receiver;
 mod retain;
 mod sender;
+mod window;
 
-pub use batch::{
-    Header, LinkError, MAX_BATCH, MAX_ITEMS_OCTETS, SEAL_OCTETS, Stream, command_batch,
-};
+pub use batch::{Header, LinkError, MAX_BATCH, MAX_ITEMS_OCTETS, SEAL_OCTETS, Stream};
+pub use commands::{Commands, MAX_COMMAND_BATCH, command_batch};
 pub use frame::{Deframer, FrameCounts, FrameError, MAX_FRAME, frame};
 pub use receiver::{Delivery, Receiver, ReceiverCounts};
-pub use sender::{Commands, MIN_STORAGE, Overflow, Sender};
+pub use sender::{MIN_STORAGE, Overflow, Sender};

@@ -4,9 +4,12 @@ use magpie_protocol::{Command, Items};
 
 use crate::batch::{Header, LinkError, Stream, count_items};
 
-/// Ended sensor runs that are remembered, so that their late batches are not
-/// taken for a new run.
-const ENDED_RUNS: usize = 8;
+/// Earlier sensor runs that are remembered, so that their late batches are
+/// not taken for a new run.
+const EARLIER_RUNS: usize = 8;
+/// So many batches of an earlier run, and none of the current one between
+/// them, are no latecomers: that run goes on, and the current one was a stray.
+const GOES_ON: u8 = 16;
 
 /// What a [`Receiver`] met since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +27,7 @@ pub struct ReceiverCounts {
     pub duplicates: u64,
     /// Batches of finished records that came too early; they come again.
     pub out_of_order: u64,
-    /// Batches of a run that had ended.
+    /// Batches of an earlier run.
     pub other_boot: u64,
     /// Batches refused for any other reason.
     pub bad: u64,
@@ -73,7 +76,10 @@ struct Run {
 #[derive(Debug, Default)]
 pub struct Receiver {
     run: Option<Run>,
-    ended: [Option<u32>; ENDED_RUNS],
+    /// The latest first.
+    earlier: [Option<Run>; EARLIER_RUNS],
+    /// Batches of earlier runs since the last one of the current run.
+    late: u8,
     ack_due: bool,
     counts: ReceiverCounts,
 }
@@ -188,31 +194,43 @@ impl Receiver {
 
     /// The run a batch belongs to, and whether it begins with it.
     fn enter(&mut self, header: &Header) -> Result<(Run, bool), LinkError> {
-        match self.run {
-            Some(run) if run.boot_id == header.boot_id => return Ok((run, false)),
-            _ if self.ended.contains(&Some(header.boot_id)) => {
-                return Err(LinkError::OtherBoot {
-                    boot_id: header.boot_id,
-                });
-            }
-            Some(ended) => {
-                // The run forgotten is the one that ended first.
-                self.ended.rotate_right(1);
-                if let Some(place) = self.ended.first_mut() {
-                    *place = Some(ended.boot_id);
-                }
-            }
-            None => {}
+        let boot_id = header.boot_id;
+        if let Some(run) = self.run.filter(|run| run.boot_id == boot_id) {
+            self.late = 0;
+            return Ok((run, false));
         }
-        self.ack_due = false; // it would have named the run that ended
+        let of_batch = |run: &Option<Run>| run.is_some_and(|run| run.boot_id == boot_id);
+        let known = self.earlier.iter_mut().find(|run| of_batch(run));
+        if known.is_some() {
+            self.late = self.late.saturating_add(1);
+            if self.late < GOES_ON {
+                return Err(LinkError::OtherBoot { boot_id });
+            }
+        }
+        // What the run had delivered stays known: nothing comes twice.
+        let resumed = known.and_then(Option::take);
+        if let Some(left) = self.run {
+            self.earlier.rotate_right(1);
+            if let Some(place) = self.earlier.first_mut() {
+                *place = Some(left);
+            }
+        }
+        self.late = 0;
+        self.ack_due = false; // it would have named the run that was left
+        if let Some(run) = resumed {
+            return Ok((run, false));
+        }
         add(&mut self.counts.boots, 1);
-        let run = Run {
-            boot_id: header.boot_id,
-            joined_at: header.oldest,
-            next_final: header.oldest,
-            next_live: None,
-        };
-        Ok((run, true))
+        let oldest = header.oldest;
+        Ok((
+            Run {
+                boot_id,
+                joined_at: oldest,
+                next_final: oldest,
+                next_live: None,
+            },
+            true,
+        ))
     }
 }
 

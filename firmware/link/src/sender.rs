@@ -1,12 +1,14 @@
 //! The sensor's end: numbering, batches, acknowledgement, repetition.
 
 use magpie_protocol::{
-    Command, DecodeError, Items, MAX_ITEM, RecordSource, Tally, UplinkCounts, Want, decode_command,
+    Command, DecodeError, Items, MAX_ITEM, RecordSource, UplinkCounts, Want, decode_command,
 };
 
 use crate::MAX_BATCH;
 use crate::batch::{Header, LinkError, MAX_ITEMS_OCTETS, SEAL_OCTETS, Stream, count_items};
-use crate::retain::{MAX_ENTRY, Retain};
+use crate::commands::Commands;
+use crate::retain::MAX_ENTRY;
+use crate::window::Window;
 
 /// Least octets of storage with which finished records flow at all.
 pub const MIN_STORAGE: usize = MAX_ENTRY;
@@ -51,16 +53,7 @@ pub enum Overflow {
 pub struct Sender<'b> {
     boot_id: u32,
     overflow: Overflow,
-    kept: Retain<'b>,
-    /// Number of the oldest record kept.
-    oldest: u64,
-    /// Number and place of the record to send next.
-    cursor: u64,
-    cursor_at: usize,
-    /// One more than the highest number ever sent.
-    sent_end: u64,
-    /// Number the next record taken will have.
-    next: u64,
+    window: Window<'b>,
     next_live: u64,
     counts: UplinkCounts,
     /// When the first record not yet sent was taken.
@@ -98,12 +91,7 @@ impl<'b> Sender<'b> {
         Self {
             boot_id,
             overflow,
-            kept: Retain::new(storage),
-            oldest: 0,
-            cursor: 0,
-            cursor_at: 0,
-            sent_end: 0,
-            next: 0,
+            window: Window::new(storage),
             next_live: 0,
             counts: UplinkCounts::default(),
             waiting_since: None,
@@ -130,17 +118,17 @@ impl<'b> Sender<'b> {
     /// True when nothing waits for acknowledgement (records may still be in
     /// the source).
     pub fn all_acked(&self) -> bool {
-        self.kept.used() == 0
+        self.window.held() == 0
     }
 
     /// Octets free for finished records.
     pub fn room(&self) -> usize {
-        self.kept.room()
+        self.window.kept().room()
     }
 
     /// Records that wait to be sent or acknowledged.
     pub fn held(&self) -> u64 {
-        self.next.saturating_sub(self.oldest)
+        self.window.held()
     }
 
     /// Writes the next batch, unframed, to `out` (at least [`MAX_BATCH`]
@@ -167,7 +155,7 @@ impl<'b> Sender<'b> {
                 live => live,
             }
         };
-        if exhausted && self.cursor == self.next {
+        if exhausted && self.window.all_sent() {
             self.hurry = false;
         }
         self.counts.batches = self.counts.batches.saturating_add(u64::from(len.is_some()));
@@ -177,21 +165,18 @@ impl<'b> Sender<'b> {
     /// When [`Self::poll_transmit`] has something to do though nothing new
     /// came in; `None` when never.
     pub fn poll_at(&self) -> Option<u64> {
-        let resend =
-            (self.oldest < self.sent_end).then(|| self.sent_at.saturating_add(self.resend_us));
-        let gather = self
-            .waiting_since
-            .filter(|_| self.probe != Probe::Sent)
-            .map(|since| {
-                if self.must_wait() {
-                    since.saturating_add(GATHER_US)
-                } else {
-                    since
-                }
-            });
-        let again =
-            (self.cursor < self.sent_end && self.probe != Probe::Sent).then_some(self.sent_at);
-        [resend, gather, again].into_iter().flatten().min()
+        let answer_due = self
+            .awaits_answer()
+            .then(|| self.sent_at.saturating_add(self.resend_us));
+        let send = (!self.window.all_sent() && self.probe != Probe::Sent).then(|| {
+            let since = self.waiting_since.unwrap_or(0);
+            if self.must_wait() {
+                since.saturating_add(GATHER_US)
+            } else {
+                since
+            }
+        });
+        [answer_due, send].into_iter().flatten().min()
     }
 
     /// Takes a batch of the host. Acknowledgements are dealt with; the other
@@ -237,34 +222,33 @@ impl<'b> Sender<'b> {
                 Err(_) => self.count_bad_frame(),
             }
         }
-        Ok(Commands {
-            items: Items::new(octets),
-        })
+        Ok(Commands::new(octets))
     }
 
     fn acknowledge(&mut self, now_us: u64, boot_id: u32, next: u64) {
         if boot_id != self.boot_id {
             return;
         }
-        if next > self.sent_end {
+        if next > self.window.sent_end() {
             // Nobody can have what was never sent.
             self.count_bad_frame();
             return;
         }
         self.heard_at = now_us;
-        if next > self.oldest {
-            while self.oldest < next {
-                let Some(tally) = self.forget_oldest() else {
+        let oldest = self.window.oldest();
+        if next > oldest {
+            while self.window.oldest() < next {
+                let Some((tally, _)) = self.window.forget_oldest() else {
                     break;
                 };
                 self.counts.acked = self.counts.acked.saturating_add(tally.records);
             }
             self.probe = Probe::Off;
             self.resend_us = RESEND_US;
-        } else if next == self.oldest
-            && self.cursor > self.oldest
+        } else if next == oldest
+            && self.window.cursor() > oldest
             && self.probe == Probe::Off
-            && self.recovered.is_none_or(|end| self.oldest > end)
+            && self.recovered.is_none_or(|end| oldest > end)
         {
             // The host repeats itself: a batch in between was lost.
             self.go_back();
@@ -273,21 +257,8 @@ impl<'b> Sender<'b> {
 
     /// Sends again from the oldest record kept.
     fn go_back(&mut self) {
-        self.cursor = self.oldest;
-        self.cursor_at = 0;
-        self.recovered = Some(self.sent_end);
-    }
-
-    fn forget_oldest(&mut self) -> Option<Tally> {
-        let entry = self.kept.pop()?;
-        self.oldest = self.oldest.saturating_add(1);
-        if self.cursor < self.oldest {
-            self.cursor = self.oldest;
-            self.cursor_at = 0;
-        } else {
-            self.cursor_at = self.cursor_at.saturating_sub(entry.end);
-        }
-        Some(entry.tally)
+        self.window.go_back();
+        self.recovered = Some(self.window.sent_end());
     }
 
     /// Takes finished records while there is room; true when the source has
@@ -306,12 +277,12 @@ impl<'b> Sender<'b> {
             self.heard_at = now_us; // the clock stepped back
         }
         loop {
-            if self.kept.room() < MAX_ENTRY {
+            if self.window.kept().room() < MAX_ENTRY {
                 let absent = now_us.saturating_sub(self.heard_at) >= ABSENT_US;
                 if self.overflow == Overflow::Hold
                     || !absent
                     || drops >= DROPS_A_CALL
-                    || self.kept.capacity() < MAX_ENTRY
+                    || self.window.kept().capacity() < MAX_ENTRY
                 {
                     return false;
                 }
@@ -325,26 +296,24 @@ impl<'b> Sender<'b> {
                 self.counts.never_sent.add(&emitted.tally);
                 return false;
             };
-            if self.kept.used() == 0 {
+            if self.window.held() == 0 {
                 self.heard_at = now_us;
             }
-            while !self.kept.push(&emitted.tally, item) {
+            if self.window.all_sent() && self.waiting_since.is_none() {
+                self.waiting_since = Some(now_us);
+            }
+            while !self.window.push(&emitted.tally, item) {
                 drops = drops.saturating_add(1);
                 if !self.drop_oldest() {
                     self.counts.never_sent.add(&emitted.tally);
                     return false;
                 }
             }
-            if self.cursor == self.next && self.waiting_since.is_none() {
-                self.waiting_since = Some(now_us);
-            }
-            self.next = self.next.saturating_add(1);
         }
     }
 
     fn drop_oldest(&mut self) -> bool {
-        let sent = self.oldest < self.sent_end;
-        let Some(tally) = self.forget_oldest() else {
+        let Some((tally, sent)) = self.window.forget_oldest() else {
             return false;
         };
         let counter = if sent {
@@ -363,8 +332,7 @@ impl<'b> Sender<'b> {
         if self.waiting_since.is_some_and(|since| since > now_us) {
             self.waiting_since = Some(now_us);
         }
-        let unanswered = self.oldest < self.sent_end;
-        if unanswered && now_us.saturating_sub(self.sent_at) >= self.resend_us {
+        if self.awaits_answer() && now_us.saturating_sub(self.sent_at) >= self.resend_us {
             self.go_back();
             self.probe = Probe::Ready;
             self.sent_at = now_us;
@@ -372,17 +340,21 @@ impl<'b> Sender<'b> {
         }
     }
 
+    /// A probe may wait though all that was sent has been dropped since.
+    fn awaits_answer(&self) -> bool {
+        self.window.unanswered() || self.probe == Probe::Sent
+    }
+
     /// Whether what is unsent is too little to be sent at once.
     fn must_wait(&self) -> bool {
-        let unsent = self.kept.used().saturating_sub(self.cursor_at);
         !self.hurry
-            && self.cursor >= self.sent_end
-            && unsent < MAX_ITEMS_OCTETS
-            && self.kept.room() >= MAX_ENTRY
+            && !self.window.sends_again()
+            && self.window.octets_to_send() < MAX_ITEMS_OCTETS
+            && self.window.kept().room() >= MAX_ENTRY
     }
 
     fn finals_ready(&self, now_us: u64) -> bool {
-        if self.cursor == self.next || self.probe == Probe::Sent {
+        if self.window.all_sent() || self.probe == Probe::Sent {
             return false;
         }
         let since = self.waiting_since.unwrap_or(0);
@@ -390,35 +362,27 @@ impl<'b> Sender<'b> {
     }
 
     fn final_batch(&mut self, now_us: u64, out: &mut [u8]) -> Option<usize> {
-        let first = self.cursor;
-        let (head, mut rest) = split_batch(out)?;
-        *head = Header::new(Stream::Final, self.boot_id, first, self.oldest).to_octets();
-        let mut len = Header::OCTETS;
-        while let Some(entry) = self.kept.entry(self.cursor_at) {
-            let Some((place, free)) =
-                core::mem::take(&mut rest).split_at_mut_checked(entry.item_len)
-            else {
-                break;
-            };
-            self.kept.read(entry.item_at, place);
-            rest = free;
-            len = len.saturating_add(entry.item_len);
-            self.cursor = self.cursor.saturating_add(1);
-            self.cursor_at = entry.end;
-        }
-        if self.cursor == first {
+        let (head, items) = split_batch(out)?;
+        let header = Header::new(
+            Stream::Final,
+            self.boot_id,
+            self.window.cursor(),
+            self.window.oldest(),
+        );
+        *head = header.to_octets();
+        let again = u64::from(self.window.sends_again());
+        let len = self.window.fill(items);
+        if len == 0 {
             return None;
         }
-        let again = u64::from(first < self.sent_end);
         self.counts.resent = self.counts.resent.saturating_add(again);
-        self.sent_end = self.sent_end.max(self.cursor);
         self.sent_at = now_us;
-        self.waiting_since = (self.cursor < self.next).then_some(now_us);
+        self.waiting_since = (!self.window.all_sent()).then_some(now_us);
         if self.probe == Probe::Ready {
             self.probe = Probe::Sent;
         }
         self.finals_in_turn = self.finals_in_turn.saturating_add(1);
-        Some(len)
+        Some(Header::OCTETS.saturating_add(len))
     }
 
     fn live_batch<S: RecordSource>(
@@ -429,7 +393,7 @@ impl<'b> Sender<'b> {
     ) -> Option<usize> {
         let first = self.next_live;
         let (head, mut rest) = split_batch(out)?;
-        *head = Header::new(Stream::Live, self.boot_id, first, self.oldest).to_octets();
+        *head = Header::new(Stream::Live, self.boot_id, first, self.window.oldest()).to_octets();
         let mut len = Header::OCTETS;
         // A source may write MAX_ITEM octets, so a batch ends with less room.
         while rest.len() >= MAX_ITEM {
@@ -455,24 +419,4 @@ fn split_batch(out: &mut [u8]) -> Option<(&mut [u8; Header::OCTETS], &mut [u8])>
 
 fn is_one_item(octets: &[u8]) -> bool {
     count_items(octets) == Ok(1)
-}
-
-/// The host's commands but for acknowledgements, in order. What cannot be
-/// read has been counted and is left out.
-#[derive(Debug, Clone)]
-pub struct Commands<'c> {
-    items: Items<'c>,
-}
-
-impl Iterator for Commands<'_> {
-    type Item = Command;
-
-    fn next(&mut self) -> Option<Command> {
-        loop {
-            match decode_command(self.items.next()?.ok()?) {
-                Ok(Command::Ack { .. }) | Err(_) => {}
-                Ok(command) => return Some(command),
-            }
-        }
-    }
 }
