@@ -9,8 +9,10 @@
 
 mod build;
 mod callers;
+mod lint;
 mod proof;
 mod run;
+mod setup;
 mod toolchain;
 mod workspace;
 
@@ -28,6 +30,10 @@ struct Cli {
 enum Task {
     /// Build firmware images; each lands in TARGET_DIR/images/BOARD.elf
     Build(build::Args),
+    /// List what this machine lacks, and install it
+    Setup(setup::Args),
+    /// Check who may import whom, and rules that clippy does not know
+    Lint,
     /// Show at link time that protocol, link and sensor cannot panic
     Proof,
 }
@@ -35,6 +41,8 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Build(args) => build::run(&args),
+        Task::Lint => lint::run(),
+        Task::Setup(args) => setup::run(&args),
         Task::Proof => proof::run(),
     }
 }

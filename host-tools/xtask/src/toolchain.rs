@@ -20,10 +20,10 @@ use anyhow::{Context, Result, bail};
 use crate::run;
 use crate::workspace::{Workspace, cargo};
 
-/// Debian's packages that way 2 needs.
-pub(crate) const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
-
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+/// Oldest release that compiles this workspace.
+const OLDEST: (u32, u32) = (1, 88);
+const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 /// Where the Debian packages (of any release) put the library sources.
 const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/core";
@@ -46,44 +46,38 @@ pub(crate) enum Toolchain {
     },
 }
 
-/// What [`find`] would have to do.
+/// What there is for a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Readiness {
-    /// Nothing.
-    Ready,
-    /// Build a sysroot with what is installed.
-    SysrootToBuild,
+    /// The cargo that runs us has it.
+    Installed,
+    /// Debian's packages; the sysroot is made when it is needed.
+    Debian,
     /// Debian's packages are missing and rustup cannot help.
     Missing,
 }
 
 /// Looks for a compiler for this target; may call `rustup target add`.
 pub(crate) fn readiness(workspace: &Workspace, target: &str) -> Result<Readiness> {
-    if installed(target)? || rustup_adds(workspace, target)? {
-        return Ok(Readiness::Ready);
-    }
-    if !debian_installed() {
-        return Ok(Readiness::Missing);
-    }
-    let libraries = library_dir(&sysroot_dir(workspace)?, target);
-    Ok(if libraries.is_dir() {
-        Readiness::Ready
+    Ok(if installed(target)? || rustup_adds(workspace, target)? {
+        Readiness::Installed
+    } else if debian_installed() {
+        Readiness::Debian
     } else {
-        Readiness::SysrootToBuild
+        Readiness::Missing
     })
 }
 
 /// The compiler for this target, made ready.
 pub(crate) fn find(workspace: &Workspace, target: &str) -> Result<Toolchain> {
-    if installed(target)? || rustup_adds(workspace, target)? {
-        return Ok(Toolchain::Installed);
-    }
-    if !debian_installed() {
-        bail!(
+    match readiness(workspace, target)? {
+        Readiness::Installed => return Ok(Toolchain::Installed),
+        Readiness::Debian => {}
+        Readiness::Missing => bail!(
             "no compiler for {target}: rustup has not got it and cannot download it, and Debian's packages are \
              not installed; run `cargo xtask setup`, or `apt-get install -y --no-install-recommends {}`",
-            DEBIAN_PACKAGES.join(" ")
-        );
+            debian_packages().join(" ")
+        ),
     }
     let sysroot = sysroot_dir(workspace)?;
     if !library_dir(&sysroot, target).is_dir() {
@@ -110,7 +104,7 @@ impl Toolchain {
                 flags.push(option);
                 // `cargo clippy` would look for rustup's clippy first.
                 let mut cargo = if command == "clippy" {
-                    let mut clippy = Command::new("/usr/bin/cargo-clippy");
+                    let mut clippy = Command::new(DEBIAN_CLIPPY);
                     clippy.arg("clippy");
                     clippy
                 } else {
@@ -209,12 +203,42 @@ fn rustup_adds(workspace: &Workspace, target: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether Debian's compiler, cargo, sources and lld are here.
-pub(crate) fn debian_installed() -> bool {
+/// Whether Debian's compiler (new enough), cargo, sources and lld are here.
+fn debian_installed() -> bool {
     [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_SOURCES]
         .iter()
         .all(|p| Path::new(p).exists())
         && lld().is_some()
+        && debian_version().is_ok_and(|v| release(&v).is_some_and(|r| r >= OLDEST))
+}
+
+/// Whether clippy of Debian's compiler is here.
+pub(crate) fn debian_clippy() -> bool {
+    Path::new(DEBIAN_CLIPPY).exists()
+}
+
+/// The packages that way 2 needs. Stable releases of Debian carry a second,
+/// newer compiler under names with `-web`.
+pub(crate) fn debian_packages() -> [&'static str; 4] {
+    if has_web_packages() {
+        ["rustc-web", "cargo-web", "rust-web-src", "lld"]
+    } else {
+        ["rustc", "cargo", "rust-src", "lld"]
+    }
+}
+
+/// The package with Debian's clippy.
+pub(crate) fn debian_clippy_package() -> &'static str {
+    if has_web_packages() {
+        "rust-web-clippy"
+    } else {
+        "rust-clippy"
+    }
+}
+
+fn has_web_packages() -> bool {
+    run::output(Command::new("apt-cache").args(["policy", "rustc-web"]))
+        .is_ok_and(|text| text.contains("Candidate:") && !text.contains("Candidate: (none)"))
 }
 
 /// Some lld that links ELF: Debian's, else the copy in rustup's toolchain.
@@ -252,21 +276,34 @@ fn debian_env(command: &mut Command, linker_dir: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-fn sysroot_dir(workspace: &Workspace) -> Result<PathBuf> {
+/// What `rustc -vV` of Debian's compiler says.
+fn debian_version() -> Result<String> {
     let mut rustc = Command::new(DEBIAN_RUSTC);
     debian_env(&mut rustc, None)?;
-    let version = run::output(rustc.arg("-vV"))?;
-    let field = |name: &str| {
-        version
-            .lines()
-            .find_map(|l| l.strip_prefix(name))
-            .unwrap_or("unknown")
-            .trim()
-            .to_owned()
-    };
-    let mut commit = field("commit-hash:");
-    commit.truncate(9);
-    Ok(cache_dir(workspace).join(format!("{}-{commit}", field("release:"))))
+    run::output(rustc.arg("-vV"))
+}
+
+fn field<'v>(version: &'v str, name: &str) -> Option<&'v str> {
+    version
+        .lines()
+        .find_map(|l| l.strip_prefix(name))
+        .map(str::trim)
+}
+
+fn release(version: &str) -> Option<(u32, u32)> {
+    let mut parts = field(version, "release:")?.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+fn sysroot_dir(workspace: &Workspace) -> Result<PathBuf> {
+    let version = debian_version()?;
+    let release = field(&version, "release:").unwrap_or("unknown");
+    let commit: String = field(&version, "commit-hash:")
+        .unwrap_or_default()
+        .chars()
+        .take(9)
+        .collect();
+    Ok(cache_dir(workspace).join(format!("{release}-{commit}")))
 }
 
 /// Builds the libraries of one target from Debian's sources. Only this step
@@ -339,4 +376,18 @@ fn make_linker(sysroot: &Path) -> Result<PathBuf> {
             .with_context(|| format!("cannot create {}", link.display()))?;
     }
     Ok(link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OLDEST, release};
+
+    #[test]
+    fn releases_compare_as_numbers() {
+        let parse = |r: &str| release(&format!("rustc\nhost: x\nrelease: {r}\nLLVM version: 1\n"));
+        assert_eq!(parse("1.96.0"), Some((1, 96)));
+        assert!(parse("1.9.0").is_some_and(|r| r < OLDEST));
+        assert!(parse("1.100.0-nightly").is_some_and(|r| r > OLDEST));
+        assert_eq!(parse("unknown"), None);
+    }
 }

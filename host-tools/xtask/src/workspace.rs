@@ -22,8 +22,24 @@ pub(crate) struct Workspace {
 pub(crate) struct Package {
     /// Its name.
     pub(crate) name: String,
+    /// Its folder.
+    pub(crate) dir: PathBuf,
     /// `[package.metadata]`, or null.
     pub(crate) metadata: Value,
+    /// Names of the packages it needs to be built (no dev-dependencies).
+    pub(crate) needs: Vec<String>,
+    /// Its targets.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// One library, program or test.
+pub(crate) struct Target {
+    /// Its name.
+    pub(crate) name: String,
+    /// `lib`, `bin`, `test`, `custom-build`, …
+    pub(crate) kind: String,
+    /// Its root file.
+    pub(crate) root: PathBuf,
 }
 
 /// A board: a member with `[package.metadata.board]`.
@@ -37,6 +53,39 @@ pub(crate) struct Board<'w> {
 /// The cargo that started us, or the one on PATH.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+impl Package {
+    fn parse(package: &Value) -> Result<Self> {
+        let text = |value: &Value| -> Result<String> {
+            Ok(value
+                .as_str()
+                .context("a name or path is missing")?
+                .to_owned())
+        };
+        let empty = Vec::new();
+        let list = |key: &str| package[key].as_array().unwrap_or(&empty).iter();
+        let mut dir = PathBuf::from(text(&package["manifest_path"])?);
+        dir.pop();
+        Ok(Self {
+            name: text(&package["name"])?,
+            dir,
+            metadata: package["metadata"].clone(),
+            needs: list("dependencies")
+                .filter(|d| d["kind"] != "dev")
+                .map(|d| text(&d["name"]))
+                .collect::<Result<_>>()?,
+            targets: list("targets")
+                .map(|t| {
+                    Ok(Target {
+                        name: text(&t["name"])?,
+                        kind: text(&t["kind"][0])?,
+                        root: text(&t["src_path"])?.into(),
+                    })
+                })
+                .collect::<Result<_>>()?,
+        })
+    }
 }
 
 impl Workspace {
@@ -66,16 +115,8 @@ impl Workspace {
                 .with_context(|| format!("no {key}"))?
                 .into())
         };
-        let mut packages = Vec::new();
-        for package in doc["packages"].as_array().context("no packages")? {
-            packages.push(Package {
-                name: package["name"]
-                    .as_str()
-                    .context("a package without a name")?
-                    .into(),
-                metadata: package["metadata"].clone(),
-            });
-        }
+        let packages = doc["packages"].as_array().context("no packages")?;
+        let packages = packages.iter().map(Package::parse).collect::<Result<_>>()?;
         Ok(Self {
             root: path("workspace_root")?,
             target_dir: path("target_directory")?,
@@ -107,6 +148,15 @@ impl Workspace {
         let targets =
             targets.context("no [package.metadata.proof] targets in the proof package")?;
         Ok(targets.iter().filter_map(Value::as_str).collect())
+    }
+
+    /// Every target that a board or the proof is built for.
+    pub(crate) fn thumb_targets(&self) -> Vec<&str> {
+        let mut targets: Vec<_> = self.boards().iter().map(|b| b.target).collect();
+        targets.extend(self.proof_targets("no-panic").unwrap_or_default());
+        targets.sort_unstable();
+        targets.dedup();
+        targets
     }
 
     /// The boards of these names; all when there are none.
