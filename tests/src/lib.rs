@@ -1,1 +1,10 @@
-//! Placeholder.
+//! What the tests of the whole way share: captures with their truth, the
+//! comparison, the built programs.
+//!
+//! This package holds tests only. `replay` needs nothing but the repository;
+//! `qemu` needs QEMU and firmware images and is left out, visibly, unless
+//! `cargo verify` asks for it (README.md).
+#![forbid(unsafe_code)]
+
+pub mod corpus;
+pub mod truth;
