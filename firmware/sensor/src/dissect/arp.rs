@@ -2,13 +2,13 @@
 
 use magpie_protocol::Malformed;
 
-use super::{Arp, ArpKind, Classes, Network};
+use super::{Arp, ArpKind, Network, View};
 
 /// Protocol type IPv4, with addresses of four octets.
 const IP4: u16 = 0x0800;
 
 #[inline(never)] // rare: keep it out of the way of IP
-pub(super) fn read(packet: &[u8], malformed: &mut Classes) -> Network {
+pub(super) fn read(packet: &[u8], view: &mut View) {
     let Some((
         [
             _,
@@ -23,8 +23,8 @@ pub(super) fn read(packet: &[u8], malformed: &mut Classes) -> Network {
         addresses,
     )) = packet.split_first_chunk::<8>()
     else {
-        malformed.insert(Malformed::ArpShort);
-        return Network::Invalid;
+        view.malformed.insert(Malformed::ArpShort);
+        return;
     };
     let hardware_octets = usize::from(*hardware_len);
     let proto_octets = usize::from(*proto_len);
@@ -34,7 +34,7 @@ pub(super) fn read(packet: &[u8], malformed: &mut Classes) -> Network {
         .saturating_mul(2);
     let kind = match addresses.get(..octets) {
         None => {
-            malformed.insert(Malformed::ArpShort);
+            view.malformed.insert(Malformed::ArpShort);
             None
         }
         Some(addresses) => {
@@ -42,10 +42,8 @@ pub(super) fn read(packet: &[u8], malformed: &mut Classes) -> Network {
             kind(addresses, hardware_octets).filter(|_| about_ip4 && proto_octets == 4)
         }
     };
-    Network::Arp(Arp {
-        operation: u16::from_be_bytes([*op_high, *op_low]),
-        kind,
-    })
+    let operation = u16::from_be_bytes([*op_high, *op_low]);
+    view.network = Network::Arp(Arp { operation, kind });
 }
 
 /// `addresses`: hardware and protocol address of the sender, then of the

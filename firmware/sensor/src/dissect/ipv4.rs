@@ -3,97 +3,93 @@
 use magpie_protocol::{AddressPair, Malformed};
 use smoltcp::wire::Ipv4Packet;
 
-use super::{Classes, Fragment, Ip, Network, transport};
+use super::{Fragment, Ip, Network, Transport, View, transport};
 
 /// Octets of a header without options.
 const HEADER: usize = 20;
 
 /// `packet`: the captured octets after the link layer; `left`: how many the
-/// wire had there.
+/// wire had there. Leaves [`Network::Invalid`] where there is no valid header.
 #[inline]
-pub(super) fn read(packet: &[u8], left: u32, malformed: &mut Classes) -> Network {
+pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
     let Some((fixed, options)) = packet.split_first_chunk::<HEADER>() else {
-        malformed.insert(Malformed::Ip4Short);
-        return Network::Invalid;
+        view.malformed.insert(Malformed::Ip4Short);
+        return;
     };
     let header = Ipv4Packet::new_unchecked(fixed);
     if header.version() != 4 {
-        malformed.insert(Malformed::Ip4Version);
-        return Network::Invalid;
+        view.malformed.insert(Malformed::Ip4Version);
+        return;
     }
-    let header_octets = header.header_len();
-    let Some(option_octets) = usize::from(header_octets).checked_sub(HEADER) else {
-        malformed.insert(Malformed::Ip4Ihl);
-        return Network::Invalid;
-    };
+    let header_octets = u32::from(header.header_len());
+    let option_octets = usize::from(header.header_len()).wrapping_sub(HEADER);
+    if header_octets < 20 {
+        view.malformed.insert(Malformed::Ip4Ihl);
+        return;
+    }
     let mut ip_octets = u32::from(header.total_len());
     if ip_octets == 0 {
         // Segmentation offload: the packet is the rest of the frame.
         ip_octets = left;
-        malformed.insert(Malformed::Ip4Len0);
+        view.malformed.insert(Malformed::Ip4Len0);
     }
-    if ip_octets < u32::from(header_octets) || u32::from(header_octets) > left {
-        malformed.insert(Malformed::Ip4Len);
-        return Network::Invalid;
+    if ip_octets < header_octets || header_octets > left {
+        view.malformed.insert(Malformed::Ip4Len);
+        return;
     }
     if ip_octets > left {
         ip_octets = left;
-        malformed.insert(Malformed::Ip4LenGtFrame);
+        view.malformed.insert(Malformed::Ip4LenGtFrame);
     }
 
-    let body_octets = ip_octets.saturating_sub(u32::from(header_octets));
+    let body_octets = ip_octets.wrapping_sub(header_octets);
     // Options that were not captured leave the checksum unjudged and no body.
     let body = match options.split_at_checked(option_octets) {
         Some((options, rest)) => {
             if !checksum_holds(fixed, options) {
-                malformed.insert(Malformed::Ip4Cksum);
+                view.malformed.insert(Malformed::Ip4Cksum);
             }
             transport::clip(rest, body_octets)
         }
         None => &[],
     };
-    let fragment = if header.frag_offset() != 0 {
-        Fragment::Later
-    } else if header.more_frags() {
-        Fragment::First
-    } else {
-        Fragment::Whole
-    };
-    let protocol = u8::from(header.next_header());
-    let upper = transport::read(
-        transport::Version::V4,
-        protocol,
-        fragment,
-        body,
-        body_octets,
-        malformed,
-    );
-    Network::Ip(Ip {
+    let mut ip = Ip {
         addresses: AddressPair::V4 {
             a: header.src_addr().octets(),
             b: header.dst_addr().octets(),
         },
-        protocol,
+        protocol: u8::from(header.next_header()),
         ip_octets,
-        fragment,
-        source_port: upper.source_port,
-        destination_port: upper.destination_port,
-        transport: upper.transport,
-    })
+        fragment: if header.frag_offset() != 0 {
+            Fragment::Later
+        } else if header.more_frags() {
+            Fragment::First
+        } else {
+            Fragment::Whole
+        },
+        source_port: 0,
+        destination_port: 0,
+        transport: Transport::Other,
+    };
+    transport::read(body, body_octets, &mut ip, &mut view.malformed);
+    view.network = Network::Ip(ip);
 }
 
 /// RFC 1071: the one's complement sum of a sound header is all ones. The sum
 /// does not depend on the octet order, nor on adding two words at a time.
 #[inline]
 fn checksum_holds(fixed: &[u8; HEADER], options: &[u8]) -> bool {
-    let words = fixed
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .chain(options.as_chunks::<4>().0);
-    // At most 15 words of 32 bits: 64 bits are ample.
-    let sum = words.fold(0_u64, |sum, word| {
-        sum.wrapping_add(u64::from(u32::from_ne_bytes(*word)))
-    });
-    sum.is_multiple_of(0xffff)
+    let mut sum = fixed.as_chunks::<4>().0.iter().fold(0, add);
+    if !options.is_empty() {
+        sum = options.as_chunks::<4>().0.iter().fold(sum, add);
+    }
+    // Both halves added, with their carry, in the upper half.
+    sum.wrapping_add(sum.rotate_right(16)) >> 16 == 0xffff
+}
+
+/// One's complement addition.
+#[inline]
+fn add(sum: u32, word: &[u8; 4]) -> u32 {
+    let (sum, carry) = sum.overflowing_add(u32::from_ne_bytes(*word));
+    sum.wrapping_add(u32::from(carry))
 }

@@ -3,7 +3,7 @@
 use magpie_protocol::{AddressPair, Malformed};
 use smoltcp::wire::Ipv6Packet;
 
-use super::{Classes, Fragment, Ip, Network, transport};
+use super::{Classes, Fragment, Ip, Network, Transport, View, transport};
 
 const HEADER: usize = 40;
 const HEADER_OCTETS: u32 = 40;
@@ -18,29 +18,18 @@ const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;
 
-/// Where a walk over the extension headers ended.
-struct Walk<'a> {
-    /// The header that was not walked.
-    protocol: u8,
-    fragment: Fragment,
-    /// The captured octets from there on; `None` when the walk failed.
-    body: Option<&'a [u8]>,
-    /// The octets the IP header gives to what follows.
-    body_octets: u32,
-}
-
 /// `packet`: the captured octets after the link layer; `left`: how many the
-/// wire had there.
+/// wire had there. Leaves [`Network::Invalid`] where there is no valid header.
 #[inline]
-pub(super) fn read(packet: &[u8], left: u32, malformed: &mut Classes) -> Network {
+pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
     let Some((fixed, rest)) = packet.split_first_chunk::<HEADER>() else {
-        malformed.insert(Malformed::Ip6Short);
-        return Network::Invalid;
+        view.malformed.insert(Malformed::Ip6Short);
+        return;
     };
     let header = Ipv6Packet::new_unchecked(fixed);
     if header.version() != 6 {
-        malformed.insert(Malformed::Ip6Version);
-        return Network::Invalid;
+        view.malformed.insert(Malformed::Ip6Version);
+        return;
     }
     let next = u8::from(header.next_header());
     let payload_octets = match u32::from(header.payload_len()) {
@@ -51,44 +40,33 @@ pub(super) fn read(packet: &[u8], left: u32, malformed: &mut Classes) -> Network
     let mut ip_octets = payload_octets.saturating_add(HEADER_OCTETS);
     if ip_octets > left {
         ip_octets = left;
-        malformed.insert(Malformed::Ip6LenGtFrame);
+        view.malformed.insert(Malformed::Ip6LenGtFrame);
     }
 
-    let body_octets = ip_octets.saturating_sub(HEADER_OCTETS);
-    let body = transport::clip(rest, body_octets);
-    let walk = if is_extension(next) {
-        walk(next, body, body_octets, malformed)
-    } else {
-        Walk {
-            protocol: next,
-            fragment: Fragment::Whole,
-            body: Some(body),
-            body_octets,
-        }
-    };
-    let upper = match walk.body {
-        Some(body) => transport::read(
-            transport::Version::V6,
-            walk.protocol,
-            walk.fragment,
-            body,
-            walk.body_octets,
-            malformed,
-        ),
-        None => transport::Upper::NONE,
-    };
-    Network::Ip(Ip {
+    let mut ip = Ip {
         addresses: AddressPair::V6 {
             a: header.src_addr().octets(),
             b: header.dst_addr().octets(),
         },
-        protocol: walk.protocol,
+        protocol: next,
         ip_octets,
-        fragment: walk.fragment,
-        source_port: upper.source_port,
-        destination_port: upper.destination_port,
-        transport: upper.transport,
-    })
+        fragment: Fragment::Whole,
+        source_port: 0,
+        destination_port: 0,
+        transport: Transport::Other,
+    };
+    let mut body_octets = ip_octets.saturating_sub(HEADER_OCTETS);
+    let mut body = Some(transport::clip(rest, body_octets));
+    if is_extension(next) {
+        let packet = body.unwrap_or(&[]);
+        body = walk(packet, &mut ip, &mut view.malformed);
+        let walked = packet.len().saturating_sub(body.map_or(0, <[u8]>::len));
+        body_octets = body_octets.saturating_sub(u32::try_from(walked).unwrap_or(u32::MAX));
+    }
+    if let Some(body) = body {
+        transport::read(body, body_octets, &mut ip, &mut view.malformed);
+    }
+    view.network = Network::Ip(ip);
 }
 
 #[inline]
@@ -96,54 +74,54 @@ fn is_extension(protocol: u8) -> bool {
     matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION)
 }
 
-/// From a first extension header on.
-#[inline(never)] // most packets have none: keep it out of their way
-fn walk<'a>(first: u8, packet: &'a [u8], octets: u32, malformed: &mut Classes) -> Walk<'a> {
-    let mut protocol = first;
-    let mut fragment = Fragment::Whole;
+/// Walks the extension headers that `packet` begins with, the first of them
+/// being `ip.protocol`. Leaves the header where the walk ended in
+/// `ip.protocol` and gives the octets from there on; `None` when it failed.
+#[inline(never)] // most packets have none: out of their way
+fn walk<'a>(packet: &'a [u8], ip: &mut Ip, malformed: &mut Classes) -> Option<&'a [u8]> {
     let mut rest = packet;
-    let end = |protocol, fragment, rest: &'a [u8], whole: bool| Walk {
-        protocol,
-        fragment,
-        body: whole.then_some(rest),
-        body_octets: octets.saturating_sub(
-            u32::try_from(packet.len().saturating_sub(rest.len())).unwrap_or(u32::MAX),
-        ),
-    };
+    let mut protocol = ip.protocol;
     for _ in 0..MAX_HEADERS {
-        let Some(([next, units, offset_high, offset_low, _, _, _, _], after)) =
+        let Some(([next, units, offset_high, offset_low, ..], after)) =
             rest.split_first_chunk::<8>()
         else {
             malformed.insert(Malformed::Ip6ExtShort);
-            return end(protocol, fragment, rest, false);
+            ip.protocol = protocol;
+            return None;
         };
         if protocol == FRAGMENT {
             let offset_and_flags = u16::from_be_bytes([*offset_high, *offset_low]);
             rest = after;
             // RFC 8200 4.5: offset in the high 13 bits, M in the lowest.
             if offset_and_flags & 0xfff8 != 0 {
-                return end(*next, Fragment::Later, rest, true);
+                ip.protocol = *next;
+                ip.fragment = Fragment::Later;
+                return Some(rest);
             }
-            fragment = if offset_and_flags & 1 == 1 {
+            // Of several fragment headers the last one says it.
+            ip.fragment = if offset_and_flags & 1 == 1 {
                 Fragment::First
             } else {
                 Fragment::Whole
             };
         } else {
             // The length is in units of eight octets, the first not counted.
-            let Some(after) = after.get(usize::from(*units).saturating_mul(8)..) else {
+            let Some(after) = after.get(usize::from(*units).wrapping_mul(8)..) else {
                 malformed.insert(Malformed::Ip6ExtShort);
-                return end(protocol, fragment, rest, false);
+                ip.protocol = protocol;
+                return None;
             };
             rest = after;
         }
         protocol = *next;
         if !is_extension(protocol) {
-            return end(protocol, fragment, rest, true);
+            ip.protocol = protocol;
+            return Some(rest);
         }
     }
     malformed.insert(Malformed::Ip6ExtDeep);
-    end(protocol, fragment, rest, false)
+    ip.protocol = protocol;
+    None
 }
 
 /// The payload length in a jumbo option (RFC 2675), if the hop-by-hop

@@ -2,7 +2,7 @@
 
 use magpie_protocol::{ETHERTYPE_LLC, ETHERTYPE_NONE, Malformed, VlanStack};
 
-use super::Classes;
+use super::{Classes, View};
 
 /// Most tags walked (EXACT.md 2).
 const MAX_TAGS: usize = 32;
@@ -21,55 +21,66 @@ const TYPE_MPLS_UPSTREAM: u16 = 0x8848;
 const PPP_IP4: u16 = 0x0021;
 const PPP_IP6: u16 = 0x0057;
 
-/// What the link layer carries, from its first octet on.
-pub(super) enum Payload<'a> {
-    Ip4(&'a [u8]),
-    Ip6(&'a [u8]),
-    Arp(&'a [u8]),
-    Other,
-    Invalid,
-}
-
-/// The link layer of a frame.
-pub(super) struct Link<'a> {
-    pub(super) ethertype: u32,
-    pub(super) vlan: VlanStack,
-    pub(super) vlan_cut: bool,
-    pub(super) payload: Payload<'a>,
-}
-
-#[inline]
-pub(super) fn read<'a>(frame: &'a [u8], malformed: &mut Classes) -> Link<'a> {
-    let Some(([.., high, low], rest)) = frame.split_first_chunk::<14>() else {
-        malformed.insert(Malformed::EthShort);
-        return Link {
-            // The key is 0x1_0000: the cast to 32 bits keeps it.
-            ethertype: NONE,
-            vlan: VlanStack::NONE,
-            vlan_cut: false,
-            payload: Payload::Invalid,
-        };
-    };
-    let ethertype = u16::from_be_bytes([*high, *low]);
-    if !is_tag(ethertype) {
-        return untagged(ethertype, rest, VlanStack::NONE, false, malformed);
-    }
-    let tags = Tags::walk(ethertype, rest, malformed);
-    match tags.inside {
-        Some(inside) => untagged(tags.ethertype, inside, tags.vlan, tags.cut, malformed),
-        None => Link {
-            ethertype: u32::from(tags.ethertype),
-            vlan: tags.vlan,
-            vlan_cut: tags.cut,
-            payload: Payload::Invalid,
-        },
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "both keys are 17 bits")]
-const NONE: u32 = ETHERTYPE_NONE as u32;
-#[expect(clippy::cast_possible_truncation, reason = "both keys are 17 bits")]
+/// [`ETHERTYPE_NONE`] as a view has it.
+#[expect(clippy::cast_possible_truncation, reason = "the key has 17 bits")]
+pub(super) const NONE: u32 = ETHERTYPE_NONE as u32;
+#[expect(clippy::cast_possible_truncation, reason = "the key has 17 bits")]
 const LLC: u32 = ETHERTYPE_LLC as u32;
+
+/// What the link layer carries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    Ip4,
+    Ip6,
+    Arp,
+    Other,
+    /// It ended before that could be told.
+    Nothing,
+}
+
+/// Reads up to the network layer: what is carried, and its octets.
+#[inline]
+pub(super) fn read<'a>(frame: &'a [u8], view: &mut View) -> (Carried, &'a [u8]) {
+    let Some(([.., high, low], mut rest)) = frame.split_first_chunk::<14>() else {
+        view.malformed.insert(Malformed::EthShort);
+        return (Carried::Nothing, &[]);
+    };
+    let mut ethertype = u16::from_be_bytes([*high, *low]);
+    view.ethertype = u32::from(ethertype);
+    if is_tag(ethertype) {
+        match tags(ethertype, rest, view) {
+            None => return (Carried::Nothing, &[]),
+            Some((last, octets)) => {
+                ethertype = last;
+                rest = rest.get(octets..).unwrap_or(&[]);
+            }
+        }
+        view.ethertype = u32::from(ethertype);
+    }
+    if ethertype < FIRST_TYPE {
+        match snap(rest) {
+            None => {
+                view.ethertype = LLC;
+                return (Carried::Other, &[]);
+            }
+            Some((inner, inside)) => {
+                ethertype = inner;
+                view.ethertype = u32::from(inner);
+                rest = inside;
+            }
+        }
+    }
+    let (carried, octets) = match ethertype {
+        TYPE_IP4 => (Carried::Ip4, 0),
+        TYPE_IP6 => (Carried::Ip6, 0),
+        TYPE_ARP => (Carried::Arp, 0),
+        TYPE_PPPOE_SESSION => pppoe(rest, &mut view.malformed),
+        TYPE_MPLS | TYPE_MPLS_UPSTREAM => mpls(rest, &mut view.malformed),
+        // Also a SNAP type below 0x600: no type, but what stands there.
+        _ => (Carried::Other, 0),
+    };
+    (carried, rest.get(octets..).unwrap_or(&[]))
+}
 
 /// IEEE 802.1Q C-tag, 802.1ad S-tag, and the S-tag of before the standard.
 #[inline]
@@ -77,85 +88,44 @@ fn is_tag(ethertype: u16) -> bool {
     matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }
 
-/// The tags of a frame that has at least one.
-struct Tags<'a> {
-    /// Type after the last tag; of a tag that could not be read, its own.
-    ethertype: u16,
-    vlan: VlanStack,
-    cut: bool,
-    /// What the last tag carries; `None` when the walk failed.
-    inside: Option<&'a [u8]>,
-}
-
-impl<'a> Tags<'a> {
-    #[inline(never)] // most frames have none: keep it out of their way
-    fn walk(first: u16, mut rest: &'a [u8], malformed: &mut Classes) -> Self {
-        let mut ethertype = first;
-        let mut vlan = VlanStack::NONE;
-        let mut depth = 0_usize;
-        while is_tag(ethertype) {
-            let Some(([id_high, id_low, high, low], inside)) = rest.split_first_chunk::<4>() else {
-                malformed.insert(Malformed::VlanShort);
-                return Self {
-                    ethertype,
-                    vlan,
-                    cut: depth > VlanStack::MAX,
-                    inside: None,
-                };
-            };
-            if depth == MAX_TAGS {
-                malformed.insert(Malformed::VlanDeep);
-                return Self {
-                    ethertype,
-                    vlan,
-                    cut: true,
-                    inside: None,
-                };
-            }
-            if depth < VlanStack::MAX {
-                vlan.push(u16::from_be_bytes([*id_high, *id_low]));
-            }
-            depth = depth.saturating_add(1);
-            ethertype = u16::from_be_bytes([*high, *low]);
-            rest = inside;
-        }
-        Self {
-            ethertype,
-            vlan,
-            cut: depth > VlanStack::MAX,
-            inside: Some(rest),
+/// Walks the tags from behind the first type `first` on: the type after the
+/// last tag, and how many octets the tags take. A walk that fails leaves the
+/// type of the tag that could not be read.
+#[inline(never)] // most frames have none: out of their way
+fn tags(first: u16, rest: &[u8], view: &mut View) -> Option<(u16, usize)> {
+    let mut ethertype = first;
+    let mut octets = 0_usize;
+    let (tags, _) = rest.as_chunks::<4>();
+    for [id_high, id_low, high, low] in tags.iter().take(VlanStack::MAX) {
+        view.vlan.push(u16::from_be_bytes([*id_high, *id_low]));
+        octets = octets.wrapping_add(4);
+        ethertype = u16::from_be_bytes([*high, *low]);
+        if !is_tag(ethertype) {
+            return Some((ethertype, octets));
         }
     }
-}
-
-/// From the type after the last tag on.
-#[inline]
-fn untagged<'a>(
-    ethertype: u16,
-    rest: &'a [u8],
-    vlan: VlanStack,
-    vlan_cut: bool,
-    malformed: &mut Classes,
-) -> Link<'a> {
-    let (ethertype, payload) = if ethertype < FIRST_TYPE {
-        match snap(rest) {
-            None => (LLC, Payload::Other),
-            // A SNAP type below 0x600 is no type, but it is what stands there.
-            Some((inner, _)) if inner < FIRST_TYPE => (u32::from(inner), Payload::Other),
-            Some((inner, inside)) => (u32::from(inner), carried(inner, inside, malformed)),
+    let deeper = tags
+        .get(VlanStack::MAX..MAX_TAGS.min(tags.len()))
+        .unwrap_or(&[]);
+    view.vlan_cut = !deeper.is_empty();
+    for [_, _, high, low] in deeper {
+        octets = octets.wrapping_add(4);
+        ethertype = u16::from_be_bytes([*high, *low]);
+        if !is_tag(ethertype) {
+            return Some((ethertype, octets));
         }
+    }
+    view.ethertype = u32::from(ethertype);
+    view.malformed.insert(if tags.len() > MAX_TAGS {
+        Malformed::VlanDeep
     } else {
-        (u32::from(ethertype), carried(ethertype, rest, malformed))
-    };
-    Link {
-        ethertype,
-        vlan,
-        vlan_cut,
-        payload,
-    }
+        Malformed::VlanShort
+    });
+    None
 }
 
 /// LLC/SNAP with a type (RFC 1042; OUI 0000f8 is its bridge-tunnel variant).
+#[inline]
 fn snap(rest: &[u8]) -> Option<(u16, &[u8])> {
     match rest.split_first_chunk::<8>()? {
         ([0xaa, 0xaa, 0x03, 0, 0, 0 | 0xf8, high, low], inside) => {
@@ -165,59 +135,51 @@ fn snap(rest: &[u8]) -> Option<(u16, &[u8])> {
     }
 }
 
-#[inline]
-fn carried<'a>(ethertype: u16, rest: &'a [u8], malformed: &mut Classes) -> Payload<'a> {
-    match ethertype {
-        TYPE_IP4 => Payload::Ip4(rest),
-        TYPE_IP6 => Payload::Ip6(rest),
-        TYPE_ARP => Payload::Arp(rest),
-        TYPE_PPPOE_SESSION => pppoe(rest, malformed),
-        TYPE_MPLS | TYPE_MPLS_UPSTREAM => mpls(rest, malformed),
-        _ => Payload::Other,
-    }
-}
-
 /// A `PPPoE` session packet (RFC 2516) with its PPP protocol (RFC 1661; one
-/// octet where the field is compressed). Its own length is not judged.
+/// octet where the field is compressed). Its own length is not judged. Gives
+/// what is carried and how many octets stand before it.
 #[inline(never)]
-fn pppoe<'a>(rest: &'a [u8], malformed: &mut Classes) -> Payload<'a> {
-    let Some(([version_type, code, _, _, _, _, high, low], after)) = rest.split_first_chunk::<8>()
-    else {
+fn pppoe(rest: &[u8], malformed: &mut Classes) -> (Carried, usize) {
+    let Some([version_type, code, _, _, _, _, high, low]) = rest.first_chunk::<8>() else {
         malformed.insert(Malformed::PppoeShort);
-        return Payload::Invalid;
+        return (Carried::Nothing, 0);
     };
     if (*version_type, *code) != (0x11, 0) {
-        return Payload::Other;
+        return (Carried::Other, 0);
     }
-    let (protocol, inside) = if high & 1 == 1 {
-        (u16::from(*high), rest.get(7..).unwrap_or(after))
+    let (protocol, octets) = if high & 1 == 1 {
+        (u16::from(*high), 7)
     } else {
-        (u16::from_be_bytes([*high, *low]), after)
+        (u16::from_be_bytes([*high, *low]), 8)
     };
     match protocol {
-        PPP_IP4 => Payload::Ip4(inside),
-        PPP_IP6 => Payload::Ip6(inside),
-        _ => Payload::Other,
+        PPP_IP4 => (Carried::Ip4, octets),
+        PPP_IP6 => (Carried::Ip6, octets),
+        _ => (Carried::Other, octets),
     }
 }
 
 /// A label stack (RFC 3032); what it carries shows only by its first nibble.
+/// Gives what is carried and how many octets stand before it.
 #[inline(never)]
-fn mpls<'a>(mut rest: &'a [u8], malformed: &mut Classes) -> Payload<'a> {
-    for _ in 0..MAX_LABELS {
-        let Some(([_, _, third, _], after)) = rest.split_first_chunk::<4>() else {
-            malformed.insert(Malformed::MplsShort);
-            return Payload::Invalid;
-        };
-        rest = after;
+fn mpls(rest: &[u8], malformed: &mut Classes) -> (Carried, usize) {
+    let (labels, _) = rest.as_chunks::<4>();
+    let mut octets = 0_usize;
+    for [_, _, third, _] in labels.iter().take(MAX_LABELS) {
+        octets = octets.wrapping_add(4);
         if third & 1 == 1 {
-            return match rest.first().map(|octet| octet >> 4) {
-                Some(4) => Payload::Ip4(rest),
-                Some(6) => Payload::Ip6(rest),
-                _ => Payload::Other,
+            let carried = match rest.get(octets).map(|octet| octet >> 4) {
+                Some(4) => Carried::Ip4,
+                Some(6) => Carried::Ip6,
+                _ => Carried::Other,
             };
+            return (carried, octets);
         }
     }
-    malformed.insert(Malformed::MplsDeep);
-    Payload::Invalid
+    malformed.insert(if labels.len() >= MAX_LABELS {
+        Malformed::MplsDeep
+    } else {
+        Malformed::MplsShort
+    });
+    (Carried::Nothing, 0)
 }

@@ -20,7 +20,9 @@ mod view;
 pub use classes::Classes;
 pub use view::{Arp, ArpKind, Echo, Fragment, Icmp, Ip, Network, Tcp, Transport, View};
 
-use link::Payload;
+use magpie_protocol::VlanStack;
+
+use link::Carried;
 
 /// Reads a frame, from its destination address on, without FCS.
 ///
@@ -28,29 +30,30 @@ use link::Payload;
 /// is at least `frame.len()` unless the caller errs, and then too nothing
 /// worse than odd classes follows.
 pub fn dissect(frame: &[u8], wire_len: u32) -> View {
-    let mut malformed = Classes::NONE;
-    let link = link::read(frame, &mut malformed);
-    let network = match link.payload {
-        Payload::Ip4(packet) => ipv4::read(packet, left(frame, packet, wire_len), &mut malformed),
-        Payload::Ip6(packet) => ipv6::read(packet, left(frame, packet, wire_len), &mut malformed),
-        Payload::Arp(packet) => arp::read(packet, &mut malformed),
-        Payload::Other => Network::Other,
-        Payload::Invalid => Network::Invalid,
+    // Filled in place, layer by layer: a view that travels by value between
+    // the layers costs as much as reading the frame.
+    let mut view = View {
+        ethertype: link::NONE,
+        vlan: VlanStack::NONE,
+        vlan_cut: false,
+        malformed: Classes::NONE,
+        network: Network::Invalid,
     };
-    View {
-        ethertype: link.ethertype,
-        vlan: link.vlan,
-        vlan_cut: link.vlan_cut,
-        malformed,
-        network,
+    let (carried, packet) = link::read(frame, &mut view);
+    match carried {
+        Carried::Ip4 => ipv4::read(packet, left(frame, packet, wire_len), &mut view),
+        Carried::Ip6 => ipv6::read(packet, left(frame, packet, wire_len), &mut view),
+        Carried::Arp => arp::read(packet, &mut view),
+        Carried::Other => view.network = Network::Other,
+        Carried::Nothing => {}
     }
+    view
 }
 
 /// Octets the wire had from the start of `packet` (the captured end of
 /// `frame`) on, padding included.
 #[inline]
 fn left(frame: &[u8], packet: &[u8], wire_len: u32) -> u32 {
-    let header = frame.len().saturating_sub(packet.len());
-    wire_len.saturating_sub(u32::try_from(header).unwrap_or(u32::MAX))
+    let headers = frame.len().saturating_sub(packet.len());
+    wire_len.saturating_sub(u32::try_from(headers).unwrap_or(u32::MAX))
 }
-

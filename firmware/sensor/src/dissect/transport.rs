@@ -2,7 +2,7 @@
 
 use magpie_protocol::Malformed;
 
-use super::{Classes, Echo, Fragment, Icmp, Tcp, Transport};
+use super::{Classes, Echo, Fragment, Icmp, Ip, Tcp, Transport};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -12,33 +12,6 @@ const SCTP: u8 = 132;
 
 const UDP_HEADER: u32 = 8;
 
-/// Which IP carries it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version {
-    V4,
-    V6,
-}
-
-/// What the transport layer says.
-pub(super) struct Upper {
-    pub(super) source_port: u16,
-    pub(super) destination_port: u16,
-    pub(super) transport: Transport,
-}
-
-impl Upper {
-    /// No ports and nothing else.
-    pub(super) const NONE: Self = Self::ports(0, 0);
-
-    const fn ports(source_port: u16, destination_port: u16) -> Self {
-        Self {
-            source_port,
-            destination_port,
-            transport: Transport::Other,
-        }
-    }
-}
-
 /// The captured octets without what stands behind `octets`, the padding.
 #[inline]
 pub(super) fn clip(captured: &[u8], octets: u32) -> &[u8] {
@@ -46,48 +19,45 @@ pub(super) fn clip(captured: &[u8], octets: u32) -> &[u8] {
     captured.get(..octets).unwrap_or(captured)
 }
 
+/// Fills the ports and the transport of `ip`, whose other fields stand.
+///
 /// `body`: the captured octets behind the IP headers, without padding;
 /// `octets`: how many the packet had there on the wire.
 #[inline]
-pub(super) fn read(
-    version: Version,
-    protocol: u8,
-    fragment: Fragment,
-    body: &[u8],
-    octets: u32,
-    malformed: &mut Classes,
-) -> Upper {
-    if fragment == Fragment::Later {
-        return Upper::NONE;
+pub(super) fn read(body: &[u8], octets: u32, ip: &mut Ip, malformed: &mut Classes) {
+    if ip.fragment == Fragment::Later {
+        return;
     }
-    match (protocol, version) {
-        (TCP, _) => tcp(fragment, body, octets, malformed),
-        (UDP, _) => udp(version, fragment, body, octets, malformed),
-        (SCTP, _) => sctp(body, malformed),
-        (ICMP, Version::V4) | (ICMP6, Version::V6) => icmp(version, body, malformed),
-        _ => Upper::NONE,
+    match (ip.protocol, ip.addresses.version()) {
+        (TCP, _) => tcp(body, octets, ip, malformed),
+        (UDP, _) => udp(body, octets, ip, malformed),
+        (SCTP, _) => sctp(body, ip, malformed),
+        (ICMP, 4) | (ICMP6, 6) => icmp(body, ip, malformed),
+        _ => {}
     }
 }
 
-/// The two ports that TCP, UDP and SCTP begin with, of a body that is
-/// shorter than the fixed header.
+/// TCP, UDP and SCTP begin with the two ports: they are taken even where
+/// the rest of the fixed header is missing.
 #[inline(never)]
-fn short(body: &[u8], malformed: &mut Classes) -> Upper {
+fn short(body: &[u8], ip: &mut Ip, malformed: &mut Classes) {
     malformed.insert(Malformed::L4Short);
-    match body.first_chunk::<4>() {
-        Some([a, b, c, d]) => {
-            Upper::ports(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]))
-        }
-        None => Upper::NONE,
+    if let Some(ports) = body.first_chunk::<4>() {
+        set_ports(*ports, ip);
     }
+}
+
+#[inline]
+fn set_ports([s0, s1, d0, d1]: [u8; 4], ip: &mut Ip) {
+    ip.source_port = u16::from_be_bytes([s0, s1]);
+    ip.destination_port = u16::from_be_bytes([d0, d1]);
 }
 
 /// RFC 9293.
 #[inline]
-fn tcp(fragment: Fragment, body: &[u8], octets: u32, malformed: &mut Classes) -> Upper {
-    const HEADER: usize = 20;
-    let Some(header) = body.first_chunk::<HEADER>() else {
-        return short(body, malformed);
+fn tcp(body: &[u8], octets: u32, ip: &mut Ip, malformed: &mut Classes) {
+    let Some(header) = body.first_chunk::<20>() else {
+        return short(body, ip, malformed);
     };
     let [
         s0,
@@ -106,65 +76,52 @@ fn tcp(fragment: Fragment, body: &[u8], octets: u32, malformed: &mut Classes) ->
         flags,
         ..,
     ] = *header;
-    let mut upper = Upper::ports(u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+    set_ports([s0, s1, d0, d1], ip);
     let header_octets = u32::from(offset >> 4).wrapping_mul(4);
     match octets.checked_sub(header_octets) {
         Some(payload) if header_octets >= 20 => {
-            upper.transport = Transport::Tcp(Tcp {
+            ip.transport = Transport::Tcp(Tcp {
                 flags,
                 sequence: u32::from_be_bytes([q0, q1, q2, q3]),
                 acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
-                payload: (fragment == Fragment::Whole).then_some(payload),
+                payload: (ip.fragment == Fragment::Whole).then_some(payload),
             });
         }
         _ => malformed.insert(Malformed::TcpOff),
     }
-    upper
 }
 
 /// RFC 768; length 0 is a jumbogram's in IPv6 (RFC 2675).
 #[inline]
-fn udp(
-    version: Version,
-    fragment: Fragment,
-    body: &[u8],
-    octets: u32,
-    malformed: &mut Classes,
-) -> Upper {
+fn udp(body: &[u8], octets: u32, ip: &mut Ip, malformed: &mut Classes) {
     let Some([s0, s1, d0, d1, high, low, _, _]) = body.first_chunk::<8>() else {
-        return short(body, malformed);
+        return short(body, ip, malformed);
     };
+    set_ports([*s0, *s1, *d0, *d1], ip);
     let length = u32::from(u16::from_be_bytes([*high, *low]));
-    let too_small = length < UDP_HEADER && !(length == 0 && version == Version::V6);
-    let too_large = length > octets && fragment == Fragment::Whole;
+    let too_small = length < UDP_HEADER && !(length == 0 && ip.addresses.version() == 6);
+    let too_large = length > octets && ip.fragment == Fragment::Whole;
     if too_small || too_large {
         malformed.insert(Malformed::UdpLen);
     }
-    Upper::ports(
-        u16::from_be_bytes([*s0, *s1]),
-        u16::from_be_bytes([*d0, *d1]),
-    )
 }
 
 /// RFC 9260: twelve octets of common header.
-#[inline(never)]
-fn sctp(body: &[u8], malformed: &mut Classes) -> Upper {
+#[inline]
+fn sctp(body: &[u8], ip: &mut Ip, malformed: &mut Classes) {
     match body.first_chunk::<12>() {
-        Some([s0, s1, d0, d1, ..]) => Upper::ports(
-            u16::from_be_bytes([*s0, *s1]),
-            u16::from_be_bytes([*d0, *d1]),
-        ),
-        None => short(body, malformed),
+        Some([s0, s1, d0, d1, ..]) => set_ports([*s0, *s1, *d0, *d1], ip),
+        None => short(body, ip, malformed),
     }
 }
 
 /// RFC 792 and RFC 4443. Type and code are counted even where the other six
 /// octets of the header are missing.
 #[inline]
-fn icmp(version: Version, body: &[u8], malformed: &mut Classes) -> Upper {
+fn icmp(body: &[u8], ip: &mut Ip, malformed: &mut Classes) {
     let Some([kind, code]) = body.first_chunk::<2>() else {
         malformed.insert(Malformed::L4Short);
-        return Upper::NONE;
+        return;
     };
     let echo = match body.first_chunk::<8>() {
         None => {
@@ -172,9 +129,9 @@ fn icmp(version: Version, body: &[u8], malformed: &mut Classes) -> Upper {
             None
         }
         Some([_, _, _, _, id_high, id_low, seq_high, seq_low]) => {
-            let request = match (version, *kind) {
-                (Version::V4, 8) | (Version::V6, 128) => Some(true),
-                (Version::V4, 0) | (Version::V6, 129) => Some(false),
+            let request = match (ip.addresses.version(), *kind) {
+                (4, 8) | (6, 128) => Some(true),
+                (4, 0) | (6, 129) => Some(false),
                 _ => None,
             };
             request.map(|request| Echo {
@@ -184,13 +141,9 @@ fn icmp(version: Version, body: &[u8], malformed: &mut Classes) -> Upper {
             })
         }
     };
-    Upper {
-        source_port: 0,
-        destination_port: 0,
-        transport: Transport::Icmp(Icmp {
-            kind: *kind,
-            code: *code,
-            echo,
-        }),
-    }
+    ip.transport = Transport::Icmp(Icmp {
+        kind: *kind,
+        code: *code,
+        echo,
+    });
 }

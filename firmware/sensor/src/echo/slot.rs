@@ -1,0 +1,345 @@
+//! The places of the echo tables.
+
+use magpie_protocol::{AddressPair, EchoKey, EchoRecord, EndReason, VlanStack};
+
+use crate::table::Slot;
+
+/// A pair's key in words: requester (4), target (4), VLAN stack (2), and
+/// identifier with version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PairKey {
+    words: [u32; 11],
+}
+
+fn words(address: u128) -> [u32; 4] {
+    let word = |shift: u32| ((address >> shift) & 0xffff_ffff) as u32;
+    [word(96), word(64), word(32), word(0)]
+}
+
+fn address(words: [u32; 4]) -> u128 {
+    words
+        .iter()
+        .fold(0, |bits, word| (bits << 32) | u128::from(*word))
+}
+
+impl PairKey {
+    pub(super) fn of(key: &EchoKey) -> Self {
+        let (a, b, version) = match key.addresses {
+            AddressPair::V4 { a, b } => (
+                [u32::from_be_bytes(a), 0, 0, 0],
+                [u32::from_be_bytes(b), 0, 0, 0],
+                4,
+            ),
+            AddressPair::V6 { a, b } => (
+                words(u128::from_be_bytes(a)),
+                words(u128::from_be_bytes(b)),
+                6,
+            ),
+        };
+        let stack = key.vlan.to_bits();
+        let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a, b);
+        let (outer, inner) = ((stack >> 32) as u32, (stack & 0xffff_ffff) as u32);
+        let last = u32::from(key.id) << 16 | version;
+        Self {
+            words: [a0, a1, a2, a3, b0, b1, b2, b3, outer, inner, last],
+        }
+    }
+
+    pub(super) fn hash_words(&self) -> impl Iterator<Item = u32> + '_ {
+        self.words.iter().copied()
+    }
+
+    fn unpack(&self) -> EchoKey {
+        let [a0, a1, a2, a3, b0, b1, b2, b3, outer, inner, last] = self.words;
+        let addresses = if last & 0xffff == 4 {
+            AddressPair::V4 {
+                a: a0.to_be_bytes(),
+                b: b0.to_be_bytes(),
+            }
+        } else {
+            AddressPair::V6 {
+                a: address([a0, a1, a2, a3]).to_be_bytes(),
+                b: address([b0, b1, b2, b3]).to_be_bytes(),
+            }
+        };
+        EchoKey {
+            vlan: VlanStack::from_bits(u64::from(outer) << 32 | u64::from(inner)),
+            addresses,
+            id: (last >> 16) as u16,
+        }
+    }
+}
+
+/// One echo pair. All zero when free. As a flow slot it can rest: remembered,
+/// without a record since the last export.
+#[derive(Debug, Clone, Copy)]
+pub struct EchoSlot {
+    key: PairKey,
+    changed: bool,
+    /// Number of this place's tenancy: what its requests refer to; 0 when free.
+    serial: u64,
+    /// 0 when resting.
+    echo_id: u64,
+    first_us: u64,
+    last_us: u64,
+    requests: u64,
+    replies: u64,
+    matched: u64,
+    duplicates: u64,
+    orphans: u64,
+    waiting: u32,
+}
+
+impl Slot for EchoSlot {
+    type Key = PairKey;
+
+    const EMPTY: Self = Self {
+        key: PairKey { words: [0; 11] },
+        changed: false,
+        serial: 0,
+        echo_id: 0,
+        first_us: 0,
+        last_us: 0,
+        requests: 0,
+        replies: 0,
+        matched: 0,
+        duplicates: 0,
+        orphans: 0,
+        waiting: 0,
+    };
+
+    fn is_free(&self) -> bool {
+        self.serial == 0
+    }
+
+    fn holds(&self, key: &PairKey) -> bool {
+        self.key == *key
+    }
+
+    fn rank(&self) -> u64 {
+        if self.is_recording() { self.last_us } else { 0 }
+    }
+}
+
+impl EchoSlot {
+    pub(super) fn new(key: &PairKey, serial: u64) -> Self {
+        Self {
+            key: *key,
+            serial,
+            ..Self::EMPTY
+        }
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn key(&self) -> PairKey {
+        self.key
+    }
+
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    pub(super) fn echo_id(&self) -> u64 {
+        self.echo_id
+    }
+
+    pub(super) fn is_recording(&self) -> bool {
+        self.echo_id != 0
+    }
+
+    pub(super) fn begin(&mut self, echo_id: u64, at_us: u64) {
+        self.echo_id = echo_id;
+        self.first_us = at_us;
+        self.last_us = at_us;
+    }
+
+    /// Forgets the record, not the pair.
+    pub(super) fn rest(&mut self) {
+        self.echo_id = 0;
+        self.requests = 0;
+        self.replies = 0;
+        self.matched = 0;
+        self.duplicates = 0;
+        self.orphans = 0;
+    }
+
+    /// Counts one message.
+    pub(super) fn touch(&mut self, at_us: u64, request: bool) {
+        self.first_us = self.first_us.min(at_us);
+        self.last_us = self.last_us.max(at_us);
+        self.changed = true;
+        self.requests = self.requests.saturating_add(u64::from(request));
+        self.replies = self.replies.saturating_add(u64::from(!request));
+    }
+
+    pub(super) fn waiting(&self) -> u64 {
+        u64::from(self.waiting)
+    }
+
+    pub(super) fn start_waiting(&mut self) {
+        self.waiting = self.waiting.saturating_add(1);
+    }
+
+    /// One request of this tenancy waits no longer.
+    pub(super) fn stop_waiting(&mut self, serial: u64) {
+        if self.serial == serial {
+            self.waiting = self.waiting.saturating_sub(1);
+            self.changed = true;
+        }
+    }
+
+    pub(super) fn count_match(&mut self) {
+        self.matched = self.matched.saturating_add(1);
+    }
+
+    pub(super) fn count_duplicate(&mut self) {
+        self.duplicates = self.duplicates.saturating_add(1);
+    }
+
+    pub(super) fn count_orphan(&mut self) {
+        self.orphans = self.orphans.saturating_add(1);
+    }
+
+    pub(super) fn quiet_us(&self, now_us: u64) -> u64 {
+        now_us.saturating_sub(self.last_us)
+    }
+
+    pub(super) fn take_changed(&mut self) -> bool {
+        core::mem::take(&mut self.changed)
+    }
+
+    pub(super) fn record(&self, reason: EndReason) -> EchoRecord {
+        EchoRecord {
+            echo_id: self.echo_id,
+            reason,
+            key: self.key.unpack(),
+            first_us: self.first_us,
+            last_us: self.last_us,
+            requests: self.requests,
+            replies: self.replies,
+            matched: self.matched,
+            duplicates: self.duplicates,
+            orphans: self.orphans,
+            waiting: u64::from(self.waiting),
+        }
+    }
+}
+
+/// What a request is found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestKey {
+    pub(super) serial: u64,
+    pub(super) sequence: u16,
+}
+
+impl RequestKey {
+    pub(super) fn hash_words(&self) -> [u32; 3] {
+        let (high, low) = (
+            (self.serial >> 32) as u32,
+            (self.serial & 0xffff_ffff) as u32,
+        );
+        [high, low, u32::from(self.sequence)]
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum RequestState {
+    /// No request here.
+    None,
+    /// Sent, not answered, younger than the time-out.
+    Waiting,
+    /// Older than that.
+    TimedOut,
+    /// Matched by a reply.
+    Answered,
+}
+
+/// One echo request. All zero when free.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestSlot {
+    serial: u64,
+    at_us: u64,
+    place: u32,
+    sequence: u16,
+    state: RequestState,
+}
+
+impl Slot for RequestSlot {
+    type Key = RequestKey;
+
+    const EMPTY: Self = Self {
+        serial: 0,
+        at_us: 0,
+        place: 0,
+        sequence: 0,
+        state: RequestState::None,
+    };
+
+    fn is_free(&self) -> bool {
+        self.state == RequestState::None
+    }
+
+    fn holds(&self, key: &RequestKey) -> bool {
+        self.serial == key.serial && self.sequence == key.sequence
+    }
+
+    /// Answered ones first (they only tell a duplicate), then the oldest.
+    fn rank(&self) -> u64 {
+        match self.state {
+            RequestState::Answered => self.at_us >> 1,
+            _ => self.at_us | 1 << 63,
+        }
+    }
+}
+
+impl RequestSlot {
+    pub(super) fn new(key: &RequestKey, at_us: u64, place: u32) -> Self {
+        let RequestKey { serial, sequence } = *key;
+        Self {
+            serial,
+            at_us,
+            place,
+            sequence,
+            state: RequestState::Waiting,
+        }
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn key(&self) -> RequestKey {
+        RequestKey {
+            serial: self.serial,
+            sequence: self.sequence,
+        }
+    }
+
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    pub(super) fn at_us(&self) -> u64 {
+        self.at_us
+    }
+
+    pub(super) fn place(&self) -> u32 {
+        self.place
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn move_to(&mut self, place: u32) {
+        self.place = place;
+    }
+
+    pub(super) fn state(&self) -> RequestState {
+        self.state
+    }
+
+    pub(super) fn answer(&mut self) {
+        self.state = RequestState::Answered;
+    }
+
+    pub(super) fn time_out(&mut self) {
+        self.state = RequestState::TimedOut;
+    }
+}

@@ -1,0 +1,347 @@
+//! What leaves when: finished records first in, first out; live ones, made
+//! from the tables as they are, in the gaps.
+//!
+//! Live records are never queued: a pass over the books and tables begins
+//! every `live_us` and shows what changed since the last one, as fast as the
+//! link takes it. A flush is a pass of the same kind that ends every record
+//! and closes with the ledger.
+
+use magpie_protocol::{
+    CommandReply, Counts, Emitted, EndReason, Ledger, Record, RecordSource, TableId, Tally,
+    TimeReply, UplinkCounts, Want, encode_record,
+};
+
+use crate::{Sensor, books::TABLES};
+
+/// Where a pass stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    /// No pass under way.
+    #[default]
+    Resting,
+    Flows(usize),
+    Echoes(usize),
+    Requests(usize),
+    /// Which table, which line.
+    Tables(usize, usize),
+    Ledger,
+}
+
+/// Answers that can wait at once; more than the host has commands without an
+/// answer under way.
+const ANSWERS: usize = 4;
+
+/// The passes under way and the answers to give.
+#[derive(Debug, Default)]
+pub(crate) struct Exporter {
+    greeted: bool,
+    times: heapless::Deque<TimeReply, ANSWERS>,
+    answers: heapless::Deque<CommandReply, ANSWERS>,
+    flush_id: u32,
+    flush: Stage,
+    sweep: Stage,
+    sweep_began_us: Option<u64>,
+    live: Stage,
+    live_began_us: Option<u64>,
+}
+
+/// True when an interval is over; a clock that stepped back starts it anew.
+fn due(now_us: u64, began_us: Option<u64>, interval_us: u64) -> bool {
+    interval_us > 0 && began_us.is_none_or(|began| now_us.abs_diff(began) >= interval_us)
+}
+
+fn push_over<T, const N: usize>(queue: &mut heapless::Deque<T, N>, value: T) {
+    if queue.is_full() {
+        queue.pop_front();
+    }
+    let _ = queue.push_back(value);
+}
+
+impl Exporter {
+    /// Says Hello (again).
+    pub(crate) fn greet(&mut self) {
+        self.greeted = false;
+    }
+
+    /// Exports everything. The same number again changes nothing: the
+    /// ledger that ends a flush is a finished record and cannot get lost.
+    pub(crate) fn flush(&mut self, id: u32) {
+        if id != self.flush_id && id != 0 {
+            self.flush_id = id;
+            self.flush = Stage::Flows(0);
+        }
+    }
+
+    /// Answers a time request; of too many at once the oldest goes unanswered.
+    pub(crate) fn answer_time(&mut self, reply: TimeReply) {
+        push_over(&mut self.times, reply);
+    }
+
+    /// Answers a command; likewise.
+    pub(crate) fn answer(&mut self, reply: CommandReply) {
+        push_over(&mut self.answers, reply);
+    }
+}
+
+/// What one step of a pass came to.
+enum Step {
+    /// A record to send.
+    Made(Record, Tally),
+    /// Nothing found within the work allowed, or a stage ended: go on.
+    Next,
+}
+
+impl Sensor<'_> {
+    fn limit(&self) -> usize {
+        self.config.scan_slots as usize
+    }
+
+    /// Moves to the next stage when this one's cursor is at its end.
+    fn after(&mut self, stage: Stage) -> Stage {
+        match stage {
+            Stage::Flows(at) if at >= self.flows.slots() => Stage::Echoes(0),
+            Stage::Echoes(at) if at >= self.echoes.slots().0 => Stage::Requests(0),
+            Stage::Requests(at) if at >= self.echoes.slots().1 => Stage::Tables(0, 0),
+            Stage::Tables(table, _) if table >= TABLES.len() => Stage::Ledger,
+            same => same,
+        }
+    }
+
+    /// Up to eight lines of the table from `line` on; the cursor moves behind
+    /// them, or to the next table.
+    fn lines(&mut self, table_at: &mut usize, line: &mut usize, all: bool) -> Option<Record> {
+        let table: TableId = *TABLES.get(*table_at)?;
+        let mut entries = heapless::Vec::new();
+        if *line > 0 || self.books.take_changed(table) || all {
+            let len = self.books.len(table);
+            let stop = line
+                .saturating_add(self.limit().max(Counts::MAX_ENTRIES))
+                .min(len);
+            while *line < stop && !entries.is_full() {
+                if let Some(entry) = self.books.line(table, *line) {
+                    let _ = entries.push(entry);
+                }
+                *line = line.saturating_add(1);
+            }
+            if *line >= len {
+                *table_at = table_at.saturating_add(1);
+                *line = 0;
+            }
+        } else {
+            *table_at = table_at.saturating_add(1);
+        }
+        (!entries.is_empty()).then_some(Record::Counts(Counts { table, entries }))
+    }
+
+    fn flush_step(&mut self, now_us: u64) -> Option<Step> {
+        let limit = self.limit();
+        let record = Tally {
+            records: 1,
+            ..Tally::default()
+        };
+        let mut stage = self.exporter.flush;
+        let made = match &mut stage {
+            Stage::Resting => return None,
+            Stage::Flows(at) => self
+                .flows
+                .finish_next(at, limit, |_| Some(EndReason::Flush)),
+            Stage::Echoes(at) => {
+                let idle_us = self.config.idle_us;
+                self.echoes.finish_next(at, limit, now_us, idle_us, true)
+            }
+            // Requests have nothing to export.
+            Stage::Requests(at) => {
+                *at = usize::MAX;
+                None
+            }
+            Stage::Tables(table, line) => {
+                self.lines(table, line, true).map(|counts| (counts, record))
+            }
+            Stage::Ledger => {
+                self.exporter.flush = Stage::Resting;
+                // The ledger counts itself among what was exported.
+                let mut ledger = self.ledger(now_us);
+                ledger.exported.add(&record);
+                ledger.flush = self.exporter.flush_id;
+                return Some(Step::Made(Record::Ledger(ledger), record));
+            }
+        };
+        self.exporter.flush = self.after(stage);
+        Some(match made {
+            Some((made, tally)) => Step::Made(made, tally),
+            None => Step::Next,
+        })
+    }
+
+    fn sweep_step(&mut self, now_us: u64) -> Option<Step> {
+        let (config, limit) = (self.config, self.limit());
+        if self.exporter.sweep == Stage::Resting {
+            if !due(now_us, self.exporter.sweep_began_us, config.sweep_us) {
+                return None;
+            }
+            self.exporter.sweep_began_us = Some(now_us);
+            self.exporter.sweep = Stage::Flows(0);
+        }
+        let mut stage = self.exporter.sweep;
+        let made = match &mut stage {
+            Stage::Flows(at) => self.flows.finish_next(at, limit, |slot| {
+                let old = config.active_us > 0 && slot.age_us(now_us) >= config.active_us;
+                slot.expired(now_us, &config)
+                    .or(old.then_some(EndReason::Active))
+            }),
+            Stage::Echoes(at) => self
+                .echoes
+                .finish_next(at, limit, now_us, config.idle_us, false),
+            Stage::Requests(at) => {
+                let wait_us = config.echo_wait_us;
+                if wait_us > 0 {
+                    self.echoes.time_out(at, limit, now_us, wait_us);
+                } else {
+                    *at = usize::MAX;
+                }
+                None
+            }
+            Stage::Resting | Stage::Tables(..) | Stage::Ledger => {
+                self.exporter.sweep = Stage::Resting;
+                return None;
+            }
+        };
+        self.exporter.sweep = self.after(stage);
+        Some(match made {
+            Some((made, tally)) => Step::Made(made, tally),
+            None => Step::Next,
+        })
+    }
+
+    fn live_step(&mut self, now_us: u64) -> Option<Step> {
+        let (config, limit) = (self.config, self.limit());
+        if self.exporter.live == Stage::Resting {
+            if !due(now_us, self.exporter.live_began_us, config.live_us) {
+                return None;
+            }
+            self.exporter.live_began_us = Some(now_us);
+            // The ledger first: it is what a host that just came wants to see.
+            self.exporter.live = Stage::Flows(0);
+            return Some(Step::Made(
+                Record::Ledger(self.ledger(now_us)),
+                Tally::default(),
+            ));
+        }
+        let mut stage = self.exporter.live;
+        let made = match &mut stage {
+            Stage::Flows(at) => self.flows.show_next(at, limit),
+            Stage::Echoes(at) => self.echoes.show_next(at, limit),
+            Stage::Requests(at) => {
+                *at = usize::MAX;
+                None
+            }
+            Stage::Tables(table, line) => self.lines(table, line, false),
+            Stage::Resting | Stage::Ledger => {
+                self.exporter.live = Stage::Resting;
+                return None;
+            }
+        };
+        self.exporter.live = self.after(stage);
+        Some(match made {
+            Some(made) => Step::Made(made, Tally::default()),
+            None => Step::Next,
+        })
+    }
+
+    fn poll_final(&mut self, now_us: u64, out: &mut [u8]) -> Option<Emitted> {
+        if let Some(emitted) = self.outbox.pop(out) {
+            return Some(emitted);
+        }
+        // A stage without anything to show costs one step; a table scan is
+        // cut at `scan_slots` and goes on at the next call.
+        for _ in 0..STEPS {
+            let step = match self.flush_step(now_us) {
+                Some(step) => step,
+                None => self.sweep_step(now_us)?,
+            };
+            if let Step::Made(record, tally) = step {
+                return Some(self.emit_final(&record, tally, out));
+            }
+        }
+        None
+    }
+
+    /// Finished records of a pass go out past the outbox: they are made only
+    /// when the link has room.
+    fn emit_final(&mut self, record: &Record, tally: Tally, out: &mut [u8]) -> Emitted {
+        match encode_record(record, out) {
+            Ok(len) => {
+                self.outbox.exported.add(&tally);
+                Emitted { len, tally }
+            }
+            // Only a caller's buffer below MAX_ITEM comes here.
+            Err(_) => {
+                self.outbox.never_sent.add(&tally);
+                Emitted {
+                    len: 0,
+                    tally: Tally::default(),
+                }
+            }
+        }
+    }
+
+    fn next_live(&mut self, now_us: u64) -> Option<Record> {
+        if !self.exporter.greeted {
+            self.exporter.greeted = true;
+            self.hello.at_us = now_us;
+            return Some(Record::Hello(self.hello.clone()));
+        }
+        if let Some(mut time) = self.exporter.times.pop_front() {
+            time.sent_us = now_us;
+            return Some(Record::TimeReply(time));
+        }
+        if let Some(answer) = self.exporter.answers.pop_front() {
+            return Some(Record::CommandReply(answer));
+        }
+        for _ in 0..STEPS {
+            if let Step::Made(record, _) = self.live_step(now_us)? {
+                return Some(record);
+            }
+        }
+        None
+    }
+
+    /// When `poll_record` will next have something that is not there yet.
+    pub fn poll_at(&self) -> Option<u64> {
+        let next = |began: Option<u64>, interval: u64| {
+            (interval > 0).then(|| began.map_or(0, |began| began.saturating_add(interval)))
+        };
+        let live = next(self.exporter.live_began_us, self.config.live_us);
+        let sweep = next(self.exporter.sweep_began_us, self.config.sweep_us);
+        match (live, sweep) {
+            (Some(live), Some(sweep)) => Some(live.min(sweep)),
+            (live, sweep) => live.or(sweep),
+        }
+    }
+}
+
+/// Steps of passes in one call: enough to cross all empty stages.
+const STEPS: usize = 16;
+
+impl RecordSource for Sensor<'_> {
+    fn poll_record(&mut self, now_us: u64, want: Want, out: &mut [u8]) -> Option<Emitted> {
+        match want {
+            Want::Final => self.poll_final(now_us, out),
+            Want::Live => {
+                let record = self.next_live(now_us)?;
+                let len = encode_record(&record, out).ok()?;
+                Some(Emitted {
+                    len,
+                    tally: Tally::default(),
+                })
+            }
+        }
+    }
+
+    fn note_uplink(&mut self, counts: &UplinkCounts) {
+        self.books.uplink = *counts;
+    }
+}
+
+/// The ledger's own size bound: it must fit an item.
+const _: () = assert!(core::mem::size_of::<Ledger>() < magpie_protocol::MAX_BODY);

@@ -1,0 +1,233 @@
+//! The sensor: one frame in, counted once, offered to each table.
+
+use magpie_protocol::{
+    Capacities, Command, CommandReply, CommandType, Hello, Ledger, Losses, MAX_ITEM, Outcome,
+    TimeReply, VERSION_MAJOR, VERSION_MINOR,
+};
+
+use crate::{
+    Config, Identity, Storage,
+    books::Books,
+    dissect::{self, Network, Transport},
+    echo::Echoes,
+    export::Exporter,
+    flow::Flows,
+    hash::{Secret, draw},
+    outbox::Outbox,
+};
+
+/// Room in the outbox that one frame can need at most, in octets: a finished
+/// flow record, a finished echo record and an echo sample.
+pub const ROOM_PER_FRAME: usize = 256 + 192 + 128;
+const _: () = assert!(ROOM_PER_FRAME < 2 * MAX_ITEM);
+
+/// Number from which the boot id is drawn; the hash uses those below.
+const BOOT_ID: u8 = 64;
+
+/// The core. See the crate's lead paragraph for the order of use.
+pub struct Sensor<'a> {
+    pub(crate) config: Config,
+    pub(crate) hello: Hello,
+    secret: Secret,
+    pub(crate) books: Books<'a>,
+    pub(crate) flows: Flows<'a>,
+    pub(crate) echoes: Echoes<'a>,
+    pub(crate) outbox: Outbox<'a>,
+    pub(crate) exporter: Exporter,
+}
+
+fn name<const N: usize>(text: &str) -> heapless::String<N> {
+    let mut short = heapless::String::new();
+    for c in text.chars() {
+        if short.push(c).is_err() {
+            break;
+        }
+    }
+    short
+}
+
+impl<'a> Sensor<'a> {
+    /// A sensor that has seen nothing. The seed must be drawn anew for each
+    /// boot: hash secret and boot id come from it. An all-zero one is
+    /// accepted and shown ([`Hello::zero_seed`]).
+    pub fn new(
+        config: Config,
+        identity: Identity<'_>,
+        seed: &[u8; 32],
+        mut storage: Storage<'a>,
+    ) -> Self {
+        let books = Books::new(&mut storage);
+        let flows = Flows::new(storage.flows);
+        let echoes = Echoes::new(storage.echoes, storage.requests);
+        let outbox = Outbox::new(storage.outbox);
+        let (pairs, requests) = echoes.capacity();
+        let hello = Hello {
+            major: VERSION_MAJOR,
+            minor: VERSION_MINOR,
+            boot_id: (draw(seed, BOOT_ID) >> 32) as u32,
+            at_us: 0,
+            clock: identity.clock,
+            zero_seed: seed.iter().all(|octet| *octet == 0),
+            name: name(identity.name),
+            board: name(identity.board),
+            firmware: name(identity.firmware),
+            git: name(identity.git),
+            capacities: Capacities {
+                flows: flows.capacity(),
+                echoes: pairs,
+                echo_requests: requests,
+                outbox_octets: outbox.capacity(),
+                resend_octets: identity.resend_octets,
+                max_frame: identity.max_frame,
+            },
+        };
+        Self {
+            config,
+            hello,
+            secret: Secret::new(seed),
+            books,
+            flows,
+            echoes,
+            outbox,
+            exporter: Exporter::default(),
+        }
+    }
+
+    /// Tells one boot from another.
+    pub fn boot_id(&self) -> u32 {
+        self.hello.boot_id
+    }
+
+    /// Counts one frame: `frame` as captured, `wire_len` octets long on the
+    /// wire without FCS, at `at_us` microseconds of the sensor's clock. A
+    /// clock that steps back is taken as it comes.
+    #[inline]
+    pub fn observe(&mut self, at_us: u64, frame: &[u8], wire_len: u32) {
+        let view = dissect::dissect(frame, wire_len);
+        self.books.count(&view, wire_len);
+        let Network::Ip(ip) = &view.network else {
+            return;
+        };
+        let Self {
+            config,
+            secret,
+            flows,
+            echoes,
+            outbox,
+            ..
+        } = self;
+        flows.observe(at_us, wire_len, view.vlan, ip, secret, config, outbox);
+        if let Transport::Icmp(icmp) = &ip.transport
+            && let Some(echo) = icmp.echo
+        {
+            echoes.observe(at_us, view.vlan, ip.addresses, echo, secret, outbox);
+        }
+    }
+
+    /// What the driver knows it lost, since boot.
+    pub fn set_losses(&mut self, losses: Losses) {
+        self.books.losses = losses;
+    }
+
+    /// Octets free for finished records. A caller who can make frames wait
+    /// does so below [`ROOM_PER_FRAME`].
+    pub fn outbox_room(&self) -> usize {
+        self.outbox.room()
+    }
+
+    /// Where every frame and record went, as of the last frame observed.
+    pub fn ledger(&self, now_us: u64) -> Ledger {
+        Ledger {
+            flows: self.flows.census(),
+            echoes: self.echoes.census(),
+            echo_forgotten: self.echoes.forgotten(),
+            exported: self.outbox.exported,
+            never_sent: self.outbox.never_sent,
+            ..self.books.ledger(now_us)
+        }
+    }
+
+    /// Does what the host asks, or answers why not.
+    pub fn handle_command(&mut self, now_us: u64, command: &Command) {
+        match *command {
+            Command::Hello { major, .. } => {
+                self.exporter.greet();
+                if major != VERSION_MAJOR {
+                    self.reply(0, CommandType::Hello, Outcome::BadVersion);
+                }
+            }
+            // The link's matter: nothing for the core to do.
+            Command::Ack { .. } => {}
+            Command::Flush { id } => self.exporter.flush(id),
+            Command::TimeSync { id, host_us } => {
+                self.exporter.answer_time(TimeReply {
+                    id,
+                    host_us,
+                    received_us: now_us,
+                    sent_us: now_us,
+                });
+            }
+            Command::Configure { id, set } => {
+                let config = &mut self.config;
+                for (setting, wanted) in [
+                    (&mut config.idle_us, set.idle_us),
+                    (&mut config.active_us, set.active_us),
+                    (&mut config.end_us, set.end_us),
+                    (&mut config.live_us, set.live_us),
+                ] {
+                    *setting = wanted.unwrap_or(*setting);
+                }
+                self.reply(id, CommandType::Configure, Outcome::Done);
+            }
+        }
+    }
+
+    fn reply(&mut self, id: u32, command: CommandType, outcome: Outcome) {
+        self.exporter.answer(CommandReply {
+            id,
+            command: command as u8,
+            outcome,
+        });
+    }
+
+    /// Doubles every table in which the next frame might evict something: an
+    /// exact run calls this before each frame, and nothing is ever evicted.
+    #[cfg(feature = "std")]
+    pub fn grow_if_crowded(&mut self) {
+        self.flows.grow_if_crowded(&self.secret);
+        self.echoes.grow_if_crowded(&self.secret);
+    }
+
+    /// What had to be given up since boot: entries evicted, records that
+    /// found no room, requests forgotten, keys counted as `other`, stacks cut.
+    /// An exact run is exact when this is empty.
+    #[cfg(feature = "std")]
+    pub fn shortfalls(&mut self) -> std::vec::Vec<std::string::String> {
+        use magpie_protocol::KEY_OTHER;
+        let ledger = self.ledger(0);
+        let mut all: std::vec::Vec<_> = [
+            (ledger.flows.evicted, "flows evicted"),
+            (ledger.echoes.evicted, "echo pairs evicted"),
+            (ledger.echo_forgotten, "echo requests forgotten"),
+            (ledger.never_sent.records, "records that found no room"),
+        ]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| std::format!("{n} {what}"))
+        .collect();
+        for table in crate::books::TABLES {
+            let last = self.books.len(table).saturating_sub(1);
+            if let Some(line) = self
+                .books
+                .line(table, last)
+                .filter(|line| line.key == KEY_OTHER)
+            {
+                all.push(std::format!(
+                    "{} frames under other keys of table {table:?}",
+                    line.frames
+                ));
+            }
+        }
+        all
+    }
+}

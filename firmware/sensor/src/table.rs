@@ -1,0 +1,240 @@
+//! Set-associative tables over storage the caller passes in: the work for a
+//! frame is one set, whatever the table holds.
+
+use managed::ManagedSlice;
+
+/// One place of a table; all-zero when free.
+pub(crate) trait Slot: Copy {
+    /// What it is found by.
+    type Key;
+    /// The free slot.
+    const EMPTY: Self;
+    /// Nothing in it.
+    fn is_free(&self) -> bool;
+    /// Does it hold this key?
+    fn holds(&self, key: &Self::Key) -> bool;
+    /// The lowest of a full set leaves first.
+    fn rank(&self) -> u64;
+}
+
+/// How a slot was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It holds the key.
+    Held,
+    /// It is free.
+    Free,
+    /// The set is full; this one leaves first.
+    Full,
+}
+
+/// A table of sets of `W` slots.
+pub(crate) struct Table<'a, S, const W: usize> {
+    sets: ManagedSlice<'a, [S; W]>,
+    mask: usize,
+    /// Some set has no free slot left: the next key may evict.
+    crowded: bool,
+}
+
+impl<'a, S: Slot, const W: usize> Table<'a, S, W> {
+    /// A table over these sets; of a number that is no power of two the rest
+    /// is not used.
+    pub(crate) fn new(sets: ManagedSlice<'a, [S; W]>) -> Self {
+        let usable = match sets.len().checked_ilog2() {
+            Some(bits) => 1_usize << bits,
+            None => 0,
+        };
+        Self {
+            sets,
+            mask: usable.saturating_sub(1),
+            crowded: false,
+        }
+    }
+
+    /// Slots in use or free.
+    pub(crate) fn capacity(&self) -> u32 {
+        let sets = if self.sets.is_empty() {
+            0
+        } else {
+            self.mask.saturating_add(1)
+        };
+        u32::try_from(sets.saturating_mul(W)).unwrap_or(u32::MAX)
+    }
+
+    /// The slot for `key`, and its number; `None` only for a table without
+    /// storage.
+    #[inline]
+    pub(crate) fn find(&mut self, hash: u32, key: &S::Key) -> Option<(Found, u32, &mut S)> {
+        let index = hash as usize & self.mask;
+        let set = self.sets.get_mut(index)?;
+        let mut found = Found::Full;
+        let mut way = 0;
+        let mut free = 0_u32;
+        let mut lowest = u64::MAX;
+        for (at, slot) in set.iter().enumerate() {
+            if slot.is_free() {
+                if free == 0 {
+                    found = Found::Free;
+                    way = at;
+                }
+                free = free.saturating_add(1);
+            } else if slot.holds(key) {
+                found = Found::Held;
+                way = at;
+                break;
+            } else if found == Found::Full && slot.rank() < lowest {
+                lowest = slot.rank();
+                way = at;
+            }
+        }
+        if found == Found::Free && free == 1 {
+            self.crowded = true;
+        }
+        let number = u32::try_from(index.wrapping_mul(W).wrapping_add(way)).unwrap_or(u32::MAX);
+        Some((found, number, set.get_mut(way)?))
+    }
+
+    /// The slot that holds `key`, without making room for one.
+    pub(crate) fn get(&mut self, hash: u32, key: &S::Key) -> Option<&mut S> {
+        let index = hash as usize & self.mask;
+        self.sets
+            .get_mut(index)?
+            .iter_mut()
+            .find(|slot| !slot.is_free() && slot.holds(key))
+    }
+
+    /// All slots that can hold something, by number.
+    pub(crate) fn slots(&mut self) -> &mut [S] {
+        let all = self.sets.as_flattened_mut();
+        let usable = self.mask.saturating_add(1).saturating_mul(W);
+        if usable < all.len() {
+            all.split_at_mut(usable).0
+        } else {
+            all
+        }
+    }
+
+    /// The slot of this number.
+    pub(crate) fn slot(&mut self, number: u32) -> Option<&mut S> {
+        self.slots().get_mut(number as usize)
+    }
+
+    /// True when the next key might evict.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+
+    /// Doubles the table until every set has a free slot. `hash` gives a
+    /// slot's hash again.
+    #[cfg(feature = "std")]
+    pub(crate) fn grow(&mut self, hash: impl Fn(&S) -> u32) {
+        let mut sets = self.mask.saturating_add(1);
+        'larger: loop {
+            sets = sets.saturating_mul(2);
+            let mut bigger = std::vec![[S::EMPTY; W]; sets];
+            for slot in self
+                .sets
+                .as_flattened()
+                .iter()
+                .filter(|slot| !slot.is_free())
+            {
+                let index = hash(slot) as usize & sets.saturating_sub(1);
+                let Some(set) = bigger.get_mut(index) else {
+                    continue 'larger;
+                };
+                let mut free = set.iter_mut().filter(|place| place.is_free());
+                let Some(place) = free.next() else {
+                    continue 'larger;
+                };
+                *place = *slot;
+                if free.next().is_none() {
+                    continue 'larger;
+                }
+            }
+            *self = Self::new(ManagedSlice::Owned(bigger));
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Cell {
+        key: u32,
+        seen: u64,
+    }
+
+    impl Slot for Cell {
+        type Key = u32;
+        const EMPTY: Self = Self { key: 0, seen: 0 };
+        fn is_free(&self) -> bool {
+            self.key == 0
+        }
+        fn holds(&self, key: &u32) -> bool {
+            self.key == *key
+        }
+        fn rank(&self) -> u64 {
+            self.seen
+        }
+    }
+
+    fn table(sets: usize) -> Table<'static, Cell, 4> {
+        Table::new(ManagedSlice::Owned(vec![[Cell::EMPTY; 4]; sets]))
+    }
+
+    #[test]
+    fn oldest_of_a_full_set_leaves() {
+        let mut t = table(1);
+        for key in 1..=4 {
+            let (found, _, slot) = t.find(0, &key).unwrap();
+            assert_eq!(found, Found::Free);
+            *slot = Cell {
+                key,
+                seen: u64::from(10 - key),
+            };
+        }
+        assert_eq!(t.find(0, &2).unwrap().0, Found::Held);
+        let (found, number, slot) = t.find(0, &9).unwrap();
+        assert_eq!((found, number, slot.key), (Found::Full, 3, 4));
+    }
+
+    #[test]
+    fn odd_number_of_sets_uses_a_power_of_two() {
+        let mut t = table(7);
+        assert_eq!(t.capacity(), 16);
+        assert_eq!(t.slots().len(), 16);
+        assert_eq!(table(0).capacity(), 0);
+        assert!(table(0).find(3, &1).is_none());
+    }
+
+    #[test]
+    fn a_slot_found_is_found_by_its_number() {
+        let mut t = table(8);
+        let (_, number, slot) = t.find(5, &77).unwrap();
+        slot.key = 77;
+        assert_eq!(t.slot(number).unwrap().key, 77);
+        assert_eq!(t.get(5, &77).unwrap().key, 77);
+        assert!(t.get(5, &78).is_none());
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn growing_keeps_everything_and_leaves_room() {
+        let mut t = table(1);
+        let mut keys = 0;
+        for key in 1..=1000_u32 {
+            if t.is_crowded() {
+                t.grow(|cell| cell.key.wrapping_mul(0x9e37_79b9) >> 7);
+            }
+            let (found, _, slot) = t.find(key.wrapping_mul(0x9e37_79b9) >> 7, &key).unwrap();
+            assert_eq!(found, Found::Free);
+            *slot = Cell { key, seen: 0 };
+            keys += 1;
+        }
+        assert_eq!(t.slots().iter().filter(|c| !c.is_free()).count(), keys);
+    }
+}
