@@ -1,0 +1,67 @@
+//! From the host to the sensor: octets, frames, batches, commands.
+
+use magpie_link::{Deframer, FrameCounts, Sender};
+use magpie_protocol::Command;
+use magpie_sensor::Sensor;
+
+use crate::Uart;
+
+/// Octets taken from the line in one turn.
+const OCTETS_A_TURN: usize = 256;
+/// Octets taken at a time.
+const CHUNK: usize = 32;
+
+/// Longest batch of commands understood; a longer one is refused and counted.
+pub const MAX_COMMAND_BATCH: usize = 508;
+const CRC_OCTETS: usize = 4;
+
+/// The control side.
+pub(crate) struct Control {
+    deframer: Deframer<{ MAX_COMMAND_BATCH + CRC_OCTETS }>,
+}
+
+impl Control {
+    pub(crate) const fn new() -> Self {
+        Self {
+            deframer: Deframer::new(),
+        }
+    }
+
+    /// What the line brought so far.
+    pub(crate) fn counts(&self) -> FrameCounts {
+        self.deframer.counts()
+    }
+
+    /// Takes what has arrived, within the turn's bounds; octets taken.
+    pub(crate) fn turn<U: Uart>(
+        &mut self,
+        link_us: u64,
+        sensor_us: u64,
+        uart: &mut U,
+        sender: &mut Sender<'_>,
+        sensor: &mut Sensor<'_>,
+    ) -> usize {
+        let mut taken = 0_usize;
+        while taken < OCTETS_A_TURN {
+            let mut chunk = [0; CHUNK];
+            let octets = uart.read(&mut chunk);
+            for octet in chunk.iter().take(octets) {
+                match self.deframer.push(*octet) {
+                    None => {}
+                    Some(Err(_)) => sender.count_bad_frame(),
+                    // A refused batch is counted by the sender.
+                    Some(Ok(batch)) => {
+                        if let Ok(commands) = sender.handle_batch(link_us, batch) {
+                            commands.for_each(|c: Command| sensor.handle_command(sensor_us, &c));
+                        }
+                    }
+                }
+            }
+            taken = taken.saturating_add(octets);
+            if octets < CHUNK {
+                break;
+            }
+        }
+        taken
+    }
+}

@@ -1,0 +1,42 @@
+//! What a node knows of itself, for its log.
+
+use magpie_link::FrameCounts;
+
+/// A line in the log at most this often.
+#[cfg(feature = "defmt")]
+const REPORT_US: u64 = 10_000_000;
+
+/// Counters since boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Frames read out of the port.
+    pub frames: u64,
+    /// Turns in which frames had to wait for room in the outbox.
+    pub held_turns: u64,
+    /// Octets sent to the host.
+    pub sent_octets: u64,
+    /// What the line from the host brought.
+    pub line: FrameCounts,
+    /// When the last report was written.
+    #[cfg(feature = "defmt")]
+    reported_us: u64,
+}
+
+impl Health {
+    /// Writes a line now and then, when there is anything to tell.
+    pub(crate) fn report(&mut self, _boot_us: u64) {
+        #[cfg(feature = "defmt")]
+        if _boot_us.saturating_sub(self.reported_us) >= REPORT_US {
+            self.reported_us = _boot_us;
+            defmt::info!(
+                "up {=u64} s: frames {=u64}, held {=u64}, sent {=u64} octets, from host {=u64} batches and {=u64} octets of garbage",
+                _boot_us / 1_000_000,
+                self.frames,
+                self.held_turns,
+                self.sent_octets,
+                self.line.frames,
+                self.line.garbage_octets,
+            );
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The node: one turn after the other.
+
+use core::sync::atomic::AtomicU32;
+
+use magpie_link::{MIN_STORAGE, Sender};
+use magpie_protocol::{Known, Losses};
+use magpie_sensor::{ROOM_PER_FRAME, Sensor};
+
+use crate::capture::Capture;
+use crate::control::Control;
+use crate::uplink::Uplink;
+use crate::{Clock, FrameReceiver, Health, Pace, Uart};
+
+/// Memory a node works in, besides the sensor's and the sender's.
+pub struct Buffers<'b> {
+    /// One frame with its stamp, and batches while they are put together: at
+    /// least [`crate::MIN_SCRATCH`] octets and the longest frame.
+    pub scratch: &'b mut [u8],
+    /// One framed batch: [`crate::UPLINK_BUFFER`] octets.
+    pub framed: &'b mut [u8],
+}
+
+/// What to do after a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// There is more to do: take another one.
+    Again,
+    /// Sleep until an interrupt, or until this time since boot.
+    Sleep {
+        /// Microseconds since boot; `None`: only an interrupt matters.
+        until_us: Option<u64>,
+    },
+}
+
+/// A sensor on a board.
+pub struct Node<'b> {
+    sensor: Sensor<'b>,
+    sender: Sender<'b>,
+    scratch: &'b mut [u8],
+    capture: Capture,
+    control: Control,
+    uplink: Uplink<'b>,
+    health: Health,
+}
+
+impl<'b> Node<'b> {
+    /// What a port can tell that has no counters, no descriptors and no queue
+    /// behind it: errors come with their frames, the rest stays unknown.
+    pub const NO_COUNTERS: Losses = Losses {
+        fcs: Known::Exact(0),
+        oversize: Known::Unknown,
+        mac_fifo: Known::Unknown,
+        no_descriptor: Known::Exact(0),
+        ring: Known::Exact(0),
+    };
+
+    /// Puts a node together. `losses` says which losses the port counts at all
+    /// (`Known::Exact(0)`) and which it cannot tell; `received` is bumped for
+    /// every frame read out of it, good or bad.
+    pub fn new(
+        mut sensor: Sensor<'b>,
+        sender: Sender<'b>,
+        clock: Clock,
+        pace: Pace,
+        losses: Losses,
+        received: &'static AtomicU32,
+        buffers: Buffers<'b>,
+    ) -> Self {
+        sensor.set_losses(losses);
+        Self {
+            sensor,
+            sender,
+            scratch: buffers.scratch,
+            capture: Capture::new(clock, pace, losses, received),
+            control: Control::new(),
+            uplink: Uplink::new(buffers.framed),
+            health: Health::default(),
+        }
+    }
+
+    /// Does what there is to do, within bounds. `boot_us` is time since boot.
+    pub fn turn<R: FrameReceiver, U: Uart>(
+        &mut self,
+        boot_us: u64,
+        receiver: &mut R,
+        uart: &mut U,
+    ) -> Turn {
+        let sensor_us = self.capture.clock().now(boot_us);
+        let heard = self.control.turn(
+            boot_us,
+            sensor_us,
+            uart,
+            &mut self.sender,
+            &mut self.sensor,
+        );
+        let captured = self
+            .capture
+            .turn(boot_us, receiver, &mut self.sensor, self.scratch);
+        let sensor_us = self.capture.clock().now(boot_us);
+        let sent = self.uplink.turn(
+            boot_us,
+            sensor_us,
+            uart,
+            &mut self.sender,
+            &mut self.sensor,
+            self.scratch,
+        );
+        self.note(boot_us, captured.frames, captured.held, sent);
+        // Records taken by the link may have made room for frames that wait.
+        let room = captured.held && self.sensor.outbox_room() >= ROOM_PER_FRAME;
+        if heard > 0 || captured.frames > 0 || sent > 0 || room {
+            return Turn::Again;
+        }
+        self.rest(boot_us, sensor_us)
+    }
+
+    /// The sensor, for whoever looks at it in place.
+    pub fn sensor(&self) -> &Sensor<'b> {
+        &self.sensor
+    }
+
+    /// What the node knows of itself.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    fn note(&mut self, boot_us: u64, frames: usize, held: bool, sent: usize) {
+        let add = |counter: &mut u64, n: usize| {
+            *counter = counter.saturating_add(u64::try_from(n).unwrap_or(u64::MAX));
+        };
+        add(&mut self.health.frames, frames);
+        add(&mut self.health.held_turns, usize::from(held));
+        add(&mut self.health.sent_octets, sent);
+        self.health.line = self.control.counts();
+        self.health.report(boot_us);
+    }
+
+    /// When the next turn is due, nothing having happened in this one.
+    fn rest(&self, boot_us: u64, sensor_us: u64) -> Turn {
+        if self.uplink.waits() {
+            return Turn::Sleep { until_us: None }; // the line interrupts
+        }
+        // The sensor looks at a bounded number of entries a call: what is due
+        // and was not finished goes on at once, if the link can take it.
+        let due = self.sensor.poll_at();
+        if due.is_some_and(|at| at <= sensor_us) && self.sender.room() >= MIN_STORAGE {
+            return Turn::Again;
+        }
+        // A stamped clock stands still until the next frame.
+        let due = due.filter(|_| matches!(self.capture.clock(), Clock::SinceBoot));
+        let until_us = [due, self.sender.poll_at()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(boot_us.saturating_add(LEAST_SLEEP_US)));
+        Turn::Sleep { until_us }
+    }
+}
+
+/// What was due and could not be done is tried again after so long.
+const LEAST_SLEEP_US: u64 = 1_000;
