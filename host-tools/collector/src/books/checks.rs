@@ -1,0 +1,338 @@
+//! The equations.
+
+use std::fmt;
+
+use magpie_protocol::{Known, Ledger, Malformed, TableId, Tally};
+
+use super::{Offered, State, classes, unsure};
+use crate::boot::{Boot, Flushed};
+use crate::counts::{Count, sum};
+use crate::{Picture, ledger_sum};
+
+/// An equation that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Break {
+    stage: String,
+    by: i128,
+    unit: &'static str,
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {} missing", self.stage, self.by, self.unit)
+    }
+}
+
+/// One of a tally's numbers.
+type Part = fn(&Tally) -> u64;
+
+/// What was checked so far.
+#[derive(Debug, Default)]
+pub(super) struct Audit {
+    pub(super) broken: Vec<Break>,
+    pub(super) doubts: Vec<String>,
+    pub(super) records: u64,
+    pub(super) acked: u64,
+    pub(super) unaccounted: Option<i128>,
+    running: bool,
+    rebooted: bool,
+}
+
+/// What is missing from `is` to make `should`.
+fn missing(should: u64, is: u64) -> i128 {
+    i128::from(should) - i128::from(is)
+}
+
+impl Audit {
+    fn equal(&mut self, stage: &str, unit: &'static str, should: u64, is: u64) {
+        if should != is {
+            self.broken.push(Break {
+                stage: stage.to_owned(),
+                by: missing(should, is),
+                unit,
+            });
+        }
+    }
+
+    fn within(&mut self, stage: &str, unit: &'static str, least: u64, is: u64, most: u64) {
+        if is < least {
+            self.equal(stage, unit, least, is);
+        } else if is > most {
+            self.equal(stage, unit, most, is);
+        }
+    }
+
+    fn doubt(&mut self, why: impl Into<String>) {
+        self.doubts.push(why.into());
+    }
+
+    /// Checks every boot on its own; the sum of the ledgers used.
+    pub(super) fn boots(&mut self, picture: &Picture) -> Option<Ledger> {
+        let mut total = picture.folded_ledger().copied();
+        if total.is_some() {
+            self.doubt("boots forgotten");
+        }
+        let last = picture.boots().len().saturating_sub(1);
+        for (index, boot) in picture.boots().iter().enumerate() {
+            let received = boot.received().tally.records;
+            let Some(latest) = boot.ledger() else {
+                self.acked = self.acked.saturating_add(received);
+                self.records = self.records.saturating_add(received);
+                self.unfinished(index == last);
+                continue;
+            };
+            // A later ledger that counted no more frames says nothing new.
+            let flushed = boot
+                .flushed()
+                .filter(|flushed| flushed.ledger.counted == latest.counted);
+            let ledger = flushed.map_or(latest, |flushed| &flushed.ledger);
+            ledger_sum(&mut total, ledger);
+            self.ledger(ledger);
+            if let Some(flushed) = flushed {
+                self.flushed(boot, flushed);
+            } else {
+                self.acked = self.acked.saturating_add(received);
+                let made = ledger.exported.records.max(received);
+                self.records = self.records.saturating_add(made);
+                self.unfinished(index == last);
+            }
+        }
+        if picture.boots().is_empty() {
+            self.doubt("nothing heard");
+        }
+        total
+    }
+
+    /// A boot whose last word is no Flush's ledger.
+    fn unfinished(&mut self, last: bool) {
+        if last {
+            self.running = true;
+            self.doubt("running");
+        } else {
+            self.rebooted = true;
+            self.doubt("reboot");
+        }
+    }
+
+    /// What a ledger must fulfil at any time.
+    fn ledger(&mut self, ledger: &Ledger) {
+        let sum = classes(ledger);
+        self.equal("dissect", "frames", ledger.counted.frames, sum.frames);
+        self.equal("dissect", "octets", ledger.counted.octets, sum.octets);
+        let flows = &ledger.flows;
+        let (out, kept) = (&ledger.exported, &ledger.never_sent);
+        let add = |a: u64, b: u64, c: u64| a.saturating_add(b).saturating_add(c);
+        self.equal(
+            "flow table",
+            "frames",
+            ledger.in_flows.frames,
+            add(flows.live_packets, out.packets, kept.packets),
+        );
+        self.equal(
+            "flow table",
+            "octets",
+            ledger.in_flows.octets,
+            add(flows.live_octets, out.octets, kept.octets),
+        );
+        self.equal(
+            "flow table",
+            "flows",
+            flows.made,
+            add(flows.live, out.flows, kept.flows),
+        );
+    }
+
+    /// What a Flush's ledger and all that came before it must fulfil.
+    fn flushed(&mut self, boot: &Boot, flushed: &Flushed) {
+        let ledger = &flushed.ledger;
+        let received = &flushed.received;
+        self.records = self.records.saturating_add(ledger.exported.records);
+        self.acked = self.acked.saturating_add(received.tally.records);
+        let dropped = &ledger.uplink;
+        let most = |of: Part| of(&ledger.exported).saturating_sub(of(&dropped.never_sent));
+        let least = |of: Part| most(of).saturating_sub(of(&dropped.unconfirmed));
+        let known_dropped = dropped
+            .never_sent
+            .records
+            .saturating_add(dropped.unconfirmed.records);
+        let complete = if flushed.blurred {
+            self.doubt("uplink out of order");
+            false
+        } else if boot.joined_at() > known_dropped {
+            self.doubt(format!("joined at record {}", boot.joined_at()));
+            false
+        } else if boot.unread() > 0 {
+            self.doubt(format!("{} records unreadable", boot.unread()));
+            false
+        } else if boot.lost_finals() > known_dropped {
+            self.doubt(format!("uplink lost {} records", boot.lost_finals()));
+            false
+        } else {
+            true
+        };
+        let of: [(&'static str, Part); 4] = [
+            ("frames", |tally| tally.packets),
+            ("octets", |tally| tally.octets),
+            ("flows", |tally| tally.flows),
+            ("records", |tally| tally.records),
+        ];
+        for (unit, of) in of {
+            let least = if complete { least(of) } else { 0 };
+            self.within("uplink", unit, least, of(&received.tally), most(of));
+        }
+        // Counter lines travel as finished records: with one of them lost a
+        // table may be short.
+        let kept = &ledger.never_sent;
+        let all = complete && known_dropped == 0 && kept.records == 0;
+        let ip_octets = (all && ledger.flows.live_packets == 0).then_some(received.ip_octets);
+        self.tables(boot, ledger, all, ip_octets);
+    }
+
+    fn table(&mut self, name: &str, all: bool, should: Count, is: Count, octets: bool) {
+        let least = if all { should } else { Count::default() };
+        self.within(name, "frames", least.frames, is.frames, should.frames);
+        if octets {
+            self.within(name, "octets", least.octets, is.octets, should.octets);
+        }
+    }
+
+    fn tables(&mut self, boot: &Boot, ledger: &Ledger, all: bool, ip_octets: Option<u64>) {
+        if boot.counts.refused() > 0 {
+            self.doubt("counter lines forgotten");
+        }
+        let all = all && boot.counts.refused() == 0;
+        let lines = |table| boot.counts.table(table).map_or(Count::default(), sum);
+        let counted = Count {
+            frames: ledger.counted.frames,
+            octets: ledger.counted.octets,
+        };
+        let types = lines(TableId::Ethertype);
+        self.table("table ethertype", all, counted, types, true);
+        self.table("table vlan", all, counted, lines(TableId::Vlan), true);
+        let protocols = lines(TableId::IpProtocol);
+        let in_flows = Count {
+            frames: ledger.in_flows.frames,
+            octets: ip_octets.unwrap_or(0),
+        };
+        let with_octets = ip_octets.is_some();
+        self.table("table ip_proto", all, in_flows, protocols, with_octets);
+        for (name, table) in [
+            ("table fragments", TableId::Fragment),
+            ("table icmp", TableId::Icmp),
+        ] {
+            self.within(name, "frames", 0, lines(table).frames, in_flows.frames);
+        }
+        let malformed = boot.counts.table(TableId::Malformed);
+        let class = |class: Malformed| {
+            malformed
+                .and_then(|lines| lines.get(&(class as u64)))
+                .map_or(0, |line| line.frames)
+        };
+        let greatest = malformed
+            .into_iter()
+            .flat_map(|lines| lines.values())
+            .map(|line| line.frames)
+            .max();
+        let sum = if all {
+            lines(TableId::Malformed).frames
+        } else {
+            u64::MAX
+        };
+        let overlay = ledger.malformed;
+        self.within(
+            "table malformed",
+            "frames",
+            greatest.unwrap_or(0),
+            overlay,
+            sum,
+        );
+        // Only an ARP packet cut before its operation has none.
+        let cut = class(Malformed::ArpShort);
+        let arp = ledger.arp.frames;
+        let least = if all { arp.saturating_sub(cut) } else { 0 };
+        let operations = lines(TableId::ArpOperation).frames;
+        self.within("table arp", "frames", least, operations, arp);
+    }
+
+    /// Holds what was on the wire against what was counted and lost.
+    pub(super) fn wire(
+        &mut self,
+        ledger: &Ledger,
+        any: bool,
+        known_lost: u64,
+        offered: Option<&Offered>,
+    ) -> Known {
+        let inside = ledger.counted.frames.saturating_add(known_lost);
+        let unsure = unsure(&ledger.lost).filter(|_| any);
+        let Some(offered) = offered else {
+            if !any {
+                return Known::Unknown;
+            }
+            return match unsure {
+                Some((_, words)) => {
+                    self.doubt(words);
+                    Known::AtLeast(inside)
+                }
+                // Every stage counts.
+                None if self.running || self.rebooted => Known::AtLeast(inside),
+                None => {
+                    self.unaccounted = Some(0);
+                    Known::Exact(inside)
+                }
+            };
+        };
+        let wire = Known::Exact(offered.frames);
+        if self.running {
+            return wire;
+        }
+        let refused = offered.refused.iter();
+        let refused = refused.fold((0_u64, 0_u64), |(frames, octets), refusal| {
+            (
+                frames.saturating_add(refusal.frames),
+                octets.saturating_add(refusal.octets),
+            )
+        });
+        let accounted = inside.saturating_add(refused.0);
+        let by = missing(offered.frames, accounted);
+        self.unaccounted = Some(by);
+        let stage = match unsure {
+            _ if self.rebooted => "reboot",
+            Some((stage, _)) if by > 0 => stage,
+            _ => "capture",
+        };
+        let mut first = Vec::new();
+        if by != 0 {
+            first.push((by, "frames"));
+        } else if known_lost == 0 {
+            let octets = ledger.counted.octets.saturating_add(refused.1);
+            let by = missing(offered.octets, octets);
+            if by != 0 {
+                first.push((by, "octets"));
+            }
+        }
+        // The wire comes first on a frame's way.
+        for (by, unit) in first {
+            let stage = stage.to_owned();
+            self.broken.insert(0, Break { stage, by, unit });
+        }
+        if by == 0 && self.rebooted {
+            // Nothing was counted after the last word of the earlier boots.
+            self.doubts.retain(|why| why != "reboot");
+        }
+        wire
+    }
+
+    pub(super) fn state(&self) -> State {
+        if let Some(first) = self.broken.first() {
+            State::Open {
+                stage: first.stage.clone(),
+                by: first.by,
+                unit: first.unit,
+            }
+        } else if let Some(first) = self.doubts.first() {
+            State::Partial(first.clone())
+        } else {
+            State::Closed
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What one boot of a sensor has said.
+
+use magpie_protocol::{FlowRecord, Hello, Ledger, Tally};
+use rangemap::RangeInclusiveSet;
+
+use crate::Position;
+use crate::counts::CountTables;
+
+/// Gaps kept of the numbers of finished records. The link delivers in order,
+/// so a gap is gone for good and the oldest may be closed.
+const MAX_GAPS: usize = 4_096;
+
+/// What the finished records of a boot amount to, added up here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Received {
+    /// Records, flows, packets and frame octets, as the sensor tallies them.
+    pub tally: Tally,
+    /// IP octets of the flow records.
+    pub ip_octets: u64,
+    /// Packets of the flow records, TCP alone.
+    pub tcp_ip_octets: u64,
+}
+
+impl Received {
+    fn add(&mut self, other: &Self) {
+        self.tally.add(&other.tally);
+        self.ip_octets = self.ip_octets.saturating_add(other.ip_octets);
+        self.tcp_ip_octets = self.tcp_ip_octets.saturating_add(other.tcp_ip_octets);
+    }
+
+    fn of(flow: Option<&FlowRecord>) -> Self {
+        let mut one = Self::default();
+        one.tally.records = 1;
+        if let Some(flow) = flow {
+            let sum = |a: u64, b: u64| a.saturating_add(b);
+            one.tally.flows = 1;
+            one.tally.packets = sum(flow.ab.packets, flow.ba.packets);
+            one.tally.octets = sum(flow.ab.frame_octets, flow.ba.frame_octets);
+            one.ip_octets = sum(flow.ab.ip_octets, flow.ba.ip_octets);
+            if flow.tcp.is_some() {
+                one.tcp_ip_octets = one.ip_octets;
+            }
+        }
+        one
+    }
+}
+
+/// The ledger that ended a Flush, with what had been received before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flushed {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Its place among the boot's finished records.
+    pub number: u64,
+    /// Sum of the finished records before it.
+    pub received: Received,
+    /// True when later records had arrived before it, so that `received`
+    /// cannot be held against it.
+    pub blurred: bool,
+}
+
+/// One boot of a sensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boot {
+    id: u32,
+    ordinal: u64,
+    pub(crate) hello: Option<Hello>,
+    ledger: Option<Ledger>,
+    flushed: Option<Flushed>,
+    received: Received,
+    pub(crate) counts: CountTables,
+    numbers: RangeInclusiveSet<u64>,
+    ended_flows: RangeInclusiveSet<u64>,
+    ended_echoes: RangeInclusiveSet<u64>,
+    pub(crate) lost_finals: u64,
+    pub(crate) live_gaps: u64,
+    pub(crate) joined_at: u64,
+    pub(crate) unread: u64,
+}
+
+/// Which of two ledgers of one boot is the later.
+fn age(ledger: &Ledger) -> (u64, u64, u32) {
+    (ledger.counted.frames, ledger.at_us, ledger.flush)
+}
+
+impl Boot {
+    pub(crate) fn new(id: u32, ordinal: u64) -> Self {
+        Self {
+            id,
+            ordinal,
+            hello: None,
+            ledger: None,
+            flushed: None,
+            received: Received::default(),
+            counts: CountTables::default(),
+            numbers: RangeInclusiveSet::new(),
+            ended_flows: RangeInclusiveSet::new(),
+            ended_echoes: RangeInclusiveSet::new(),
+            lost_finals: 0,
+            live_gaps: 0,
+            joined_at: 0,
+            unread: 0,
+        }
+    }
+
+    /// The number drawn at boot.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The how-manieth boot that was seen, from 0.
+    pub fn ordinal(&self) -> u64 {
+        self.ordinal
+    }
+
+    /// Who the sensor said it is.
+    pub fn hello(&self) -> Option<&Hello> {
+        self.hello.as_ref()
+    }
+
+    /// The latest ledger.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref()
+    }
+
+    /// The latest ledger that ended a Flush.
+    pub fn flushed(&self) -> Option<&Flushed> {
+        self.flushed.as_ref()
+    }
+
+    /// What the finished records received amount to.
+    pub fn received(&self) -> &Received {
+        &self.received
+    }
+
+    /// Finished records that are gone for good.
+    pub fn lost_finals(&self) -> u64 {
+        self.lost_finals
+    }
+
+    /// Live records that did not arrive; later ones made up for them.
+    pub fn live_gaps(&self) -> u64 {
+        self.live_gaps
+    }
+
+    /// Number of the finished record at which this host began to listen: those
+    /// before went elsewhere.
+    pub fn joined_at(&self) -> u64 {
+        self.joined_at
+    }
+
+    /// Finished records that arrived and could not be read.
+    pub fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    /// Books a finished record; false when it had been booked before.
+    pub(crate) fn book(&mut self, at: Position, flow: Option<&FlowRecord>) -> bool {
+        if self.numbers.contains(&at.number) {
+            return false;
+        }
+        self.numbers.insert(at.number..=at.number);
+        if self.numbers.len() > MAX_GAPS {
+            let mut ranges = self.numbers.iter();
+            let gap = ranges.next().zip(ranges.next());
+            if let Some((low, high)) = gap.map(|(a, b)| (*a.end(), *b.start())) {
+                self.numbers.insert(low..=high);
+            }
+        }
+        let one = Received::of(flow);
+        self.received.add(&one);
+        if let Some(flushed) = &mut self.flushed
+            && at.number < flushed.number
+        {
+            flushed.received.add(&one);
+        }
+        true
+    }
+
+    /// Takes a ledger; a finished one must have been booked first.
+    pub(crate) fn take_ledger(&mut self, at: Position, ledger: &Ledger) {
+        if self
+            .ledger
+            .as_ref()
+            .is_none_or(|old| age(old) < age(ledger))
+        {
+            self.ledger = Some(*ledger);
+        }
+        if ledger.flush == 0
+            || self
+                .flushed
+                .as_ref()
+                .is_some_and(|old| age(&old.ledger) >= age(ledger))
+        {
+            return;
+        }
+        let mut received = self.received;
+        let last = self.numbers.last().map_or(0, |range| *range.end());
+        let number = if at.is_final {
+            // The ledger itself stands behind what it sums up.
+            received.tally.records = received.tally.records.saturating_sub(1);
+            at.number
+        } else {
+            last.saturating_add(1)
+        };
+        self.flushed = Some(Flushed {
+            ledger: *ledger,
+            number,
+            received,
+            blurred: last > number,
+        });
+    }
+
+    /// Marks a table entry as ended; false when it had ended before.
+    pub(crate) fn end(&mut self, which: Entry, id: u64, limit: Option<usize>) -> bool {
+        let ended = match which {
+            Entry::Flow => &mut self.ended_flows,
+            Entry::Echo => &mut self.ended_echoes,
+        };
+        if ended.contains(&id) {
+            return false;
+        }
+        ended.insert(id..=id);
+        if limit.is_some_and(|limit| ended.len() > limit.max(1)) {
+            // Ids grow, so the lowest are the least likely to come again.
+            if let Some(lowest) = ended.first().cloned() {
+                ended.remove(lowest);
+            }
+        }
+        true
+    }
+
+    /// True when a table entry has ended.
+    pub(crate) fn has_ended(&self, which: Entry, id: u64) -> bool {
+        match which {
+            Entry::Flow => self.ended_flows.contains(&id),
+            Entry::Echo => self.ended_echoes.contains(&id),
+        }
+    }
+}
+
+/// Which of a sensor's tables an identifier is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// Flow table.
+    Flow,
+    /// Echo table.
+    Echo,
+}
