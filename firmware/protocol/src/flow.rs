@@ -162,11 +162,19 @@ struct Wire {
 }
 
 fn pack(d: Direction) -> [u64; 3] {
-    [d.packets, d.ip_octets, d.frame_octets.wrapping_sub(d.ip_octets)]
+    [
+        d.packets,
+        d.ip_octets,
+        d.frame_octets.wrapping_sub(d.ip_octets),
+    ]
 }
 
 fn unpack([packets, ip_octets, overhead]: [u64; 3]) -> Direction {
-    Direction { packets, ip_octets, frame_octets: ip_octets.wrapping_add(overhead) }
+    Direction {
+        packets,
+        ip_octets,
+        frame_octets: ip_octets.wrapping_add(overhead),
+    }
 }
 
 impl From<Wire> for FlowRecord {

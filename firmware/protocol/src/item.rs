@@ -81,13 +81,16 @@ fn put_item(
 ) -> Result<usize, EncodeError> {
     // The body is written where it would stand behind a two-octet length, and
     // moved up by one where one octet suffices.
-    let (head, rest) =
-        out.split_at_mut_checked(1_usize.saturating_add(LENGTH_OCTETS)).ok_or(EncodeError::NoRoom)?;
+    let (head, rest) = out
+        .split_at_mut_checked(1_usize.saturating_add(LENGTH_OCTETS))
+        .ok_or(EncodeError::NoRoom)?;
     let len = write(rest).map_err(|_| EncodeError::NoRoom)?;
     if len > MAX_BODY {
         return Err(EncodeError::TooLong);
     }
-    let [kind_at, low, high] = head else { return Err(EncodeError::NoRoom) };
+    let [kind_at, low, high] = head else {
+        return Err(EncodeError::NoRoom);
+    };
     *kind_at = kind;
     let bits = u16::try_from(len).map_err(|_| EncodeError::TooLong)?;
     let [upper, lower] = (bits << 1).to_be_bytes();
@@ -133,9 +136,9 @@ pub fn encode_command(command: &Command, out: &mut [u8]) -> Result<usize, Encode
             put_item(CommandType::Ack as u8, out, |b| body(&(boot_id, next), b))
         }
         Command::Flush { id } => put_item(CommandType::Flush as u8, out, |b| body(id, b)),
-        Command::TimeSync { id, host_us } => {
-            put_item(CommandType::TimeSync as u8, out, |b| body(&(id, host_us), b))
-        }
+        Command::TimeSync { id, host_us } => put_item(CommandType::TimeSync as u8, out, |b| {
+            body(&(id, host_us), b)
+        }),
         Command::Configure { id, set } => {
             put_item(CommandType::Configure as u8, out, |b| body(&(id, set), b))
         }

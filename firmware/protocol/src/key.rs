@@ -40,7 +40,9 @@ impl VlanStack {
     /// The four places as one integer, the outermost in the highest 16 bits,
     /// 0xffff where there is no tag: the key of the VLAN table.
     pub fn to_bits(self) -> u64 {
-        self.0.iter().fold(0, |bits, id| (bits << 16) | u64::from(*id))
+        self.0
+            .iter()
+            .fold(0, |bits, id| (bits << 16) | u64::from(*id))
     }
 
     /// Inverse of [`Self::to_bits`]; places behind a gap are dropped.

@@ -48,7 +48,9 @@ mod ledger;
 mod source;
 
 pub use command::{Command, CommandReply, CommandType, Configuration, Outcome, TimeReply};
-pub use counts::{CountEntry, Counts, ETHERTYPE_LLC, ETHERTYPE_NONE, KEY_OTHER, Malformed, TableId};
+pub use counts::{
+    CountEntry, Counts, ETHERTYPE_LLC, ETHERTYPE_NONE, KEY_OTHER, Malformed, TableId,
+};
 pub use echo::{EchoKey, EchoRecord, EchoSample};
 pub use flow::{Direction, EndReason, FlowRecord, Handshake, TcpFacts};
 pub use hello::{Capacities, ClockKind, Hello};

@@ -1,0 +1,551 @@
+//! Known octets of every record and command: what is deployed must stay
+//! readable, so a change of any line here is a new major version.
+
+use magpie_protocol::{
+    AddressPair, Capacities, Census, ClockKind, Command, CommandReply, Configuration, CountEntry,
+    Counts, DecodeError, Direction, EchoKey, EchoRecord, EchoSample, EndReason, FlowKey,
+    FlowRecord, Handshake, Hello, Items, Known, Ledger, Losses, MAX_BODY, MAX_ITEM, Outcome,
+    Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, UplinkCounts, VlanStack,
+    decode_command, decode_record, encode_command, encode_record,
+};
+
+fn stack(ids: &[u16]) -> VlanStack {
+    let mut stack = VlanStack::NONE;
+    assert!(ids.iter().all(|id| stack.push(*id)));
+    stack
+}
+
+fn records() -> Vec<(&'static str, Record, &'static str)> {
+    let echo_key = EchoKey {
+        vlan: VlanStack::NONE,
+        addresses: AddressPair::V4 {
+            a: [10, 0, 10, 23],
+            b: [1, 1, 1, 1],
+        },
+        id: 0x1234,
+    };
+    let udp = FlowRecord {
+        flow_id: 1,
+        reason: EndReason::Idle,
+        key: FlowKey {
+            vlan: VlanStack::NONE,
+            protocol: 17,
+            addresses: AddressPair::V4 {
+                a: [10, 0, 0, 1],
+                b: [10, 0, 0, 2],
+            },
+            a_port: 53,
+            b_port: 40000,
+        },
+        initiator: Side::B,
+        first_us: 1_000_000,
+        last_us: 1_000_300,
+        ab: Direction {
+            packets: 1,
+            ip_octets: 100,
+            frame_octets: 114,
+        },
+        ba: Direction {
+            packets: 2,
+            ip_octets: 58,
+            frame_octets: 120,
+        },
+        tcp: None,
+    };
+    let tcp = FlowRecord {
+        flow_id: 300,
+        reason: EndReason::Live,
+        key: FlowKey {
+            vlan: stack(&[10, 0, 4095]),
+            protocol: 6,
+            addresses: AddressPair::V6 {
+                a: [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+                b: [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2],
+            },
+            a_port: 443,
+            b_port: 65535,
+        },
+        initiator: Side::A,
+        // A clock that stepped back: last before first.
+        first_us: 5,
+        last_us: 4,
+        ab: Direction {
+            packets: u64::MAX,
+            ip_octets: 2,
+            frame_octets: 1,
+        },
+        ba: Direction::default(),
+        tcp: Some(TcpFacts {
+            flags: [0x1b, 0x12],
+            seq_back: [1, 0],
+            seq_back_octets: [1460, 0],
+            unseen_octets: [0, 200],
+            handshake: Some(Handshake {
+                client: Side::B,
+                syn_retx: 1,
+                synack_retx: 0,
+                syn_to_synack_us: -1,
+                synack_to_ack_us: 250,
+            }),
+        }),
+    };
+    let ledger = Ledger {
+        at_us: 128,
+        flush: 1,
+        counted: Sum {
+            frames: 10,
+            octets: 1000,
+        },
+        in_flows: Sum {
+            frames: 6,
+            octets: 600,
+        },
+        arp: Sum {
+            frames: 2,
+            octets: 120,
+        },
+        other: Sum {
+            frames: 1,
+            octets: 60,
+        },
+        invalid: Sum {
+            frames: 1,
+            octets: 220,
+        },
+        lost: Losses {
+            fcs: Known::Exact(3),
+            oversize: Known::AtLeast(4),
+            mac_fifo: Known::Unknown,
+            no_descriptor: Known::Exact(0),
+            ring: Known::Exact(5),
+        },
+        malformed: 11,
+        vlan_cut: 12,
+        own_tx: 13,
+        own_rx: 14,
+        forged: 15,
+        flows: Census {
+            made: 16,
+            live: 17,
+            live_packets: 18,
+            live_octets: 19,
+            evicted: 20,
+        },
+        echoes: Census {
+            made: 21,
+            live: 22,
+            live_packets: 23,
+            live_octets: 24,
+            evicted: 25,
+        },
+        echo_forgotten: 26,
+        exported: Tally {
+            records: 27,
+            flows: 28,
+            packets: 29,
+            octets: 30,
+        },
+        never_sent: Tally {
+            records: 31,
+            flows: 32,
+            packets: 33,
+            octets: 34,
+        },
+        uplink: UplinkCounts {
+            acked: 35,
+            never_sent: Tally {
+                records: 36,
+                flows: 37,
+                packets: 38,
+                octets: 39,
+            },
+            unconfirmed: Tally {
+                records: 40,
+                flows: 41,
+                packets: 42,
+                octets: 43,
+            },
+            batches: 44,
+            resent: 45,
+            bad_frames: 46,
+        },
+    };
+    let hello = Hello {
+        major: 1,
+        minor: 0,
+        boot_id: 0xdead_beef,
+        at_us: 7,
+        clock: ClockKind::Unix,
+        zero_seed: true,
+        name: "tap1".try_into().unwrap(),
+        board: "qemu".try_into().unwrap(),
+        firmware: "0.1.0".try_into().unwrap(),
+        git: "8bee3b8".try_into().unwrap(),
+        capacities: Capacities {
+            flows: 256,
+            echoes: 32,
+            echo_requests: 64,
+            outbox_octets: 2048,
+            resend_octets: 4096,
+            max_frame: 1518,
+        },
+    };
+    let entries = [
+        CountEntry {
+            key: 0x0800,
+            frames: 300,
+            octets: 45_000,
+        },
+        CountEntry {
+            key: u64::MAX,
+            frames: 1,
+            octets: 0,
+        },
+    ];
+    vec![
+        (
+            "hello",
+            Record::Hello(hello),
+            "012c0100effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
+             204080108020ee0b",
+        ),
+        (
+            "ledger",
+            Record::Ledger(ledger),
+            "023d8001010ae80706d8040278013c01dc010103020400010001050b0c0d0e0f101112131415\
+             161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e",
+        ),
+        (
+            "flow, UDP",
+            Record::Flow(udp),
+            "031e01010011000a0000010a00000235c0b80201c0843dac0201640e023a3e00",
+        ),
+        (
+            "flow, TCP",
+            Record::Flow(tcp),
+            "0365ac0200030a00ff1f060120010db800000000000000000000000120010db8000000000000\
+             000000000002bb03ffff030005ffffffffffffffffff01ffffffffffffffffff0102ffffffff\
+             ffffffffff01000000011b120100b40b0000c8010101010001f403",
+        ),
+        (
+            "echo",
+            Record::Echo(EchoRecord {
+                echo_id: 9,
+                reason: EndReason::Flush,
+                key: echo_key,
+                first_us: 100,
+                last_us: 200,
+                requests: 6,
+                replies: 5,
+                matched: 4,
+                duplicates: 1,
+                orphans: 0,
+                waiting: 2,
+            }),
+            "0417090600000a000a1701010101b42464c801060504010002",
+        ),
+        (
+            "echo sample",
+            Record::EchoSample(EchoSample {
+                echo_id: 9,
+                key: echo_key,
+                sequence: 65535,
+                reply_us: 200,
+                rtt_us: -3,
+            }),
+            "05130900000a000a1701010101b424ffff03c80105",
+        ),
+        (
+            "counts",
+            Record::Counts(Counts {
+                table: TableId::Ethertype,
+                entries: entries.into_iter().collect(),
+            }),
+            "061500028010ac02c8df02ffffffffffffffffff010100",
+        ),
+        (
+            "counts of a newer table",
+            Record::Counts(Counts {
+                table: TableId::Unknown(77),
+                entries: heapless::Vec::new(),
+            }),
+            "06024d00",
+        ),
+        (
+            "time reply",
+            Record::TimeReply(TimeReply {
+                id: 1,
+                host_us: 2,
+                received_us: 300,
+                sent_us: 70_000,
+            }),
+            "07070102ac02f0a204",
+        ),
+        (
+            "command reply",
+            Record::CommandReply(CommandReply {
+                id: 5,
+                command: 132,
+                outcome: Outcome::BadValue,
+            }),
+            "0803058402",
+        ),
+    ]
+}
+
+fn commands() -> Vec<(&'static str, Command, &'static str)> {
+    let set = Configuration {
+        idle_us: Some(15_000_000),
+        active_us: None,
+        end_us: Some(0),
+        live_us: Some(1),
+    };
+    vec![
+        ("hello", Command::Hello { major: 1, minor: 0 }, "80020100"),
+        (
+            "ack",
+            Command::Ack {
+                boot_id: 0xdead_beef,
+                next: 1000,
+            },
+            "8107effdb6f50de807",
+        ),
+        ("flush", Command::Flush { id: 3 }, "820103"),
+        (
+            "time sync",
+            Command::TimeSync {
+                id: 4,
+                host_us: 1 << 56,
+            },
+            "830a04808080808080808001",
+        ),
+        (
+            "configure",
+            Command::Configure { id: 5, set },
+            "840b0501c0c393070001000101",
+        ),
+    ]
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+fn one_item(octets: &[u8]) -> magpie_protocol::Item<'_> {
+    let mut items = Items::new(octets);
+    let item = items.next().unwrap().unwrap();
+    assert!(items.next().is_none());
+    item
+}
+
+#[test]
+fn records_have_their_known_octets() {
+    let mut out = [0; MAX_ITEM];
+    for (name, record, known) in records() {
+        let len = encode_record(&record, &mut out).unwrap();
+        assert_eq!(hex(&out[..len]), known, "{name}");
+        assert_eq!(decode_record(one_item(&out[..len])), Ok(record), "{name}");
+    }
+}
+
+#[test]
+fn commands_have_their_known_octets() {
+    let mut out = [0; MAX_ITEM];
+    for (name, command, known) in commands() {
+        let len = encode_command(&command, &mut out).unwrap();
+        assert_eq!(hex(&out[..len]), known, "{name}");
+        assert_eq!(decode_command(one_item(&out[..len])), Ok(command), "{name}");
+    }
+}
+
+/// A newer minor version appends fields to the end of a body.
+#[test]
+fn appended_fields_are_ignored() {
+    let mut out = [0; MAX_ITEM];
+    for (name, record, _) in records() {
+        let len = encode_record(&record, &mut out).unwrap();
+        let item = one_item(&out[..len]);
+        let longer = [item.body, &[1, 2, 255, 255]].concat();
+        let longer = magpie_protocol::Item {
+            body: &longer,
+            ..item
+        };
+        assert_eq!(decode_record(longer), Ok(record), "{name}");
+    }
+    for (name, command, _) in commands() {
+        let len = encode_command(&command, &mut out).unwrap();
+        let item = one_item(&out[..len]);
+        let longer = [item.body, &[1, 2, 255, 255]].concat();
+        let longer = magpie_protocol::Item {
+            body: &longer,
+            ..item
+        };
+        assert_eq!(decode_command(longer), Ok(command), "{name}");
+    }
+}
+
+/// No prefix of a body is taken for the whole.
+#[test]
+fn shorter_bodies_are_refused() {
+    let mut out = [0; MAX_ITEM];
+    for (name, record, _) in records() {
+        let len = encode_record(&record, &mut out).unwrap();
+        let item = one_item(&out[..len]);
+        for cut in 0..item.body.len() {
+            let shorter = magpie_protocol::Item {
+                body: &item.body[..cut],
+                ..item
+            };
+            let refused = Err(DecodeError::BadBody(item.kind));
+            assert_eq!(decode_record(shorter), refused, "{name} cut to {cut}");
+        }
+    }
+}
+
+/// The largest of each record fits an item, whatever the counters say.
+#[test]
+fn the_largest_records_fit() {
+    const TOP: u64 = u64::MAX;
+    let sum = Sum {
+        frames: TOP,
+        octets: TOP,
+    };
+    let census = Census {
+        made: TOP,
+        live: TOP,
+        live_packets: TOP,
+        live_octets: TOP,
+        evicted: TOP,
+    };
+    let tally = Tally {
+        records: TOP,
+        flows: TOP,
+        packets: TOP,
+        octets: TOP,
+    };
+    let known = Known::AtLeast(TOP);
+    let ledger = Ledger {
+        at_us: TOP,
+        flush: u32::MAX,
+        counted: sum,
+        in_flows: sum,
+        arp: sum,
+        other: sum,
+        invalid: sum,
+        lost: Losses {
+            fcs: known,
+            oversize: known,
+            mac_fifo: known,
+            no_descriptor: known,
+            ring: known,
+        },
+        malformed: TOP,
+        vlan_cut: TOP,
+        own_tx: TOP,
+        own_rx: TOP,
+        forged: TOP,
+        flows: census,
+        echoes: census,
+        echo_forgotten: TOP,
+        exported: tally,
+        never_sent: tally,
+        uplink: UplinkCounts {
+            acked: TOP,
+            never_sent: tally,
+            unconfirmed: tally,
+            batches: TOP,
+            resent: TOP,
+            bad_frames: TOP,
+        },
+    };
+    let entry = CountEntry {
+        key: TOP,
+        frames: TOP,
+        octets: TOP,
+    };
+    let counts = Counts {
+        table: TableId::Vlan,
+        entries: [entry; Counts::MAX_ENTRIES].into_iter().collect(),
+    };
+    let direction = Direction {
+        packets: TOP,
+        ip_octets: TOP,
+        frame_octets: TOP - 1,
+    };
+    let flow = FlowRecord {
+        flow_id: TOP,
+        reason: EndReason::Unknown(255),
+        key: FlowKey {
+            vlan: stack(&[4095; 4]),
+            protocol: 255,
+            addresses: AddressPair::V6 {
+                a: [255; 16],
+                b: [255; 16],
+            },
+            a_port: 65535,
+            b_port: 65535,
+        },
+        initiator: Side::B,
+        first_us: TOP,
+        last_us: TOP - 1,
+        ab: direction,
+        ba: direction,
+        tcp: Some(TcpFacts {
+            flags: [255; 2],
+            seq_back: [TOP; 2],
+            seq_back_octets: [TOP; 2],
+            unseen_octets: [TOP; 2],
+            handshake: Some(Handshake {
+                client: Side::B,
+                syn_retx: u32::MAX,
+                synack_retx: u32::MAX,
+                syn_to_synack_us: i64::MIN,
+                synack_to_ack_us: i64::MIN,
+            }),
+        }),
+    };
+    for (record, octets) in [
+        (Record::Ledger(ledger), 533),
+        (Record::Counts(counts), 245),
+        (Record::Flow(flow), 239),
+    ] {
+        // Exactly the room a record source is promised.
+        let mut out = [0; MAX_ITEM];
+        let len = encode_record(&record, &mut out).unwrap();
+        assert_eq!(len, octets);
+        assert!(len <= MAX_BODY);
+        assert_eq!(decode_record(one_item(&out[..len])), Ok(record));
+    }
+}
+
+/// Types this version does not know keep their place in a batch.
+#[test]
+fn unknown_types_are_named_and_skipped() {
+    let octets = [200, 3, 1, 2, 3, 130, 1, 7, 99, 0];
+    let items: Vec<_> = Items::new(&octets).collect::<Result<_, _>>().unwrap();
+    let decoded: Vec<_> = items.iter().map(|item| decode_command(*item)).collect();
+    assert_eq!(
+        decoded,
+        [
+            Err(DecodeError::UnknownType(200)),
+            Ok(Command::Flush { id: 7 }),
+            Err(DecodeError::UnknownType(99)),
+        ]
+    );
+    assert_eq!(decode_record(items[0]), Err(DecodeError::UnknownType(200)));
+}
+
+#[test]
+fn broken_lengths_end_a_batch() {
+    for (octets, why) in [
+        (&[3][..], DecodeError::Truncated),
+        (&[3, 0x80], DecodeError::Truncated),
+        (&[3, 2, 0], DecodeError::Truncated),
+        (&[3, 0x85, 0x00, 0, 0, 0, 0, 0], DecodeError::BadLength), // not minimal
+        (&[3, 0x80, 0x80, 0x01], DecodeError::BadLength),          // over two octets
+        (&[3, 0xd9, 0x04, 0], DecodeError::BadLength),             // 601, one over MAX_BODY
+    ] {
+        let items: Vec<_> = Items::new(octets).collect();
+        assert_eq!(items, [Err(why)], "{octets:?}");
+    }
+}
