@@ -1,0 +1,399 @@
+//! The feeder's thread.
+
+use std::io::{ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::board::Board;
+use crate::boot::STAMP_OCTETS;
+use crate::credit::{Admission, Credit};
+use crate::feeder::{FeedError, FeedFrame, FeedOptions, Pace, Refusal, Shared, Wish};
+use crate::stream::NetStream;
+
+/// How long one wait lasts before the owner's wishes are looked at again.
+const SLICE: Duration = Duration::from_millis(50);
+/// How long after its last heartbeat the serial line counts as being read.
+const ALIVE: Duration = Duration::from_secs(2);
+/// Frames are gathered up to so many octets into one write.
+const GATHER: usize = 32 * 1024;
+
+/// Why the thread leaves its loop.
+enum Leave {
+    /// The owner wants it.
+    Quit,
+    /// Something is broken.
+    Failed(FeedError),
+}
+
+impl From<FeedError> for Leave {
+    fn from(error: FeedError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+pub(crate) struct Worker {
+    board: &'static Board,
+    stamped: bool,
+    wire: NetStream,
+    counter: Box<dyn FnMut() -> Result<u32, String> + Send>,
+    options: FeedOptions,
+    shared: Arc<Shared>,
+    credit: Credit,
+    out: Vec<u8>,
+    clock: Clock,
+    stall: Stall,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        board: &'static Board,
+        stamped: bool,
+        wire: NetStream,
+        counter: Box<dyn FnMut() -> Result<u32, String> + Send>,
+        options: FeedOptions,
+        shared: Arc<Shared>,
+    ) -> std::io::Result<Self> {
+        wire.set_write_timeout(Some(SLICE))?;
+        drain(wire.try_clone()?)?;
+        Ok(Self {
+            board,
+            stamped,
+            wire,
+            counter,
+            clock: Clock::new(options.pace),
+            stall: Stall::new(),
+            options,
+            shared,
+            credit: Credit::new(board.feed, 0),
+            out: Vec::new(),
+        })
+    }
+
+    pub(crate) fn run(
+        mut self,
+        frames: Box<dyn Iterator<Item = Result<FeedFrame, String>> + Send>,
+    ) {
+        let outcome = self.feed(frames);
+        self.publish();
+        self.shared.set(|state| match outcome {
+            Ok(()) => state.progress.done = true,
+            Err(Leave::Quit) => {}
+            Err(Leave::Failed(error)) => state.progress.failed = Some(error),
+        });
+    }
+
+    fn feed(
+        &mut self,
+        frames: Box<dyn Iterator<Item = Result<FeedFrame, String>> + Send>,
+    ) -> Result<(), Leave> {
+        self.until_ready()?;
+        for frame in frames {
+            let frame = frame.map_err(FeedError::Input)?;
+            self.wishes()?;
+            self.until_due(frame.at_us)?;
+            let refusal = Refusal::of(self.board, self.stamped, &frame);
+            if refusal.is_none() {
+                self.deliver(&frame)?;
+            }
+            self.shared.lock().progress.offer(&frame, refusal);
+        }
+        self.settle()
+    }
+
+    /// Puts one frame on the wire as soon as the card has room.
+    fn deliver(&mut self, frame: &FeedFrame) -> Result<(), Leave> {
+        let stamp = if self.stamped { STAMP_OCTETS } else { 0 };
+        let octets = frame.octets.len().saturating_add(stamp);
+        let length = u32::try_from(octets).map_err(|_| self.lost("a frame without end"))?;
+        while self.credit.admit(octets) != Admission::Now {
+            if self.credit.admit(octets) == Admission::Never {
+                return Err(self.lost("a frame that never fits the card").into());
+            }
+            self.write()?;
+            self.confirm()?;
+        }
+        self.out.extend_from_slice(&length.to_be_bytes());
+        self.out.extend_from_slice(&frame.octets);
+        if self.stamped {
+            self.out.extend_from_slice(&frame.at_us.to_be_bytes());
+        }
+        self.credit.sent(octets);
+        if self.out.len() >= GATHER || self.clock.paced() {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is gathered; a card that pushes back makes this wait.
+    fn write(&mut self) -> Result<(), Leave> {
+        let mut from = 0;
+        while let Some(rest) = self.out.get(from..)
+            && !rest.is_empty()
+        {
+            match self.wire.write(rest) {
+                Ok(0) => return Err(self.lost("the socket is closed").into()),
+                Ok(n) => {
+                    from = from.saturating_add(n);
+                    self.stall.moved();
+                }
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    self.still()?;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.lost(&e.to_string()).into()),
+            }
+        }
+        self.out.clear();
+        // A card that pushes back asks for no credit, but the counts should
+        // be current, and the list of frames under way short.
+        if self.credit.under_way() > 1000 {
+            self.poll()?;
+        }
+        Ok(())
+    }
+
+    /// Asks the firmware how far it is; waits a moment if nothing is new.
+    fn confirm(&mut self) -> Result<(), Leave> {
+        if self.poll()? == 0 {
+            let pause = self.stall.pause();
+            let state = self.shared.lock();
+            drop(self.shared.wait(state, pause));
+            self.still()?;
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Result<usize, Leave> {
+        let counter = (self.counter)().map_err(|reason| self.lost(&reason))?;
+        let fresh = self
+            .credit
+            .confirm(counter)
+            .map_err(|overrun| FeedError::Overrun {
+                board: self.board.name,
+                counter: overrun.counter,
+                before: overrun.before,
+                under_way: overrun.under_way,
+            })?;
+        if fresh > 0 {
+            self.stall.moved();
+        }
+        self.publish();
+        Ok(fresh)
+    }
+
+    /// Waits until every frame sent has been read.
+    fn settle(&mut self) -> Result<(), Leave> {
+        self.write()?;
+        while self.credit.under_way() > 0 {
+            self.confirm()?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self) {
+        let mut state = self.shared.lock();
+        state.progress.sent = self.credit.frames_sent();
+        state.progress.read = self.credit.frames_read();
+    }
+
+    /// Nothing moved: looks whether to go on waiting.
+    fn still(&mut self) -> Result<(), Leave> {
+        let (wish, heartbeat) = {
+            let state = self.shared.lock();
+            (state.wish, state.heartbeat)
+        };
+        if wish == Wish::Quit {
+            return Err(Leave::Quit);
+        }
+        let now = Instant::now();
+        if self.stall.still(now, heartbeat) > self.options.stalled_after {
+            return Err(FeedError::Stalled {
+                board: self.board.name,
+                seconds: self.options.stalled_after.as_secs(),
+                sent: self.credit.frames_sent(),
+                read: self.credit.frames_read(),
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// What the owner wants between two frames.
+    fn wishes(&mut self) -> Result<(), Leave> {
+        let wish = self.shared.lock().wish;
+        match wish {
+            Wish::Quit => return Err(Leave::Quit),
+            Wish::Feed => return Ok(()),
+            Wish::Hold | Wish::FeedAfterReset => {}
+        }
+        self.settle()?;
+        self.shared.set(|state| state.held = true);
+        let mut state = self.shared.lock();
+        while state.wish == Wish::Hold {
+            state = self.shared.wait(state, SLICE);
+        }
+        state.held = false;
+        let reset = state.wish == Wish::FeedAfterReset;
+        if reset {
+            state.wish = Wish::Feed;
+        }
+        drop(state);
+        self.clock.restart();
+        self.stall.moved();
+        if reset {
+            self.credit.rebase();
+            self.until_ready()?;
+        }
+        Ok(())
+    }
+
+    fn until_ready(&mut self) -> Result<(), Leave> {
+        let deadline = Instant::now() + self.options.ready_within;
+        let mut state = self.shared.lock();
+        while !state.ready {
+            if state.wish == Wish::Quit {
+                return Err(Leave::Quit);
+            }
+            if Instant::now() > deadline {
+                return Err(FeedError::NotReady {
+                    board: self.board.name,
+                    seconds: self.options.ready_within.as_secs(),
+                }
+                .into());
+            }
+            state = self.shared.wait(state, SLICE);
+        }
+        Ok(())
+    }
+
+    fn until_due(&mut self, at_us: u64) -> Result<(), Leave> {
+        let Some(due) = self.clock.due(at_us, Instant::now()) else {
+            return Ok(());
+        };
+        while let Some(left) = due.checked_duration_since(Instant::now())
+            && !left.is_zero()
+        {
+            // The counts should be current while nothing goes out.
+            if self.credit.under_way() > 0 {
+                self.poll()?;
+            }
+            let state = self.shared.lock();
+            drop(self.shared.wait(state, left.min(SLICE)));
+            self.wishes()?;
+        }
+        Ok(())
+    }
+
+    fn lost(&self, reason: &str) -> FeedError {
+        FeedError::Lost {
+            board: self.board.name,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// Reads and throws away what the board sends, lest QEMU keep it for us. It
+/// ends when the socket is shut down.
+fn drain(mut wire: NetStream) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name("magpie-drain".to_owned())
+        .spawn(move || {
+            let mut scrap = [0; 4096];
+            while matches!(wire.read(&mut scrap), Ok(n) if n > 0) {}
+        })
+        .map(|_| ())
+}
+
+/// When the next frame is due.
+struct Clock {
+    pace: Pace,
+    // When the first frame went, its capture time, frames since.
+    start: Option<(Instant, u64)>,
+    frames: u64,
+}
+
+impl Clock {
+    fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            start: None,
+            frames: 0,
+        }
+    }
+
+    fn paced(&self) -> bool {
+        self.pace != Pace::Full
+    }
+
+    /// After a pause: what was missed is not made up for.
+    fn restart(&mut self) {
+        self.start = None;
+    }
+
+    fn due(&mut self, at_us: u64, now: Instant) -> Option<Instant> {
+        if self.pace == Pace::Full {
+            return None;
+        }
+        let Some((start, first_us)) = self.start else {
+            self.start = Some((now, at_us));
+            self.frames = 1;
+            return None;
+        };
+        let after = match self.pace {
+            Pace::Full => return None,
+            Pace::PerSecond(rate) => {
+                let rate = u64::from(rate.max(1));
+                let seconds = Duration::from_secs(self.frames / rate);
+                let nanos = (self.frames % rate).saturating_mul(1_000_000_000) / rate;
+                seconds.saturating_add(Duration::from_nanos(nanos))
+            }
+            // A clock that steps back makes no wait.
+            Pace::Capture(factor) => {
+                let wait = Duration::from_micros(at_us.saturating_sub(first_us));
+                Duration::try_from_secs_f64(wait.as_secs_f64() / factor).unwrap_or(Duration::ZERO)
+            }
+        };
+        self.frames = self.frames.saturating_add(1);
+        start.checked_add(after)
+    }
+}
+
+/// How long nothing has moved although somebody reads the serial line.
+struct Stall {
+    total: Duration,
+    last: Instant,
+    polls: u32,
+}
+
+impl Stall {
+    fn new() -> Self {
+        Self {
+            total: Duration::ZERO,
+            last: Instant::now(),
+            polls: 0,
+        }
+    }
+
+    fn moved(&mut self) {
+        self.total = Duration::ZERO;
+        self.last = Instant::now();
+        self.polls = 0;
+    }
+
+    fn still(&mut self, now: Instant, heartbeat: Instant) -> Duration {
+        let since = now.saturating_duration_since(self.last);
+        self.last = now;
+        if now.saturating_duration_since(heartbeat) < ALIVE {
+            // One long gap is our own sleep, not the board's.
+            self.total = self.total.saturating_add(since.min(ALIVE));
+        }
+        self.total
+    }
+
+    /// How long to wait before the next question: soon at first.
+    fn pause(&mut self) -> Duration {
+        self.polls = self.polls.saturating_add(1);
+        Duration::from_micros(50_u64.saturating_mul(u64::from(self.polls)))
+            .min(Duration::from_millis(5))
+    }
+}
