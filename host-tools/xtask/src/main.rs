@@ -9,11 +9,16 @@
 
 mod build;
 mod callers;
+mod clippy;
+mod demo;
+mod fuzz;
 mod lint;
 mod proof;
 mod run;
 mod setup;
+mod size;
 mod toolchain;
+mod verify;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -28,12 +33,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build firmware images; each lands in TARGET_DIR/images/BOARD.elf
+    /// Build firmware images; each lands in `TARGET_DIR/images/BOARD.elf`
     Build(build::Args),
     /// List what this machine lacks, and install it
     Setup(setup::Args),
     /// Check who may import whom, and rules that clippy does not know
     Lint,
+    /// Print text, data, bss, stack and table capacities of the boards
+    Size(size::Args),
+    /// Run clippy on what runs on boards
+    ClippyFirmware,
+    /// Run every fuzz target for a fixed number of inputs
+    Fuzz(fuzz::Args),
+    /// Watch a board in QEMU count real traffic
+    Demo(demo::Args),
+    /// Run every check and print a table of them
+    Verify(verify::Args),
     /// Show at link time that protocol, link and sensor cannot panic
     Proof,
 }
@@ -43,6 +58,11 @@ fn main() -> anyhow::Result<()> {
         Task::Build(args) => build::run(&args),
         Task::Lint => lint::run(),
         Task::Setup(args) => setup::run(&args),
+        Task::Size(args) => size::run(&args),
+        Task::ClippyFirmware => clippy::run(),
+        Task::Fuzz(args) => fuzz::run(&args),
+        Task::Demo(args) => demo::run(&args),
+        Task::Verify(args) => verify::run(&args),
         Task::Proof => proof::run(),
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Board<'w> {
     pub(crate) name: &'w str,
     /// Target triple.
     pub(crate) target: &'w str,
+    /// `[package.metadata.board.capacities]`: what its tables hold.
+    pub(crate) capacities: Vec<String>,
 }
 
 /// The cargo that started us, or the one on PATH.
@@ -91,8 +93,11 @@ impl Package {
 impl Workspace {
     /// Reads it.
     pub(crate) fn load() -> Result<Self> {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let manifest = here.join("../../Cargo.toml");
+        Self::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"))
+    }
+
+    /// Reads another one.
+    pub(crate) fn at(manifest: &Path) -> Result<Self> {
         let text = run::output(
             cargo()
                 .args([
@@ -101,7 +106,7 @@ impl Workspace {
                     "--no-deps",
                     "--manifest-path",
                 ])
-                .arg(&manifest),
+                .arg(manifest),
         )?;
         Self::parse(&text).context("cannot read the answer of `cargo metadata`")
     }
@@ -131,9 +136,13 @@ impl Workspace {
             .iter()
             .filter_map(|p| {
                 let board = p.metadata.get("board")?;
+                let capacities = board["capacities"].as_object().into_iter().flatten();
                 Some(Board {
                     name: &p.name,
-                    target: board.get("target")?.as_str()?,
+                    target: board["target"].as_str()?,
+                    capacities: capacities
+                        .map(|(table, n)| format!("{table} {n}"))
+                        .collect(),
                 })
             })
             .collect();

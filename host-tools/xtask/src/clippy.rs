@@ -1,0 +1,49 @@
+//! `cargo xtask clippy-firmware`: clippy for what runs on boards. The host's
+//! `cargo clippy --workspace` sees only the stubs of their `main.rs`.
+
+use anyhow::{Context, Result, bail};
+
+use crate::toolchain::{self, Toolchain};
+use crate::workspace::Workspace;
+use crate::{build, run};
+
+/// Checks every board and the proof image, each for its first target.
+pub(crate) fn run() -> Result<()> {
+    let workspace = Workspace::load()?;
+    let mut images: Vec<_> = workspace
+        .boards()
+        .iter()
+        .map(|b| (b.name, b.target))
+        .collect();
+    images.extend(
+        workspace
+            .proof_targets("no-panic")?
+            .first()
+            .map(|t| ("no-panic", *t)),
+    );
+    for (package, target) in images {
+        let toolchain = toolchain::find(&workspace, target)?;
+        if matches!(toolchain, Toolchain::Debian { .. }) && !toolchain::debian_clippy() {
+            bail!(
+                "clippy beside Debian's compiler is missing; run `cargo xtask setup`, or \
+                 `apt-get install -y --no-install-recommends {}`",
+                toolchain::debian_clippy_package()
+            );
+        }
+        run::say(&format!("clippy {package} for {target}"));
+        let mut clippy = toolchain.cargo("clippy", target, &[])?;
+        clippy
+            .current_dir(&workspace.root)
+            .args([
+                "--package",
+                package,
+                "--profile",
+                "firmware",
+                "--target-dir",
+            ])
+            .arg(build::target_dir(&workspace))
+            .args(["--", "-D", "warnings"]);
+        run::run(&mut clippy).with_context(|| format!("clippy is not content with {package}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! `cargo xtask size`: what an image takes of its board.
+//!
+//! The stack lies below the statics and grows down, so that an overflow
+//! leaves RAM and faults instead of running over them. That holds when no
+//! static lies under `_stack_start`; an image that breaks it is an error.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
+
+use crate::workspace::{Board, Workspace};
+use crate::{build, run};
+
+/// How many of the largest statics are listed.
+const LARGEST: usize = 8;
+/// Less stack than this is an error: encoding one record already takes two
+/// buffers of `MAX_ITEM` and its decoded form.
+const LEAST_STACK: u64 = 4096;
+
+/// Options of `cargo xtask size`.
+#[derive(clap::Args, Default)]
+pub(crate) struct Args {
+    /// Boards (default: all)
+    boards: Vec<String>,
+}
+
+/// Builds the boards and prints their sizes.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let workspace = Workspace::load()?;
+    for board in workspace.boards_named(&args.boards)? {
+        let image = build::image(&workspace, &board, &[], None)?;
+        let octets =
+            std::fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
+        let size = Size::read(&octets)
+            .with_context(|| format!("cannot take the size of {}", image.display()))?;
+        print!("{}", report(&board, &size));
+        size.check()
+            .with_context(|| format!("{} is laid out badly", board.name))?;
+    }
+    Ok(())
+}
+
+/// Octets of an image.
+#[derive(Debug, Default)]
+struct Size {
+    /// Code and constants, in flash.
+    text: u64,
+    /// Initialised statics: in RAM, with their values in flash.
+    data: u64,
+    /// Zeroed and uninitialised statics.
+    bss: u64,
+    /// Lowest address of a static.
+    lowest_static: Option<u64>,
+    /// Top of the stack.
+    stack_start: u64,
+    /// Lowest address the stack may use.
+    stack_end: u64,
+    /// Largest statics: size and name.
+    largest: Vec<(u64, String)>,
+}
+
+impl Size {
+    fn read(image: &[u8]) -> Result<Self> {
+        let file = object::File::parse(image)?;
+        let mut size = Self::default();
+        for section in file.sections() {
+            let SectionFlags::Elf { sh_flags } = section.flags() else {
+                continue;
+            };
+            if sh_flags & u64::from(elf::SHF_ALLOC) == 0 || section.size() == 0 {
+                continue;
+            }
+            let in_file = section.file_range().is_some_and(|(_, len)| len != 0);
+            if sh_flags & u64::from(elf::SHF_WRITE) == 0 {
+                size.text += section.size();
+                continue;
+            }
+            *if in_file {
+                &mut size.data
+            } else {
+                &mut size.bss
+            } += section.size();
+            let lowest = size.lowest_static.unwrap_or(u64::MAX);
+            size.lowest_static = Some(lowest.min(section.address()));
+        }
+        let symbol = |name: &str| {
+            let found = file
+                .symbols()
+                .find(|s| s.name() == Ok(name))
+                .map(|s| s.address());
+            found.with_context(|| format!("the image has no symbol `{name}`"))
+        };
+        size.stack_start = symbol("_stack_start")?;
+        size.stack_end = symbol("_stack_end")?;
+        size.largest = file
+            .symbols()
+            .filter(|s| s.kind() == SymbolKind::Data && size.lowest_static <= Some(s.address()))
+            .filter_map(|s| {
+                let name = rustc_demangle::demangle(s.name().ok()?);
+                Some((s.size(), format!("{name:#}")))
+            })
+            .collect();
+        size.largest.sort_unstable_by(|a, b| b.cmp(a));
+        size.largest.truncate(LARGEST);
+        Ok(size)
+    }
+
+    fn stack(&self) -> u64 {
+        self.stack_start.saturating_sub(self.stack_end)
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(at) = self.lowest_static.filter(|at| *at < self.stack_start) {
+            bail!(
+                "a static at {at:#x} lies under the top of the stack ({:#x}): a stack overflow would \
+                 overwrite it; place statics above the stack in the board's linker script",
+                self.stack_start
+            );
+        }
+        if self.stack() < LEAST_STACK {
+            bail!(
+                "{} octets of stack are fewer than {LEAST_STACK}; shrink a table",
+                self.stack()
+            );
+        }
+        Ok(())
+    }
+}
+
+fn report(board: &Board<'_>, size: &Size) -> String {
+    let mut text = format!(
+        "{}: text {} data {} bss {} stack {} (statics above it)\n",
+        board.name,
+        size.text,
+        size.data,
+        size.bss,
+        size.stack()
+    );
+    if !board.capacities.is_empty() {
+        let _ = writeln!(text, "  capacities: {}", board.capacities.join(", "));
+    }
+    for (octets, name) in &size.largest {
+        let _ = writeln!(text, "  {octets:>8} {name}");
+    }
+    if size.largest.is_empty() {
+        run::say(&format!(
+            "{}: no symbols; is the image stripped?",
+            board.name
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Size;
+
+    #[test]
+    fn statics_under_the_stack_are_refused() {
+        let good = Size {
+            lowest_static: Some(0x2000_2000),
+            stack_start: 0x2000_2000,
+            stack_end: 0x2000_0000,
+            ..Size::default()
+        };
+        assert_eq!(good.stack(), 0x2000);
+        good.check().expect("statics begin where the stack does");
+        let upside_down = Size {
+            lowest_static: Some(0x2000_0000),
+            ..good
+        };
+        assert!(upside_down.check().is_err());
+        let small = Size {
+            stack_end: 0x2000_1f00,
+            lowest_static: None,
+            ..upside_down
+        };
+        assert!(small.check().is_err());
+    }
+}

@@ -1,0 +1,286 @@
+//! `cargo verify`: every check there is, in stages.
+//!
+//! A failed stage does not hide the later ones. What a stage prints is passed
+//! on untouched; a table of stages follows at the end. Under `CI=true`
+//! nothing may be left out.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::setup::Purpose;
+use crate::workspace::{Workspace, cargo};
+use crate::{build, clippy, fuzz, lint, proof, run, setup, size};
+
+/// Options of `cargo verify`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Install what is missing without asking
+    #[arg(long)]
+    yes: bool,
+    /// Inputs a fuzz target
+    #[arg(long, default_value_t = fuzz::DEFAULT_RUNS)]
+    fuzz_runs: u64,
+    /// Run only these stages
+    #[arg(long, value_delimiter = ',', value_name = "STAGE")]
+    only: Vec<String>,
+    /// Leave out these stages
+    #[arg(long, value_delimiter = ',', value_name = "STAGE")]
+    skip: Vec<String>,
+}
+
+/// How a stage ended.
+#[derive(Debug)]
+enum Outcome {
+    Passed,
+    Failed(String),
+    LeftOut(String),
+}
+
+struct Line {
+    stage: &'static str,
+    outcome: Outcome,
+    took: Duration,
+    /// Passed, but with something of it left out.
+    note: Option<String>,
+}
+
+type Stage<'a> = (&'static str, Box<dyn Fn() -> Result<()> + 'a>);
+
+/// Runs the stages and prints the table.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let workspace = Workspace::load()?;
+    let stages = stages(&workspace, args);
+    let names: Vec<_> = stages.iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = args
+        .only
+        .iter()
+        .chain(&args.skip)
+        .find(|s| !names.contains(&s.as_str()))
+    {
+        bail!(
+            "no stage is called `{unknown}`; there are: {}",
+            names.join(", ")
+        );
+    }
+    let began = Instant::now();
+    let mut lines = Vec::new();
+    for (at, (stage, work)) in stages.iter().enumerate() {
+        let wanted = args.only.is_empty() || args.only.iter().any(|s| s == stage);
+        if !wanted || args.skip.iter().any(|s| s == stage) {
+            let outcome = Outcome::LeftOut("not asked for".into());
+            lines.push(Line {
+                stage,
+                outcome,
+                took: Duration::ZERO,
+                note: None,
+            });
+            continue;
+        }
+        run::say(&format!("── {stage} ({} of {}) ──", at + 1, stages.len()));
+        let start = Instant::now();
+        let outcome = match work() {
+            Ok(()) => Outcome::Passed,
+            Err(error) => {
+                run::say(&format!("{stage} FAILED: {error:#}"));
+                Outcome::Failed(first_line(&format!("{error:#}")))
+            }
+        };
+        let note = (*stage == "replay").then(without_corpus).flatten();
+        lines.push(Line {
+            stage,
+            outcome,
+            took: start.elapsed(),
+            note,
+        });
+    }
+    print!("{}", table(&lines, began.elapsed()));
+    verdict(&lines, is_ci())
+}
+
+fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
+    let host = |arguments: &'static [&'static str]| {
+        move || run::run(in_root(workspace, arguments).stdin(std::process::Stdio::null()))
+    };
+    vec![
+        (
+            "setup",
+            Box::new(|| setup::ensure(workspace, Purpose::Verify, args.yes)),
+        ),
+        ("fmt", Box::new(host(&["fmt", "--all", "--", "--check"]))),
+        (
+            "clippy",
+            Box::new(host(&[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ])),
+        ),
+        ("lint", Box::new(lint::run)),
+        ("images", Box::new(|| images(workspace))),
+        ("proof", Box::new(proof::run)),
+        ("clippy-firmware", Box::new(clippy::run)),
+        ("size", Box::new(|| size::run(&size::Args::default()))),
+        (
+            "tests",
+            Box::new(host(&[
+                "test",
+                "--workspace",
+                "--exclude",
+                TESTS,
+                "--no-fail-fast",
+            ])),
+        ),
+        // Optimised: these two go over hundreds of megabytes of captures.
+        (
+            "magpie",
+            Box::new(host(&["build", "--release", "--package", "magpie"])),
+        ),
+        (
+            "replay",
+            Box::new(host(&[
+                "test",
+                "--release",
+                "-p",
+                TESTS,
+                "--lib",
+                "--test",
+                "replay",
+            ])),
+        ),
+        (
+            "qemu",
+            Box::new(host(&["test", "--release", "-p", TESTS, "--test", "qemu"])),
+        ),
+        (
+            "fuzz",
+            Box::new(|| fuzz::run(&fuzz::Args::all(args.fuzz_runs))),
+        ),
+    ]
+}
+
+/// The package with the tests of the whole way.
+const TESTS: &str = "magpie-tests";
+
+fn in_root(workspace: &Workspace, arguments: &[&str]) -> Command {
+    let mut command = cargo();
+    command.current_dir(&workspace.root).args(arguments);
+    command
+}
+
+/// Every image, and the ones that forget to count one drop: their books must
+/// come out open.
+fn images(workspace: &Workspace) -> Result<()> {
+    for board in workspace.boards() {
+        build::image(workspace, &board, &[], None)?;
+        build::image(
+            workspace,
+            &board,
+            &["magpie_forget_one".into()],
+            Some("forget"),
+        )?;
+    }
+    Ok(())
+}
+
+fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false")
+}
+
+fn without_corpus() -> Option<String> {
+    std::env::var_os("MAGPIE_CORPUS").is_none().then(|| {
+        "only the captures in the repository; MAGPIE_CORPUS=DIR (captures/, truth/) adds others"
+            .into()
+    })
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn table(lines: &[Line], total: Duration) -> String {
+    let mut text = String::from("\nstage              time  result\n");
+    for line in lines {
+        let result = match &line.outcome {
+            Outcome::Passed => "passed".into(),
+            Outcome::Failed(why) => format!("FAILED: {why}"),
+            Outcome::LeftOut(why) => format!("left out: {why}"),
+        };
+        let note = line
+            .note
+            .as_ref()
+            .map(|n| format!(" ({n})"))
+            .unwrap_or_default();
+        let seconds = line.took.as_secs();
+        let _ = writeln!(text, "{:<16} {seconds:>5}s  {result}{note}", line.stage);
+    }
+    text + &format!("{:<16} {:>5}s\n", "all", total.as_secs())
+}
+
+fn verdict(lines: &[Line], ci: bool) -> Result<()> {
+    let bad: Vec<_> = lines
+        .iter()
+        .filter(|l| match l.outcome {
+            Outcome::Passed => false,
+            Outcome::Failed(_) => true,
+            Outcome::LeftOut(_) => ci,
+        })
+        .map(|l| l.stage)
+        .collect();
+    if bad.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "not verified: {}; `cargo verify --only STAGE` runs one again",
+        bad.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, Outcome, table, verdict};
+    use std::time::Duration;
+
+    fn line(stage: &'static str, outcome: Outcome) -> Line {
+        Line {
+            stage,
+            outcome,
+            took: Duration::from_secs(3),
+            note: None,
+        }
+    }
+
+    #[test]
+    fn what_counts_as_verified() {
+        let passed = || line("fmt", Outcome::Passed);
+        let left_out = || line("qemu", Outcome::LeftOut("not asked for".into()));
+        assert!(verdict(&[passed()], true).is_ok());
+        assert!(verdict(&[passed(), left_out()], false).is_ok());
+        assert!(
+            verdict(&[passed(), left_out()], true).is_err(),
+            "in CI nothing is left out"
+        );
+        assert!(verdict(&[line("fmt", Outcome::Failed("x".into())), passed()], false).is_err());
+    }
+
+    #[test]
+    fn the_table_names_what_was_left_out() {
+        let lines = [
+            line("fmt", Outcome::Failed("why".into())),
+            line("qemu", Outcome::LeftOut("no".into())),
+        ];
+        let text = table(&lines, Duration::from_secs(6));
+        assert_eq!(
+            text,
+            "\nstage              time  result\n\
+             fmt                  3s  FAILED: why\n\
+             qemu                 3s  left out: no\n\
+             all                  6s\n"
+        );
+    }
+}
