@@ -10,7 +10,7 @@ const HEADER: usize = 20;
 
 /// `packet`: the captured octets after the link layer; `left`: how many the
 /// wire had there. Leaves [`Network::Invalid`] where there is no valid header.
-#[inline]
+#[inline(never)]
 pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
     let Some((fixed, options)) = packet.split_first_chunk::<HEADER>() else {
         view.malformed.insert(Malformed::Ip4Short);
@@ -42,18 +42,7 @@ pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
         view.malformed.insert(Malformed::Ip4LenGtFrame);
     }
 
-    let body_octets = ip_octets.wrapping_sub(header_octets);
-    // Options that were not captured leave the checksum unjudged and no body.
-    let body = match options.split_at_checked(option_octets) {
-        Some((options, rest)) => {
-            if !checksum_holds(fixed, options) {
-                view.malformed.insert(Malformed::Ip4Cksum);
-            }
-            transport::clip(rest, body_octets)
-        }
-        None => &[],
-    };
-    let mut ip = Ip {
+    view.network = Network::Ip(Ip {
         addresses: AddressPair::V4 {
             a: header.src_addr().octets(),
             b: header.dst_addr().octets(),
@@ -70,9 +59,22 @@ pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
         source_port: 0,
         destination_port: 0,
         transport: Transport::Other,
+    });
+
+    let body_octets = ip_octets.wrapping_sub(header_octets);
+    // Options that were not captured leave the checksum unjudged and no body.
+    let body = match options.split_at_checked(option_octets) {
+        Some((options, rest)) => {
+            if !checksum_holds(fixed, options) {
+                view.malformed.insert(Malformed::Ip4Cksum);
+            }
+            transport::clip(rest, body_octets)
+        }
+        None => &[],
     };
-    transport::read(body, body_octets, &mut ip, &mut view.malformed);
-    view.network = Network::Ip(ip);
+    if let Network::Ip(ip) = &mut view.network {
+        transport::read(body, body_octets, ip, &mut view.malformed);
+    }
 }
 
 /// RFC 1071: the one's complement sum of a sound header is all ones. The sum
@@ -81,10 +83,15 @@ pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
 fn checksum_holds(fixed: &[u8; HEADER], options: &[u8]) -> bool {
     let mut sum = fixed.as_chunks::<4>().0.iter().fold(0, add);
     if !options.is_empty() {
-        sum = options.as_chunks::<4>().0.iter().fold(sum, add);
+        sum = add_options(sum, options);
     }
     // Both halves added, with their carry, in the upper half.
     sum.wrapping_add(sum.rotate_right(16)) >> 16 == 0xffff
+}
+
+#[inline(never)] // rare: an unrolled loop would take the registers of all
+fn add_options(sum: u32, options: &[u8]) -> u32 {
+    options.as_chunks::<4>().0.iter().fold(sum, add)
 }
 
 /// One's complement addition.

@@ -20,7 +20,7 @@ const DESTINATION: u8 = 60;
 
 /// `packet`: the captured octets after the link layer; `left`: how many the
 /// wire had there. Leaves [`Network::Invalid`] where there is no valid header.
-#[inline]
+#[inline(never)]
 pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
     let Some((fixed, rest)) = packet.split_first_chunk::<HEADER>() else {
         view.malformed.insert(Malformed::Ip6Short);
@@ -43,7 +43,7 @@ pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
         view.malformed.insert(Malformed::Ip6LenGtFrame);
     }
 
-    let mut ip = Ip {
+    view.network = Network::Ip(Ip {
         addresses: AddressPair::V6 {
             a: header.src_addr().octets(),
             b: header.dst_addr().octets(),
@@ -54,19 +54,21 @@ pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
         source_port: 0,
         destination_port: 0,
         transport: Transport::Other,
+    });
+    let Network::Ip(ip) = &mut view.network else {
+        return;
     };
-    let mut body_octets = ip_octets.saturating_sub(HEADER_OCTETS);
-    let mut body = Some(transport::clip(rest, body_octets));
+    let mut octets = ip_octets.saturating_sub(HEADER_OCTETS);
+    let mut body = transport::clip(rest, octets);
     if is_extension(next) {
-        let packet = body.unwrap_or(&[]);
-        body = walk(packet, &mut ip, &mut view.malformed);
-        let walked = packet.len().saturating_sub(body.map_or(0, <[u8]>::len));
-        body_octets = body_octets.saturating_sub(u32::try_from(walked).unwrap_or(u32::MAX));
+        let Some(inside) = walk(body, ip, &mut view.malformed) else {
+            return;
+        };
+        let walked = body.len().saturating_sub(inside.len());
+        octets = octets.saturating_sub(u32::try_from(walked).unwrap_or(u32::MAX));
+        body = inside;
     }
-    if let Some(body) = body {
-        transport::read(body, body_octets, &mut ip, &mut view.malformed);
-    }
-    view.network = Network::Ip(ip);
+    transport::read(body, octets, ip, &mut view.malformed);
 }
 
 #[inline]

@@ -18,6 +18,9 @@ const TYPE_PPPOE_SESSION: u16 = 0x8864;
 const TYPE_MPLS: u16 = 0x8847;
 const TYPE_MPLS_UPSTREAM: u16 = 0x8848;
 
+/// Octets of LLC/SNAP, its type included.
+const SNAP: usize = 8;
+
 const PPP_IP4: u16 = 0x0021;
 const PPP_IP6: u16 = 0x0057;
 
@@ -41,45 +44,57 @@ pub(super) enum Carried {
 /// Reads up to the network layer: what is carried, and its octets.
 #[inline]
 pub(super) fn read<'a>(frame: &'a [u8], view: &mut View) -> (Carried, &'a [u8]) {
-    let Some(([.., high, low], mut rest)) = frame.split_first_chunk::<14>() else {
+    let Some(([.., high, low], rest)) = frame.split_first_chunk::<14>() else {
         view.malformed.insert(Malformed::EthShort);
         return (Carried::Nothing, &[]);
     };
-    let mut ethertype = u16::from_be_bytes([*high, *low]);
+    let ethertype = u16::from_be_bytes([*high, *low]);
     view.ethertype = u32::from(ethertype);
-    if is_tag(ethertype) {
-        match tags(ethertype, rest, view) {
-            None => return (Carried::Nothing, &[]),
-            Some((last, octets)) => {
-                ethertype = last;
-                rest = rest.get(octets..).unwrap_or(&[]);
-            }
+    match ethertype {
+        TYPE_IP4 => (Carried::Ip4, rest),
+        TYPE_IP6 => (Carried::Ip6, rest),
+        TYPE_ARP => (Carried::Arp, rest),
+        _ => {
+            let (carried, octets) = encapsulated(ethertype, rest, view);
+            (carried, rest.get(octets..).unwrap_or(&[]))
         }
-        view.ethertype = u32::from(ethertype);
+    }
+}
+
+/// Everything between the first type and the network layer: what is carried,
+/// and how many octets stand before it.
+#[inline(never)] // most frames have nothing there: out of their way
+fn encapsulated(first: u16, after: &[u8], view: &mut View) -> (Carried, usize) {
+    let mut ethertype = first;
+    let mut octets = 0_usize;
+    if is_tag(first) {
+        let Some((last, tags)) = tags(first, after, view) else {
+            return (Carried::Nothing, 0);
+        };
+        ethertype = last;
+        octets = tags;
     }
     if ethertype < FIRST_TYPE {
-        match snap(rest) {
-            None => {
-                view.ethertype = LLC;
-                return (Carried::Other, &[]);
-            }
-            Some((inner, inside)) => {
-                ethertype = inner;
-                view.ethertype = u32::from(inner);
-                rest = inside;
-            }
-        }
+        let Some(inner) = after.get(octets..).and_then(snap) else {
+            view.ethertype = LLC;
+            return (Carried::Other, 0);
+        };
+        ethertype = inner;
+        octets = octets.wrapping_add(SNAP);
     }
-    let (carried, octets) = match ethertype {
+    view.ethertype = u32::from(ethertype);
+    let (carried, more) = match ethertype {
         TYPE_IP4 => (Carried::Ip4, 0),
         TYPE_IP6 => (Carried::Ip6, 0),
         TYPE_ARP => (Carried::Arp, 0),
-        TYPE_PPPOE_SESSION => pppoe(rest, &mut view.malformed),
-        TYPE_MPLS | TYPE_MPLS_UPSTREAM => mpls(rest, &mut view.malformed),
+        TYPE_PPPOE_SESSION => pppoe(after.get(octets..).unwrap_or(&[]), &mut view.malformed),
+        TYPE_MPLS | TYPE_MPLS_UPSTREAM => {
+            mpls(after.get(octets..).unwrap_or(&[]), &mut view.malformed)
+        }
         // Also a SNAP type below 0x600: no type, but what stands there.
         _ => (Carried::Other, 0),
     };
-    (carried, rest.get(octets..).unwrap_or(&[]))
+    (carried, octets.wrapping_add(more))
 }
 
 /// IEEE 802.1Q C-tag, 802.1ad S-tag, and the S-tag of before the standard.
@@ -91,7 +106,7 @@ fn is_tag(ethertype: u16) -> bool {
 /// Walks the tags from behind the first type `first` on: the type after the
 /// last tag, and how many octets the tags take. A walk that fails leaves the
 /// type of the tag that could not be read.
-#[inline(never)] // most frames have none: out of their way
+#[inline]
 fn tags(first: u16, rest: &[u8], view: &mut View) -> Option<(u16, usize)> {
     let mut ethertype = first;
     let mut octets = 0_usize;
@@ -124,13 +139,11 @@ fn tags(first: u16, rest: &[u8], view: &mut View) -> Option<(u16, usize)> {
     None
 }
 
-/// LLC/SNAP with a type (RFC 1042; OUI 0000f8 is its bridge-tunnel variant).
+/// The type in LLC/SNAP (RFC 1042; OUI 0000f8 is its bridge-tunnel variant).
 #[inline]
-fn snap(rest: &[u8]) -> Option<(u16, &[u8])> {
-    match rest.split_first_chunk::<8>()? {
-        ([0xaa, 0xaa, 0x03, 0, 0, 0 | 0xf8, high, low], inside) => {
-            Some((u16::from_be_bytes([*high, *low]), inside))
-        }
+fn snap(rest: &[u8]) -> Option<u16> {
+    match rest.first_chunk::<SNAP>()? {
+        [0xaa, 0xaa, 0x03, 0, 0, 0 | 0xf8, high, low] => Some(u16::from_be_bytes([*high, *low])),
         _ => None,
     }
 }
@@ -138,7 +151,7 @@ fn snap(rest: &[u8]) -> Option<(u16, &[u8])> {
 /// A `PPPoE` session packet (RFC 2516) with its PPP protocol (RFC 1661; one
 /// octet where the field is compressed). Its own length is not judged. Gives
 /// what is carried and how many octets stand before it.
-#[inline(never)]
+#[inline]
 fn pppoe(rest: &[u8], malformed: &mut Classes) -> (Carried, usize) {
     let Some([version_type, code, _, _, _, _, high, low]) = rest.first_chunk::<8>() else {
         malformed.insert(Malformed::PppoeShort);
@@ -161,7 +174,7 @@ fn pppoe(rest: &[u8], malformed: &mut Classes) -> (Carried, usize) {
 
 /// A label stack (RFC 3032); what it carries shows only by its first nibble.
 /// Gives what is carried and how many octets stand before it.
-#[inline(never)]
+#[inline]
 fn mpls(rest: &[u8], malformed: &mut Classes) -> (Carried, usize) {
     let (labels, _) = rest.as_chunks::<4>();
     let mut octets = 0_usize;

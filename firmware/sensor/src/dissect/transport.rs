@@ -23,7 +23,11 @@ pub(super) fn clip(captured: &[u8], octets: u32) -> &[u8] {
 ///
 /// `body`: the captured octets behind the IP headers, without padding;
 /// `octets`: how many the packet had there on the wire.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "saves a sixth of a TCP frame's instructions"
+)]
+#[inline(always)]
 pub(super) fn read(body: &[u8], octets: u32, ip: &mut Ip, malformed: &mut Classes) {
     if ip.fragment == Fragment::Later {
         return;
@@ -54,7 +58,8 @@ fn set_ports([s0, s1, d0, d1]: [u8; 4], ip: &mut Ip) {
 }
 
 /// RFC 9293.
-#[inline]
+#[expect(clippy::inline_always, reason = "the commonest by far")]
+#[inline(always)]
 fn tcp(body: &[u8], octets: u32, ip: &mut Ip, malformed: &mut Classes) {
     let Some(header) = body.first_chunk::<20>() else {
         return short(body, ip, malformed);

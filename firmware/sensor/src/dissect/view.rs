@@ -2,7 +2,7 @@
 
 use magpie_protocol::{AddressPair, VlanStack};
 
-use super::Classes;
+use super::{Classes, link::NONE};
 
 /// One frame, understood as far as counting needs. Small and `Copy`: it holds
 /// no reference into the frame.
@@ -19,6 +19,17 @@ pub struct View {
     pub malformed: Classes,
     /// Which of the ledger's four parts it belongs to, and its content.
     pub network: Network,
+}
+
+impl View {
+    /// What a frame without any octet gives, but for its class.
+    pub const EMPTY: Self = Self {
+        ethertype: NONE,
+        vlan: VlanStack::NONE,
+        vlan_cut: false,
+        malformed: Classes::NONE,
+        network: Network::Invalid,
+    };
 }
 
 /// The four parts of EXACT.md 1: a frame is in exactly one.
