@@ -61,67 +61,76 @@ pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
     let mut octets = ip_octets.saturating_sub(HEADER_OCTETS);
     let mut body = transport::clip(rest, octets);
     if is_extension(next) {
-        let Some(inside) = walk(body, ip, &mut view.malformed) else {
+        let Some(walked) = walk(body, ip, &mut view.malformed) else {
             return;
         };
-        let walked = body.len().saturating_sub(inside.len());
         octets = octets.saturating_sub(u32::try_from(walked).unwrap_or(u32::MAX));
-        body = inside;
+        body = body.get(walked..).unwrap_or(&[]);
     }
     transport::read(body, octets, ip, &mut view.malformed);
 }
 
+/// Is it a header that the walk goes over (EXACT.md 4)?
 #[inline]
 fn is_extension(protocol: u8) -> bool {
-    matches!(protocol, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION)
+    // A table: one load for what would be four comparisons a header.
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        table[HOP_BY_HOP as usize] = true;
+        table[ROUTING as usize] = true;
+        table[FRAGMENT as usize] = true;
+        table[DESTINATION as usize] = true;
+        table
+    };
+    static IS_EXTENSION: [bool; 256] = TABLE;
+    IS_EXTENSION.get(usize::from(protocol)).copied().unwrap_or(false)
 }
 
 /// Walks the extension headers that `packet` begins with, the first of them
 /// being `ip.protocol`. Leaves the header where the walk ended in
-/// `ip.protocol` and gives the octets from there on; `None` when it failed.
+/// `ip.protocol` and gives how many octets were walked; `None` when it failed.
 #[inline(never)] // most packets have none: out of their way
-fn walk<'a>(packet: &'a [u8], ip: &mut Ip, malformed: &mut Classes) -> Option<&'a [u8]> {
-    let mut rest = packet;
+fn walk(packet: &[u8], ip: &mut Ip, malformed: &mut Classes) -> Option<usize> {
+    // Every extension header takes a multiple of eight octets.
+    let (units, _) = packet.as_chunks::<8>();
     let mut protocol = ip.protocol;
+    let mut at = 0_usize;
     for _ in 0..MAX_HEADERS {
-        let Some(([next, units, offset_high, offset_low, ..], after)) =
-            rest.split_first_chunk::<8>()
-        else {
-            malformed.insert(Malformed::Ip6ExtShort);
-            ip.protocol = protocol;
-            return None;
+        let Some([next, more_units, offset_high, offset_low, ..]) = units.get(at) else {
+            return stop(Malformed::Ip6ExtShort, protocol, ip, malformed);
         };
+        at = at.wrapping_add(1);
         if protocol == FRAGMENT {
             let offset_and_flags = u16::from_be_bytes([*offset_high, *offset_low]);
-            rest = after;
-            // RFC 8200 4.5: offset in the high 13 bits, M in the lowest.
-            if offset_and_flags & 0xfff8 != 0 {
+            // RFC 8200 4.5: offset in the high 13 bits, M in the lowest. Of
+            // several fragment headers the last one says it.
+            ip.fragment = match (offset_and_flags & 0xfff8, offset_and_flags & 1) {
+                (0, 0) => Fragment::Whole,
+                (0, _) => Fragment::First,
+                _ => Fragment::Later,
+            };
+            if ip.fragment == Fragment::Later {
                 ip.protocol = *next;
-                ip.fragment = Fragment::Later;
-                return Some(rest);
+                return Some(at.wrapping_mul(8));
             }
-            // Of several fragment headers the last one says it.
-            ip.fragment = if offset_and_flags & 1 == 1 {
-                Fragment::First
-            } else {
-                Fragment::Whole
-            };
         } else {
-            // The length is in units of eight octets, the first not counted.
-            let Some(after) = after.get(usize::from(*units).wrapping_mul(8)..) else {
-                malformed.insert(Malformed::Ip6ExtShort);
-                ip.protocol = protocol;
-                return None;
-            };
-            rest = after;
+            at = at.wrapping_add(usize::from(*more_units));
+            if at > units.len() {
+                return stop(Malformed::Ip6ExtShort, protocol, ip, malformed);
+            }
         }
         protocol = *next;
         if !is_extension(protocol) {
             ip.protocol = protocol;
-            return Some(rest);
+            return Some(at.wrapping_mul(8));
         }
     }
-    malformed.insert(Malformed::Ip6ExtDeep);
+    stop(Malformed::Ip6ExtDeep, protocol, ip, malformed)
+}
+
+/// A walk cut short: the protocol is the extension header where it was.
+fn stop(class: Malformed, protocol: u8, ip: &mut Ip, malformed: &mut Classes) -> Option<usize> {
+    malformed.insert(class);
     ip.protocol = protocol;
     None
 }

@@ -1,0 +1,420 @@
+//! What records say, case by case: TCP, echo, reasons, flush, live.
+#![allow(missing_docs)]
+
+mod common;
+
+use common::{ACK, FIN, RST, SYN, drain, echo, feed, flows, flush, reasons, sensor, tcp, udp};
+use magpie_protocol::{
+    Command, Configuration, EndReason, Handshake, Malformed, Outcome, Record, Side, TableId,
+    TcpFacts, Want,
+};
+use magpie_sensor::Config;
+
+/// Feeds segments (time, frame) and gives the one flow's TCP facts.
+fn facts(segments: &[(u64, Vec<u8>)]) -> TcpFacts {
+    let mut core = sensor(Config::exact(), 64);
+    for (at, frame) in segments {
+        feed(&mut core, *at, frame);
+    }
+    let found = flows(&flush(&mut core, 10_000_000, 1));
+    assert_eq!(found.len(), 1);
+    found[0].tcp.unwrap()
+}
+
+fn opened() -> Vec<(u64, Vec<u8>)> {
+    vec![
+        (0, tcp(true, 100, 0, SYN, 0)),
+        (20_000, tcp(false, 500, 101, SYN | ACK, 0)),
+        (25_000, tcp(true, 101, 501, ACK, 0)),
+    ]
+}
+
+fn then(more: &[(u64, Vec<u8>)]) -> Vec<(u64, Vec<u8>)> {
+    opened().into_iter().chain(more.iter().cloned()).collect()
+}
+
+#[test]
+fn handshake_times_and_repetitions() {
+    let expected = Handshake {
+        client: Side::A,
+        syn_retx: 0,
+        synack_retx: 0,
+        syn_to_synack_us: 20_000,
+        synack_to_ack_us: 5_000,
+    };
+    assert_eq!(facts(&opened()).handshake, Some(expected));
+    let mut again = opened();
+    again.insert(1, (10_000, tcp(true, 100, 0, SYN, 0)));
+    again.insert(3, (21_000, tcp(false, 500, 101, SYN | ACK, 0)));
+    let expected = Handshake {
+        syn_retx: 1,
+        synack_retx: 1,
+        syn_to_synack_us: 10_000,
+        ..expected
+    };
+    assert_eq!(facts(&again).handshake, Some(expected));
+    assert_eq!(facts(&opened()[1..]).handshake, None);
+    assert_eq!(facts(&opened()[..2]).handshake, None);
+}
+
+#[test]
+fn the_first_completed_handshake_stays() {
+    let second = then(&[
+        (1_000_000, tcp(true, 9000, 0, SYN, 0)),
+        (1_000_001, tcp(false, 7000, 9001, SYN | ACK, 0)),
+        (1_000_002, tcp(true, 9001, 7001, ACK, 0)),
+    ]);
+    assert_eq!(facts(&second).handshake.unwrap().syn_to_synack_us, 20_000);
+    assert_eq!(facts(&second).seq_back, [0, 0]); // a new connection starts tracking anew
+}
+
+#[test]
+fn a_clock_that_steps_back_gives_a_negative_time() {
+    let mut back = opened();
+    back[0].0 = 30_000;
+    assert_eq!(facts(&back).handshake.unwrap().syn_to_synack_us, -10_000);
+}
+
+#[test]
+fn fast_open_acknowledges_data_of_the_syn() {
+    let open = [
+        (0, tcp(true, 100, 0, SYN, 5)),
+        (1_000, tcp(false, 500, 106, SYN | ACK, 0)),
+        (1_500, tcp(true, 106, 501, ACK, 0)),
+    ];
+    assert_eq!(facts(&open).handshake.unwrap().synack_to_ack_us, 500);
+    let mut beyond = open;
+    beyond[1].1 = tcp(false, 500, 107, SYN | ACK, 0);
+    assert_eq!(facts(&beyond).handshake, None);
+}
+
+#[test]
+fn what_came_back_in_sequence_space() {
+    let data = |at, sequence, len| (at, tcp(true, sequence, 501, ACK, len));
+    let twice = facts(&then(&[data(30_000, 101, 100), data(31_000, 101, 100)]));
+    assert_eq!((twice.seq_back, twice.seq_back_octets), ([1, 0], [100, 0]));
+    let partly = facts(&then(&[data(30_000, 101, 100), data(31_000, 151, 100)]));
+    assert_eq!((partly.seq_back, partly.seq_back_octets), ([1, 0], [50, 0]));
+    let keep_alive = facts(&then(&[data(30_000, 101, 100), data(31_000, 200, 1)]));
+    assert_eq!(keep_alive.seq_back, [0, 0]);
+    let reset = facts(&then(&[
+        data(30_000, 101, 100),
+        (31_000, tcp(true, 101, 501, RST, 100)),
+    ]));
+    assert_eq!(reset.seq_back, [0, 0]);
+}
+
+#[test]
+fn sequence_numbers_wrap() {
+    let isn = u32::MAX - 10;
+    let wrapped = facts(&[
+        (0, tcp(true, isn, 0, SYN, 0)),
+        (1, tcp(false, 500, isn.wrapping_add(1), SYN | ACK, 0)),
+        (2, tcp(true, isn.wrapping_add(1), 501, ACK, 50)),
+        (3, tcp(true, 40, 501, ACK, 10)),
+        (4, tcp(false, 501, 60, ACK, 0)),
+    ]);
+    assert_eq!(wrapped.seq_back, [0, 0]);
+    assert_eq!(wrapped.unseen_octets, [60 - 50, 0]);
+}
+
+#[test]
+fn what_was_acknowledged_and_never_seen() {
+    let ack = |at, acknowledged| (at, tcp(false, 501, acknowledged, ACK, 0));
+    let gap = then(&[(30_000, tcp(true, 101, 501, ACK, 10)), ack(31_000, 1111)]);
+    assert_eq!(facts(&gap).unseen_octets, [1000, 0]);
+    assert_eq!(facts(&gap[1..]).unseen_octets, [0, 0], "no SYN, no claim");
+    assert_eq!(
+        facts(&then(&[ack(31_000, 101 + (1 << 24))])).unseen_octets,
+        [1 << 24, 0]
+    );
+    assert_eq!(
+        facts(&then(&[ack(31_000, 102 + (1 << 24))])).unseen_octets,
+        [0, 0]
+    );
+}
+
+#[test]
+fn sums_of_octets_split_before_they_overflow() {
+    let mut core = sensor(Config::exact(), 64);
+    for (at, frame) in opened() {
+        feed(&mut core, at, &frame);
+    }
+    // Each acknowledgement skips 16 MiB: 300 of them pass 2^32.
+    let mut acknowledged = 101_u32;
+    for step in 0..300_u64 {
+        acknowledged = acknowledged.wrapping_add(1 << 24);
+        feed(
+            &mut core,
+            30_000 + step,
+            &tcp(false, 501, acknowledged, ACK, 0),
+        );
+    }
+    let records = flush(&mut core, 1_000_000, 1);
+    let unseen: u64 = flows(&records)
+        .iter()
+        .map(|f| f.tcp.unwrap().unseen_octets[0])
+        .sum();
+    assert_eq!(unseen, 300 << 24);
+    assert!(reasons(&records).contains(&EndReason::Split));
+    let with_handshake = flows(&records)
+        .iter()
+        .filter(|f| f.tcp.unwrap().handshake.is_some())
+        .count();
+    assert_eq!(with_handshake, flows(&records).len());
+}
+
+#[test]
+fn octet_counters_split_before_they_overflow() {
+    let mut core = sensor(Config::exact(), 64);
+    let frame = udp(1, 2, 5, 6, 10);
+    for at in 0..5 {
+        core.observe(at, &frame, u32::MAX - 7);
+    }
+    let found = flows(&flush(&mut core, 10, 1));
+    assert_eq!(
+        found.iter().map(|f| f.ab.frame_octets).sum::<u64>(),
+        5 * u64::from(u32::MAX - 7)
+    );
+    assert_eq!(found.iter().map(|f| f.ab.packets).sum::<u64>(), 5);
+    assert_eq!(found.len(), 5);
+}
+
+#[test]
+fn a_closed_connection_ends_and_its_ports_may_be_used_again() {
+    let close = [
+        (30_000, tcp(true, 101, 501, FIN | ACK, 0)),
+        (31_000, tcp(false, 501, 102, FIN | ACK, 0)),
+        (32_000, tcp(true, 102, 502, ACK, 0)),
+    ];
+    let mut core = sensor(Config::default(), 64);
+    for (at, frame) in then(&close) {
+        feed(&mut core, at, &frame);
+    }
+    assert_eq!(reasons(&drain(&mut core, 900_000, Want::Final)), []);
+    assert_eq!(
+        reasons(&drain(&mut core, 2_000_000, Want::Final)),
+        [EndReason::End]
+    );
+
+    let mut core = sensor(Config::default(), 64);
+    for (at, frame) in then(&close) {
+        feed(&mut core, at, &frame);
+    }
+    feed(&mut core, 40_000, &tcp(true, 77_000, 0, SYN, 0));
+    assert_eq!(
+        reasons(&drain(&mut core, 40_000, Want::Final)),
+        [EndReason::Reuse]
+    );
+    let last = flows(&flush(&mut core, 50_000, 1));
+    assert_eq!((last[0].ab.packets, last[0].reason), (1, EndReason::Flush));
+}
+
+#[test]
+fn a_reset_closes_and_one_sided_fin_does_not() {
+    for (closing, expected) in [
+        (tcp(false, 501, 101, RST, 0), EndReason::End),
+        (tcp(false, 501, 101, FIN | ACK, 0), EndReason::Idle),
+    ] {
+        let mut core = sensor(Config::default(), 64);
+        for (at, frame) in then(&[(30_000, closing)]) {
+            feed(&mut core, at, &frame);
+        }
+        let early = reasons(&drain(&mut core, 5_000_000, Want::Final));
+        assert_eq!(
+            early,
+            if expected == EndReason::End {
+                vec![expected]
+            } else {
+                vec![]
+            }
+        );
+        let late = reasons(&drain(&mut core, 70_000_000, Want::Final));
+        assert_eq!(
+            late,
+            if expected == EndReason::Idle {
+                vec![expected]
+            } else {
+                vec![]
+            }
+        );
+    }
+}
+
+#[test]
+fn active_export_forgets_nothing() {
+    let mut core = sensor(
+        Config {
+            active_us: 1_000_000,
+            ..Config::default()
+        },
+        64,
+    );
+    for (at, frame) in opened() {
+        feed(&mut core, at, &frame);
+    }
+    feed(&mut core, 2_000_000, &tcp(true, 101, 501, ACK, 10));
+    feed(&mut core, 2_000_001, &tcp(true, 101, 501, ACK, 10));
+    let records = flush(&mut core, 2_000_002, 1);
+    assert_eq!(reasons(&records), [EndReason::Active, EndReason::Flush]);
+    let found = flows(&records);
+    assert!(found[0].flow_id < found[1].flow_id);
+    assert_eq!(
+        found[1].tcp.unwrap().seq_back,
+        [1, 0],
+        "sequence tracking went on"
+    );
+    assert_eq!(found[1].first_us, 2_000_000);
+}
+
+#[test]
+fn the_oldest_is_evicted_and_exported() {
+    let mut core = sensor(Config::default(), 8);
+    for port in 0..9_u16 {
+        feed(&mut core, u64::from(port), &udp(1, 2, 1000 + port, 53, 1));
+    }
+    let records = drain(&mut core, 10, Want::Final);
+    assert_eq!(reasons(&records), [EndReason::Evicted]);
+    assert_eq!(flows(&records)[0].key.a_port, 1000);
+    assert_eq!(core.ledger(10).flows.evicted, 1);
+}
+
+#[test]
+fn echo_pairs_match_newest_request_first() {
+    let mut core = sensor(Config::exact(), 64);
+    for (at, frame) in [
+        (0, echo(1, 2, true, 7, 1)),
+        (100, echo(1, 2, true, 7, 1)),
+        (350, echo(2, 1, false, 7, 1)),
+        (400, echo(2, 1, false, 7, 1)),  // duplicate
+        (500, echo(2, 1, false, 7, 99)), // orphan
+        (600, echo(1, 2, true, 7, 2)),   // lost
+        (700, echo(1, 2, true, 7, 1)),   // asked again: a reply is no duplicate now
+        (900, echo(2, 1, false, 7, 1)),
+        (950, echo(2, 1, true, 7, 5)), // the other way round is another pair
+    ] {
+        feed(&mut core, at, &frame);
+    }
+    let records = flush(&mut core, 1000, 1);
+    let rtts: Vec<i64> = records
+        .iter()
+        .filter_map(|r| match r {
+            Record::EchoSample(sample) => Some(sample.rtt_us),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(rtts, [250, 200]);
+    let mut pairs: Vec<_> = records
+        .iter()
+        .filter_map(|r| match r {
+            Record::Echo(e) => Some((
+                e.requests,
+                e.replies,
+                e.matched,
+                e.unanswered(),
+                e.duplicates,
+                e.orphans,
+            )),
+            _ => None,
+        })
+        .collect();
+    pairs.sort_unstable();
+    assert_eq!(pairs, [(1, 0, 0, 1, 0, 0), (4, 4, 2, 2, 1, 1)]);
+}
+
+#[test]
+fn requests_wait_then_time_out_and_a_late_reply_still_counts() {
+    let mut core = sensor(Config::default(), 64);
+    feed(&mut core, 0, &echo(1, 2, true, 7, 1));
+    let waiting = |records: &[Record]| {
+        records.iter().find_map(|r| match r {
+            Record::Echo(e) => Some((e.waiting, e.unanswered())),
+            _ => None,
+        })
+    };
+    assert_eq!(
+        waiting(&drain(&mut core, 1_000_000, Want::Live)),
+        Some((1, 1))
+    );
+    drain(&mut core, 11_000_000, Want::Final);
+    assert_eq!(
+        waiting(&drain(&mut core, 11_000_000, Want::Live)),
+        Some((0, 1))
+    );
+    feed(&mut core, 12_000_000, &echo(2, 1, false, 7, 1));
+    assert_eq!(
+        waiting(&drain(&mut core, 13_000_000, Want::Live)),
+        Some((0, 0))
+    );
+}
+
+#[test]
+fn live_shows_hello_once_then_only_what_changed() {
+    let mut core = sensor(Config::default(), 64);
+    feed(&mut core, 0, &udp(1, 2, 5, 6, 1));
+    let first = drain(&mut core, 0, Want::Live);
+    assert!(matches!(first[0], Record::Hello(_)));
+    assert_eq!(reasons(&first), [EndReason::Live]);
+    assert!(drain(&mut core, 500_000, Want::Live).is_empty());
+    let quiet = drain(&mut core, 1_000_000, Want::Live);
+    assert_eq!(reasons(&quiet), []);
+    assert!(quiet.iter().any(|r| matches!(r, Record::Ledger(_))));
+    core.handle_command(1_000_001, &Command::Hello { major: 1, minor: 9 });
+    assert!(matches!(
+        drain(&mut core, 1_000_001, Want::Live)[..],
+        [Record::Hello(_)]
+    ));
+}
+
+#[test]
+fn flush_ends_with_the_ledger_and_is_done_once() {
+    let mut core = sensor(Config::default(), 64);
+    feed(&mut core, 0, &udp(1, 2, 5, 6, 1));
+    feed(&mut core, 1, &[1, 2, 3]);
+    let records = flush(&mut core, 5, 42);
+    let Some(Record::Ledger(ledger)) = records.last() else {
+        panic!("{records:?}")
+    };
+    assert_eq!(
+        (ledger.flush, ledger.counted.frames, ledger.invalid.frames),
+        (42, 2, 1)
+    );
+    assert_eq!(
+        ledger.exported.records,
+        u64::try_from(records.len()).unwrap()
+    );
+    assert_eq!(
+        (ledger.flows.live, ledger.flows.made, ledger.exported.flows),
+        (0, 1, 1)
+    );
+    let short = Malformed::EthShort as u64;
+    assert!(records.iter().any(|r| matches!(r, Record::Counts(c)
+        if c.table == TableId::Malformed && c.entries.iter().any(|e| e.key == short && e.frames == 1))));
+    assert!(flush(&mut core, 6, 42).is_empty());
+    // Nothing was seen since: the tables and the ledger again, no flow.
+    assert_eq!(reasons(&flush(&mut core, 7, 43)), []);
+    feed(&mut core, 8, &udp(1, 2, 5, 6, 1));
+    assert_eq!(reasons(&flush(&mut core, 9, 44)), [EndReason::Flush]);
+}
+
+#[test]
+fn configure_answers_and_takes_effect() {
+    let mut core = sensor(Config::default(), 64);
+    feed(&mut core, 0, &udp(1, 2, 5, 6, 1));
+    let set = Configuration {
+        idle_us: Some(5),
+        ..Configuration::default()
+    };
+    core.handle_command(1, &Command::Configure { id: 9, set });
+    let replies = drain(&mut core, 1, Want::Live);
+    assert!(
+        replies
+            .iter()
+            .any(|r| matches!(r, Record::CommandReply(reply)
+        if reply.id == 9 && reply.outcome == Outcome::Done))
+    );
+    assert_eq!(
+        reasons(&drain(&mut core, 100, Want::Final)),
+        [EndReason::Idle]
+    );
+}
