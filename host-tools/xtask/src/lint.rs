@@ -30,7 +30,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         "no-panic",
         &["magpie-protocol", "magpie-link", "magpie-sensor"],
     ),
-    ("boards/*", &["magpie-node", "firmware/drivers/*"]),
+    // A board's constants size the storage of sensor and link.
+    (
+        "boards/*",
+        &[
+            "magpie-node",
+            "magpie-protocol",
+            "magpie-link",
+            "magpie-sensor",
+            "firmware/drivers/*",
+        ],
+    ),
     ("magpie-collector", &["magpie-protocol", "magpie-link"]),
     ("magpie-capture", &["magpie-filter"]),
     ("magpie-os", &[]),
@@ -381,7 +391,12 @@ mod tests {
         let text =
             "use a;\n// SystemTime\nlet t = SystemTime::now();\n#[cfg(test)]\nInstant::now()\n";
         assert_eq!(io_words(text).collect::<Vec<_>>(), [(3, "SystemTime")]);
-        assert!(names_path("see /home/me/x", "/home/"));
-        assert!(!names_path("see ../home/me and x.org/home/a", "/home/"));
+        // In two parts, so that the lint does not find its own test.
+        let home = concat!("/ho", "me/");
+        assert!(names_path(&format!("see {home}me/x"), home));
+        assert!(!names_path(
+            &format!("see ..{home}me and x.org{home}a"),
+            home
+        ));
     }
 }

@@ -21,6 +21,8 @@ mod toolchain;
 mod verify;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// Build, measure, test and show Magpie.
@@ -53,8 +55,19 @@ enum Task {
     Proof,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+fn main() -> ExitCode {
+    match work(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not by `main`'s own way: a backtrace says nothing to who typed a command.
+            eprintln!("xtask: error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(task: Task) -> anyhow::Result<()> {
+    match task {
         Task::Build(args) => build::run(&args),
         Task::Lint => lint::run(),
         Task::Setup(args) => setup::run(&args),

@@ -13,7 +13,13 @@ pub(crate) fn say(text: &str) {
 
 /// The command as one could type it, without its environment.
 pub(crate) fn shown(command: &Command) -> String {
-    let mut line = command.get_program().to_string_lossy().into_owned();
+    // The name will do: which cargo it is, the toolchain decides.
+    let program = Path::new(command.get_program());
+    let mut line = program
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     for arg in command.get_args() {
         line.push(' ');
         line.push_str(&arg.to_string_lossy());
