@@ -6,8 +6,18 @@
 //! that feeds a collector's session.
 #![forbid(unsafe_code)]
 
+mod drive;
+mod in_process;
+mod open;
+mod record_file;
 mod source;
 mod spec;
 
+pub use drive::{
+    DriveOptions, FlushOutcome, Lane, Notice, Phase, Report, Shown, Status, Stop, drive,
+};
+pub use in_process::{InProcess, SensorOptions};
+pub use open::{open_file, open_stream};
+pub use record_file::{RecordFile, RecordWriter};
 pub use source::{Incoming, Offered, Refusal, Source, SourceError};
 pub use spec::{Feed, Spec, SpecError};

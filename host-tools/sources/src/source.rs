@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// What a source had to give within the time it was allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
@@ -22,7 +24,7 @@ pub enum Incoming {
 }
 
 /// Frames that never reached the sensor, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// In the words of the books line: `oversize`, `short`, `kernel` ...
     pub reason: Cow<'static, str>,
@@ -34,7 +36,7 @@ pub struct Refusal {
 
 /// What was offered to the sensor, as its feeder counted it: never a number
 /// of the sensor's own.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Offered {
     /// Frames on the wire, refused ones among them.
     pub frames: u64,
@@ -90,6 +92,38 @@ pub trait Source: Send {
     fn warnings(&mut self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Ends the feed where this source has one: nothing more is offered, and
+    /// [`Incoming::FeedDone`] follows when what was offered has been taken.
+    /// False: there is no feed to end (or it has ended), so flush at once.
+    fn end_feed(&mut self) -> bool {
+        false
+    }
+
+    /// False where nobody hears commands: what was recorded is given again,
+    /// and it ends with what was recorded.
+    fn answers(&self) -> bool {
+        true
+    }
+
+    /// When the host received the last batch, in microseconds since 1970;
+    /// `None` for now.
+    fn received_at(&self) -> Option<u64> {
+        None
+    }
+
+    /// Why the feed or the recording ended before its end; what came before
+    /// stands. Complete once [`Incoming::FeedDone`] or [`Incoming::Ended`] was
+    /// given.
+    fn failure(&mut self) -> Option<SourceError> {
+        None
+    }
+
+    /// What an in-process sensor had to give up (EXACT.md, "How a program
+    /// shows it"): an exact run is exact when this is empty.
+    fn shortfalls(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Why a source gives nothing (more). Every text names the thing, the reason
@@ -109,6 +143,9 @@ pub enum SourceError {
     /// A capture file cannot be read.
     #[error(transparent)]
     Capture(#[from] magpie_capture::CaptureError),
+    /// The sensor and this program do not understand each other.
+    #[error(transparent)]
+    Session(magpie_collector::SessionError),
     /// What it sent or did makes no sense, or it died.
     #[error("{thing}: {reason}; {advice}")]
     Failed {
