@@ -107,7 +107,7 @@ impl<'a> Books<'a> {
             }
             Network::Arp(arp) => {
                 add(&mut self.arp, octets);
-                self.count_arp(arp);
+                self.count_arp(*arp);
             }
             Network::Other => add(&mut self.other, octets),
             Network::Invalid => add(&mut self.invalid, octets),
@@ -134,7 +134,7 @@ impl<'a> Books<'a> {
         }
     }
 
-    fn count_arp(&mut self, arp: &Arp) {
+    fn count_arp(&mut self, arp: Arp) {
         self.arp_operations.count(u64::from(arp.operation), 0);
         let [gratuitous, probe, normal] = &mut self.arp_kinds;
         match arp.kind {

@@ -11,6 +11,7 @@ use crate::{
     dissect::Echo,
     hash::Secret,
     outbox::Outbox,
+    sensor::Desk,
     table::{Found, Slot, Table},
 };
 pub use slot::{EchoSlot, RequestSlot};
@@ -66,9 +67,9 @@ impl<'a> Echoes<'a> {
         vlan: VlanStack,
         addresses: AddressPair,
         echo: Echo,
-        secret: &Secret,
-        outbox: &mut Outbox<'_>,
+        desk: &mut Desk<'_, '_>,
     ) {
+        let Desk { secret, outbox, .. } = desk;
         let key = EchoKey {
             vlan,
             addresses: toward_target(addresses, echo.request),

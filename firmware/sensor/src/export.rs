@@ -84,6 +84,7 @@ impl Exporter {
 }
 
 /// What one step of a pass came to.
+#[allow(clippy::large_enum_variant)] // lives for one call; there is no heap to box on
 enum Step {
     /// A record to send.
     Made(Record, Tally),
@@ -269,18 +270,15 @@ impl Sensor<'_> {
     /// Finished records of a pass go out past the outbox: they are made only
     /// when the link has room.
     fn emit_final(&mut self, record: &Record, tally: Tally, out: &mut [u8]) -> Emitted {
-        match encode_record(record, out) {
-            Ok(len) => {
-                self.outbox.exported.add(&tally);
-                Emitted { len, tally }
-            }
+        if let Ok(len) = encode_record(record, out) {
+            self.outbox.exported.add(&tally);
+            Emitted { len, tally }
+        } else {
             // Only a caller's buffer below MAX_ITEM comes here.
-            Err(_) => {
-                self.outbox.never_sent.add(&tally);
-                Emitted {
-                    len: 0,
-                    tally: Tally::default(),
-                }
+            self.outbox.never_sent.add(&tally);
+            Emitted {
+                len: 0,
+                tally: Tally::default(),
             }
         }
     }

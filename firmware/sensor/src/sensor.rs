@@ -36,6 +36,13 @@ pub struct Sensor<'a> {
     pub(crate) exporter: Exporter,
 }
 
+/// What every table needs beside the frame.
+pub(crate) struct Desk<'d, 'a> {
+    pub(crate) secret: &'d Secret,
+    pub(crate) config: &'d Config,
+    pub(crate) outbox: &'d mut Outbox<'a>,
+}
+
 fn name<const N: usize>(text: &str) -> heapless::String<N> {
     let mut short = heapless::String::new();
     for c in text.chars() {
@@ -116,11 +123,16 @@ impl<'a> Sensor<'a> {
             outbox,
             ..
         } = self;
-        flows.observe(at_us, wire_len, view.vlan, ip, secret, config, outbox);
+        let desk = &mut Desk {
+            secret,
+            config,
+            outbox,
+        };
+        flows.observe(at_us, wire_len, view.vlan, ip, desk);
         if let Transport::Icmp(icmp) = &ip.transport
             && let Some(echo) = icmp.echo
         {
-            echoes.observe(at_us, view.vlan, ip.addresses, echo, secret, outbox);
+            echoes.observe(at_us, view.vlan, ip.addresses, echo, desk);
         }
     }
 

@@ -9,10 +9,10 @@ use magpie_protocol::{Census, EndReason, Record, Tally, VlanStack};
 use managed::ManagedSlice;
 
 use crate::{
-    Config,
     dissect::{Ip, Transport},
     hash::Secret,
     outbox::Outbox,
+    sensor::Desk,
     table::{Found, Slot, Table},
 };
 pub(crate) use key::PackedKey;
@@ -67,10 +67,13 @@ impl<'a> Flows<'a> {
         wire_len: u32,
         vlan: VlanStack,
         ip: &Ip,
-        secret: &Secret,
-        config: &Config,
-        outbox: &mut Outbox<'_>,
+        desk: &mut Desk<'_, '_>,
     ) {
+        let Desk {
+            secret,
+            config,
+            outbox,
+        } = desk;
         let (key, from) = PackedKey::of(vlan, ip);
         let Some((found, _, slot)) = self.table.find(secret.hash(key.hash_words()), &key) else {
             // A sensor without a flow table: the packet is a flow that was
