@@ -96,6 +96,20 @@ pub type EchoTable = Table<EchoRecord, crate::Samples>;
 /// All of one echo pair.
 pub type Echo = Held<EchoRecord, crate::Samples>;
 
+impl Flow {
+    /// How fast the flow is now.
+    pub fn rate(&self) -> &crate::rate::Rate {
+        &self.extra
+    }
+}
+
+impl Echo {
+    /// The pair's round trips.
+    pub fn samples(&self) -> &crate::Samples {
+        &self.extra
+    }
+}
+
 impl<R: TableRecord, X: Default> Table<R, X> {
     pub(crate) fn new(limit: Option<usize>) -> Self {
         Self {
