@@ -7,7 +7,8 @@ pub const ETHERTYPE_NONE: u64 = 0x1_0000;
 /// Ethertype key of an 802.3 frame that carries none (EXACT.md 2).
 pub const ETHERTYPE_LLC: u64 = 0x1_0001;
 /// Key of what found no room in a bounded table.
-pub const KEY_OTHER: u64 = u64::MAX;
+/// Not all ones: that is [`crate::VlanStack::NONE`].
+pub const KEY_OTHER: u64 = u64::MAX - 1;
 
 /// Which table; the key's meaning in brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,6 +80,11 @@ pub struct CountEntry {
 
 /// Lines of one table. Counters only grow, so of two lines with one key the
 /// larger is the later: order and repetition do not matter.
+///
+/// | field | encoding |
+/// |---|---|
+/// | table | octet |
+/// | entries | list, at most 8, of 3 varints: key, frames, octets |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Which table.
