@@ -6,5 +6,8 @@
 //! `cargo verify` asks for it (README.md).
 #![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod bench;
 pub mod corpus;
 pub mod truth;
+pub mod wire;

@@ -1,0 +1,2 @@
+//! Emulated boards.
+fn main() {}

@@ -1,0 +1,6 @@
+//! Captures through the whole way without a board: exact runs, board-sized
+//! tables, a line with faults, the program.
+
+mod exact;
+mod faults;
+mod tables;
