@@ -2,7 +2,9 @@
 // `no_mangle` and the undefined symbol are what the proof is made of.
 #![allow(unsafe_code)]
 
+mod link;
 mod protocol;
+mod sensor;
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
@@ -11,6 +13,8 @@ use core::panic::PanicInfo;
 #[unsafe(no_mangle)]
 extern "C" fn proof() {
     protocol::all();
+    link::all();
+    sensor::all();
     #[cfg(magpie_proof_must_fail)]
     must_fail();
 }

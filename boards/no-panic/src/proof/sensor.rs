@@ -1,0 +1,100 @@
+//! The core.
+
+use core::hint::black_box;
+
+use magpie_link::{Overflow, Sender};
+use magpie_protocol::{Losses, RecordSource, UplinkCounts, Want, decode_command};
+use magpie_sensor::{Config, Identity, Sensor, Storage, dissect};
+
+use super::{opaque, opaque_buffer, opaque_octets};
+
+pub(super) fn all() {
+    look();
+    let mut sensor = make();
+    black_box(&mut sensor);
+    observe(&mut sensor);
+    black_box(&mut sensor);
+    command(&mut sensor);
+    black_box(&mut sensor);
+    poll(&mut sensor);
+    black_box(&mut sensor);
+    uplink(&mut sensor);
+    black_box(&mut sensor);
+    sensor.set_losses(opaque(Losses::default()));
+    black_box((sensor.outbox_room(), sensor.boot_id(), sensor.poll_at()));
+    black_box(sensor.ledger(opaque(0)));
+}
+
+#[inline(never)]
+fn look() {
+    let view = dissect::dissect(opaque_octets(), opaque(0));
+    for class in view.malformed.iter() {
+        black_box(class);
+    }
+    black_box(view);
+}
+
+/// A name of unknown characters.
+fn name() -> &'static str {
+    black_box("")
+}
+
+#[inline(never)]
+fn make() -> Sensor<'static> {
+    let storage = Storage {
+        flows: black_box::<&mut [_]>(&mut []).into(),
+        echoes: black_box::<&mut [_]>(&mut []).into(),
+        requests: black_box::<&mut [_]>(&mut []).into(),
+        ethertypes: black_box::<&mut [_]>(&mut []).into(),
+        protocols: black_box::<&mut [_]>(&mut []).into(),
+        vlans: black_box::<&mut [_]>(&mut []).into(),
+        icmp: black_box::<&mut [_]>(&mut []).into(),
+        arp_operations: black_box::<&mut [_]>(&mut []).into(),
+        outbox: opaque_buffer().into(),
+    };
+    let identity = Identity {
+        name: name(),
+        board: name(),
+        firmware: name(),
+        git: name(),
+        ..opaque(Identity::default())
+    };
+    Sensor::new(
+        opaque(Config::default()),
+        identity,
+        opaque(&[0; 32]),
+        storage,
+    )
+}
+
+#[inline(never)]
+fn observe(sensor: &mut Sensor<'static>) {
+    sensor.observe(opaque(0), opaque_octets(), opaque(0));
+}
+
+#[inline(never)]
+fn command(sensor: &mut Sensor<'static>) {
+    for item in magpie_protocol::Items::new(opaque_octets()).flatten() {
+        if let Ok(command) = decode_command(item) {
+            sensor.handle_command(opaque(0), &command);
+        }
+    }
+}
+
+#[inline(never)]
+fn poll(sensor: &mut Sensor<'static>) {
+    black_box(sensor.poll_record(opaque(0), opaque(Want::Final), opaque_buffer()));
+    sensor.note_uplink(opaque(&UplinkCounts::default()));
+}
+
+/// As on a board: the link pulls from the core.
+#[inline(never)]
+fn uplink(sensor: &mut Sensor<'static>) {
+    let mut sender = Sender::new(
+        sensor.boot_id(),
+        opaque_buffer(),
+        opaque(Overflow::DropOldest),
+    );
+    black_box(&mut sender);
+    black_box(sender.poll_transmit(opaque(0), sensor, opaque_buffer()));
+}
