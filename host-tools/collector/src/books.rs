@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use magpie_protocol::{Known, Ledger, Losses, Sum};
+use serde::{Deserialize, Serialize};
 
 use crate::mirror::Share;
 use crate::{Mirror, Picture};
@@ -21,7 +22,7 @@ use crate::{Mirror, Picture};
 mod checks;
 
 /// Frames that never reached the sensor, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// In the words of the books line: `oversize`, `short`, `kernel` ...
     pub reason: Cow<'static, str>,
@@ -33,7 +34,7 @@ pub struct Refusal {
 
 /// What was offered to the sensor, as its feeder counted it: never a number
 /// of the sensor's own.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Offered {
     /// Frames on the wire, refused ones among them.
     pub frames: u64,
@@ -148,7 +149,7 @@ impl Picture {
     /// wire, if anybody did.
     pub fn books(&self, offered: Option<&Offered>) -> Books {
         let mut audit = checks::Audit::default();
-        let ledger = audit.boots(self);
+        let ledger = audit.boots(self, offered.is_some());
         let total = ledger.unwrap_or_default();
         let known_lost: u64 = stages(&total.lost)
             .iter()

@@ -52,7 +52,7 @@ pub struct Flushed {
     pub ledger: Ledger,
     /// Its place among the boot's finished records.
     pub number: u64,
-    /// Sum of the finished records before it.
+    /// Sum of the finished records up to it.
     pub received: Received,
     /// True when later records had arrived before it, so that `received`
     /// cannot be held against it.
@@ -194,11 +194,8 @@ impl Boot {
         {
             return;
         }
-        let mut received = self.received;
         let last = self.numbers.last().map_or(0, |range| *range.end());
         let number = if at.is_final {
-            // The ledger itself stands behind what it sums up.
-            received.tally.records = received.tally.records.saturating_sub(1);
             at.number
         } else {
             last.saturating_add(1)
@@ -206,7 +203,8 @@ impl Boot {
         self.flushed = Some(Flushed {
             ledger: *ledger,
             number,
-            received,
+            // The ledger itself among them: it counts itself as exported.
+            received: self.received,
             blurred: last > number,
         });
     }

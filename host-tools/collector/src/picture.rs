@@ -83,6 +83,7 @@ pub struct Picture {
     latest_us: u64,
     events: VecDeque<Event>,
     dropped_events: u64,
+    settled: Option<(u32, u32)>,
     pub(crate) link: LinkFacts,
 }
 
@@ -102,6 +103,7 @@ impl Picture {
             latest_us: 0,
             events: VecDeque::new(),
             dropped_events: 0,
+            settled: None,
             link: LinkFacts::default(),
         }
     }
@@ -189,6 +191,17 @@ impl Picture {
             let count = self.link.unknown.entry(kind).or_default();
             *count = count.saturating_add(1);
         }
+    }
+
+    /// The ledger of the Flush that was asked for has come: the books are drawn
+    /// up as of it.
+    pub(crate) fn settle(&mut self, boot_id: u32, flush: u32) {
+        self.settled = Some((boot_id, flush));
+    }
+
+    /// Whether this ledger is a boot's last word.
+    pub(crate) fn is_settled(&self, boot_id: u32, ledger: &Ledger) -> bool {
+        self.settled == Some((boot_id, ledger.flush))
     }
 
     /// Keeps how sensor time maps to the host's.

@@ -210,7 +210,7 @@ impl Session {
             match item.and_then(decode_record) {
                 Ok(record) => {
                     picture.apply(now_us, at, &record);
-                    self.notice(now_us, &record, picture);
+                    self.notice(now_us, delivery.boot_id, &record, picture);
                 }
                 Err(DecodeError::UnknownType(kind)) => {
                     picture.skip(at);
@@ -260,7 +260,7 @@ impl Session {
     }
 
     /// What the session itself takes out of a record.
-    fn notice(&mut self, now_us: u64, record: &Record, picture: &mut Picture) {
+    fn notice(&mut self, now_us: u64, boot_id: u32, record: &Record, picture: &mut Picture) {
         match record {
             Record::Hello(hello) => {
                 self.hello = None;
@@ -272,6 +272,7 @@ impl Session {
                     && ledger.flush == id
                 {
                     self.flush = Flush::Done;
+                    picture.settle(boot_id, id);
                 }
             }
             Record::TimeReply(reply) => self.take_time(now_us, reply, picture),

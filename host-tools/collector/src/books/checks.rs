@@ -34,8 +34,12 @@ pub(super) struct Audit {
     pub(super) records: u64,
     pub(super) acked: u64,
     pub(super) unaccounted: Option<i128>,
+    silent: bool,
     running: bool,
     rebooted: bool,
+    /// Nothing says that the traffic stopped for the Flush: a table may have
+    /// been read a moment before or after its ledger.
+    moving: bool,
 }
 
 /// What is missing from `is` to make `should`.
@@ -67,7 +71,7 @@ impl Audit {
     }
 
     /// Checks every boot on its own; the sum of the ledgers used.
-    pub(super) fn boots(&mut self, picture: &Picture) -> Option<Ledger> {
+    pub(super) fn boots(&mut self, picture: &Picture, quiet: bool) -> Option<Ledger> {
         let mut total = picture.folded_ledger().copied();
         if total.is_some() {
             self.doubt("boots forgotten");
@@ -81,10 +85,12 @@ impl Audit {
                 self.unfinished(index == last);
                 continue;
             };
-            // A later ledger that counted no more frames says nothing new.
-            let flushed = boot
-                .flushed()
-                .filter(|flushed| flushed.ledger.counted == latest.counted);
+            // A later ledger that counted no more frames says nothing new, and
+            // one that overtook the last Flush's is not needed.
+            let same = |flushed: &&Flushed| flushed.ledger.counted == latest.counted;
+            let last_word = |flushed: &&Flushed| picture.is_settled(boot.id(), &flushed.ledger);
+            let flushed = boot.flushed().filter(|f| same(f) || last_word(f));
+            self.moving = !quiet || !flushed.as_ref().is_some_and(same);
             let ledger = flushed.map_or(latest, |flushed| &flushed.ledger);
             ledger_sum(&mut total, ledger);
             self.ledger(ledger);
@@ -98,6 +104,7 @@ impl Audit {
             }
         }
         if picture.boots().is_empty() {
+            self.silent = true;
             self.doubt("nothing heard");
         }
         total
@@ -190,9 +197,18 @@ impl Audit {
 
     fn table(&mut self, name: &str, all: bool, should: Count, is: Count, octets: bool) {
         let least = if all { should } else { Count::default() };
-        self.within(name, "frames", least.frames, is.frames, should.frames);
+        self.lines(name, "frames", least.frames, is.frames, should.frames);
         if octets {
-            self.within(name, "octets", least.octets, is.octets, should.octets);
+            self.lines(name, "octets", least.octets, is.octets, should.octets);
+        }
+    }
+
+    /// A counter table against its ledger, as far as both are of one moment.
+    fn lines(&mut self, name: &str, unit: &'static str, least: u64, is: u64, most: u64) {
+        if !self.moving {
+            self.within(name, unit, least, is, most);
+        } else if is < least || is > most {
+            self.doubt(format!("{name} in motion"));
         }
     }
 
@@ -220,7 +236,7 @@ impl Audit {
             ("table fragments", TableId::Fragment),
             ("table icmp", TableId::Icmp),
         ] {
-            self.within(name, "frames", 0, lines(table).frames, in_flows.frames);
+            self.lines(name, "frames", 0, lines(table).frames, in_flows.frames);
         }
         let malformed = boot.counts.table(TableId::Malformed);
         let class = |class: Malformed| {
@@ -239,7 +255,7 @@ impl Audit {
             u64::MAX
         };
         let overlay = ledger.malformed;
-        self.within(
+        self.lines(
             "table malformed",
             "frames",
             greatest.unwrap_or(0),
@@ -251,7 +267,7 @@ impl Audit {
         let arp = ledger.arp.frames;
         let least = if all { arp.saturating_sub(cut) } else { 0 };
         let operations = lines(TableId::ArpOperation).frames;
-        self.within("table arp", "frames", least, operations, arp);
+        self.lines("table arp", "frames", least, operations, arp);
     }
 
     /// Holds what was on the wire against what was counted and lost.
@@ -296,6 +312,7 @@ impl Audit {
         let by = missing(offered.frames, accounted);
         self.unaccounted = Some(by);
         let stage = match unsure {
+            _ if self.silent => "silence",
             _ if self.rebooted => "reboot",
             Some((stage, _)) if by > 0 => stage,
             _ => "capture",
