@@ -7,14 +7,14 @@ use crate::{Header, MAX_BATCH};
 
 static CHECK: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 const CRC_OCTETS: usize = 4;
-/// Ends a frame; stands nowhere inside one.
+/// Begins and ends a frame; stands nowhere inside one.
 const DELIMITER: u8 = 0;
 /// A run of COBS holds so many octets.
 const COBS_RUN: usize = 254;
 
-/// Most octets of a frame with its delimiter.
+/// Most octets of a frame with its delimiters.
 pub const MAX_FRAME: usize =
-    MAX_BATCH + CRC_OCTETS + (MAX_BATCH + CRC_OCTETS).div_ceil(COBS_RUN) + 1;
+    MAX_BATCH + CRC_OCTETS + (MAX_BATCH + CRC_OCTETS).div_ceil(COBS_RUN) + 2;
 
 /// Why a frame could not be written or read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,16 +45,18 @@ impl core::fmt::Display for FrameError {
 
 impl core::error::Error for FrameError {}
 
-/// Frames a batch for a byte stream, delimiter included; returns the octets
+/// Frames a batch for a byte stream, delimiters included; returns the octets
 /// written, at most [`MAX_FRAME`] for a batch of [`MAX_BATCH`].
 pub fn frame(batch: &[u8], out: &mut [u8]) -> Result<usize, FrameError> {
-    let mut encoder = CobsEncoder::new(out);
+    let (start, body) = out.split_first_mut().ok_or(FrameError::NoRoom)?;
+    *start = DELIMITER;
+    let mut encoder = CobsEncoder::new(body);
     encoder.push(batch).map_err(|_| FrameError::NoRoom)?;
     let crc = CHECK.checksum(batch).to_le_bytes();
     encoder.push(&crc).map_err(|_| FrameError::NoRoom)?;
     let len = encoder.finalize();
-    *out.get_mut(len).ok_or(FrameError::NoRoom)? = DELIMITER;
-    Ok(len.saturating_add(1))
+    *body.get_mut(len).ok_or(FrameError::NoRoom)? = DELIMITER;
+    Ok(len.saturating_add(2))
 }
 
 /// What a [`Deframer`] met.

@@ -61,12 +61,14 @@
 //!
 //! | octets | field |
 //! |---|---|
+//! | 1 | 0x00 |
 //! | .. | COBS of: the batch, then its CRC-32/ISO-HDLC in 4 octets |
 //! | 1 | 0x00 |
 //!
 //! A 0x00 never stands inside a frame, so a reader that lost its place finds
-//! it again at the next one. Empty frames mean nothing and may be sent to end
-//! whatever noise a line carried before.
+//! it again at the next one; nothing between two of them means nothing. The
+//! leading one ends what came before, noise or the half frame of a sensor that
+//! rebooted, so that it costs no whole frame.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -51,7 +51,9 @@ pub struct Delivery<'d> {
     pub new_boot: bool,
     /// Number of this run's finished record at which this receiver began;
     /// those before went to an earlier receiver or were dropped by the sensor
-    /// (its ledger says which).
+    /// (its ledger says which). It may still rise until the first finished
+    /// record is delivered: an earlier receiver's last acknowledgement may
+    /// arrive at the sensor after this one's first batch left it.
     pub joined_at: u64,
     /// Finished records that the sensor dropped before they arrived here, by
     /// this batch's word; each is reported once.
@@ -67,6 +69,8 @@ pub struct Delivery<'d> {
 struct Run {
     boot_id: u32,
     joined_at: u64,
+    /// A finished record was delivered.
+    begun: bool,
     next_final: u64,
     next_live: Option<u64>,
 }
@@ -143,8 +147,12 @@ impl Receiver {
             return Err(LinkError::BadSequence);
         }
         let (mut run, new_boot) = self.enter(&header)?;
-        let lost_finals = header.oldest.saturating_sub(run.next_final);
+        let gone = header.oldest.saturating_sub(run.next_final);
+        let lost_finals = if run.begun { gone } else { 0 };
         run.next_final = run.next_final.max(header.oldest);
+        if !run.begun {
+            run.joined_at = run.next_final;
+        }
         let mut items = Items::new(octets);
         let mut live_gap = 0;
         let expected = match header.stream {
@@ -170,6 +178,7 @@ impl Receiver {
             let fresh = count.saturating_sub(known);
             if header.stream == Stream::Final {
                 run.next_final = end.max(expected);
+                run.begun |= fresh > 0;
                 add(&mut self.counts.finals, fresh);
             } else {
                 live_gap = header.first_seq.saturating_sub(expected);
@@ -226,6 +235,7 @@ impl Receiver {
             Run {
                 boot_id,
                 joined_at: oldest,
+                begun: false,
                 next_final: oldest,
                 next_live: None,
             },

@@ -31,7 +31,6 @@ pub(crate) struct Entry {
 }
 
 /// The ring. Offsets count from the oldest entry.
-#[derive(Debug)]
 pub(crate) struct Retain<'b> {
     storage: &'b mut [u8],
     head: usize,
@@ -141,6 +140,12 @@ impl<'b> Retain<'b> {
     fn place(&self, at: usize) -> usize {
         let linear = self.head.saturating_add(at);
         linear.checked_sub(self.storage.len()).unwrap_or(linear)
+    }
+}
+
+impl core::fmt::Debug for Retain<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Retain({} of {} octets)", self.used, self.storage.len())
     }
 }
 

@@ -32,6 +32,14 @@ pub struct Configuration {
 }
 
 /// A request of the host.
+///
+/// | command | fields |
+/// |---|---|
+/// | Hello | major, minor: octet each |
+/// | Ack | boot id, next: varint each |
+/// | Flush | id: varint |
+/// | `TimeSync` | id, host time: varint each |
+/// | Configure | id: varint; idle, active, end, live: option of a varint each |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Says which version the host speaks; answered by the sensor's Hello.
@@ -109,7 +117,8 @@ impl From<Outcome> for u8 {
     }
 }
 
-/// Answer to a command that has no record of its own.
+/// Answer to a command that has no record of its own: id as varint, command
+/// and outcome as an octet each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandReply {
     /// Number of the command.
@@ -120,7 +129,7 @@ pub struct CommandReply {
     pub outcome: Outcome,
 }
 
-/// Answer to [`Command::TimeSync`].
+/// Answer to [`Command::TimeSync`]: four varints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeReply {
     /// Number of the request.

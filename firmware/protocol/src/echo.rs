@@ -18,6 +18,14 @@ pub struct EchoKey {
 
 /// Sums of one requester, target and identifier; replaces and adds like a
 /// flow record, by `echo_id`.
+///
+/// | field | encoding |
+/// |---|---|
+/// | `echo_id` | varint |
+/// | reason | octet |
+/// | key | stack: list of varints; tag 0 = IPv4, 1 = IPv6; requester, target; id as varint |
+/// | first, last | varint each |
+/// | requests, replies, matched, duplicates, orphans, waiting | varint each |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EchoRecord {
     /// Number of the table entry, unique in a boot, growing.
@@ -52,6 +60,14 @@ impl EchoRecord {
 }
 
 /// One round trip, sent when its reply was seen.
+///
+/// | field | encoding |
+/// |---|---|
+/// | `echo_id` | varint |
+/// | key | as in [`EchoRecord`] |
+/// | sequence | varint |
+/// | `reply_us` | varint |
+/// | `rtt_us` | zigzag |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EchoSample {
     /// Table entry of the pair.

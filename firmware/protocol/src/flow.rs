@@ -113,6 +113,18 @@ pub struct TcpFacts {
 ///
 /// A later record of the same (boot, `flow_id`) replaces an earlier one;
 /// records of one key with different `flow_id`s add up.
+///
+/// | field | encoding |
+/// |---|---|
+/// | `flow_id` | varint |
+/// | reason | octet |
+/// | key | stack: list of varints; protocol: octet; tag 0 = IPv4, 1 = IPv6; both addresses; both ports: varint each |
+/// | initiator | tag 0 = a, 1 = b |
+/// | first | varint |
+/// | duration | varint: last - first modulo 2^64 |
+/// | ab, ba | 3 varints each: packets, IP octets, frame octets - IP octets modulo 2^64 |
+/// | tcp | option of: flags, 2 octets; `seq_back`, `seq_back_octets`, `unseen_octets`, 2 varints each; handshake |
+/// | handshake | option of: client, tag; `syn_retx`, `synack_retx`, varint each; `syn_to_synack_us`, `synack_to_ack_us`, zigzag each |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Wire", into = "Wire")]
 pub struct FlowRecord {
@@ -137,17 +149,6 @@ pub struct FlowRecord {
 }
 
 /// The form on the wire: differences of neighbours, since they are small.
-///
-/// | field | encoding |
-/// |---|---|
-/// | `flow_id` | varint |
-/// | reason | 1 octet |
-/// | key | stack: count, ids as varints; protocol; version tag 0 = IPv4, 1 = IPv6; both addresses; both ports as varints |
-/// | initiator | 0 = a, 1 = b |
-/// | first | varint, microseconds |
-/// | duration | varint, last - first modulo 2^64 |
-/// | ab, ba | varints: packets, IP octets, frame octets - IP octets modulo 2^64 |
-/// | tcp | 0, or 1 and the fields of [`TcpFacts`] in order |
 #[derive(Serialize, Deserialize, Clone, Copy)]
 struct Wire {
     flow_id: u64,

@@ -54,6 +54,17 @@ pub struct Capacities {
 }
 
 /// The sensor's first record after a boot and the answer to the host's Hello.
+///
+/// | field | encoding |
+/// |---|---|
+/// | major, minor | octet each |
+/// | `boot_id` | varint |
+/// | `at_us` | varint |
+/// | clock | octet |
+/// | `zero_seed` | octet |
+/// | name, board | text, at most 32 octets |
+/// | firmware, git | text, at most 24 octets |
+/// | capacities | 6 varints |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Protocol version, major.

@@ -118,6 +118,17 @@ pub struct UplinkCounts {
 /// `in_flows = flows.live + exported + never_sent + unconfirmed`, in packets
 /// and in octets, where `exported` is what entered the outbox less what the
 /// uplink had to drop.
+///
+/// | field | encoding |
+/// |---|---|
+/// | at, flush | varint each |
+/// | counted, `in_flows`, arp, other, invalid | 2 varints each: frames, octets |
+/// | lost | 5 times a tag: 0 = unknown, 1 = exact, 2 = at least; then, but for 0, a varint |
+/// | malformed, `vlan_cut`, `own_tx`, `own_rx`, forged | varint each |
+/// | flows, echoes | 5 varints each: made, live, its packets, its octets, evicted |
+/// | `echo_forgotten` | varint |
+/// | exported, `never_sent` | 4 varints each: records, flows, packets, octets |
+/// | uplink | acked; `never_sent`, unconfirmed as above; batches, resent, bad frames: varints |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Ledger {
     /// When it was drawn up.

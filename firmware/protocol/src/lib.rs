@@ -21,6 +21,23 @@
 //! version is refused by name. Enumerations that may grow are carried as
 //! plain numbers.
 //!
+//! # Form of a body
+//!
+//! postcard's, field after field as each type's table lists them:
+//!
+//! | written | as |
+//! |---|---|
+//! | varint | LEB128, lowest 7 bits first, minimal or not; `u16`, `u32`, `u64` |
+//! | zigzag | a signed number n as varint of 2n, or -2n - 1 where it is negative |
+//! | octet | `u8` as it is; a truth value is 0 or 1 |
+//! | option | 0, or 1 and the value |
+//! | text | varint of its octets, UTF-8 |
+//! | list | varint of its entries, the entries |
+//! | tag | varint: which of several forms follows |
+//!
+//! Structures inside others are written in place, without a length: only the
+//! end of a body can grow.
+//!
 //! Units: times are microseconds of the sensor's clock (`_us`), sizes are
 //! octets. Which clock that is, [`Hello::clock`] says.
 #![cfg_attr(not(test), no_std)]

@@ -4,9 +4,9 @@
 use magpie_protocol::{
     AddressPair, Capacities, Census, ClockKind, Command, CommandReply, Configuration, CountEntry,
     Counts, Direction, EchoKey, EchoRecord, EchoSample, EncodeError, EndReason, FlowKey,
-    FlowRecord, Handshake, Hello, Items, Known, Ledger, Losses, MAX_ITEM, Outcome, Record, Side,
-    Sum, TableId, Tally, TcpFacts, TimeReply, UplinkCounts, VlanStack, decode_command,
-    decode_record, encode_command, encode_record,
+    FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger, Losses, MAX_ITEM, Outcome,
+    Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, UplinkCounts, VlanStack,
+    decode_command, decode_record, encode_command, encode_record,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -421,6 +421,7 @@ proptest! {
     #[test]
     fn stacks_and_their_bits_agree(stack in stack(), bits in any::<u64>()) {
         prop_assert_eq!(VlanStack::from_bits(stack.to_bits()), stack);
+        prop_assert_ne!(stack.to_bits(), KEY_OTHER);
         let read = VlanStack::from_bits(bits);
         prop_assert_eq!(VlanStack::from_bits(read.to_bits()), read);
     }
