@@ -39,6 +39,14 @@ impl Clock {
         }
     }
 
+    /// Longest frame of the mirrored wire when the port takes `on_port` octets.
+    pub fn longest(self, on_port: usize) -> usize {
+        match self {
+            Self::SinceBoot => on_port,
+            Self::Stamped { .. } => on_port.saturating_sub(STAMP_OCTETS),
+        }
+    }
+
     /// A frame as it was on the mirrored wire, and when. `None` when its stamp
     /// cannot be one: too short for it, or later than any clock says
     /// (beyond `i64`, the year 294,246).

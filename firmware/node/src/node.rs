@@ -86,13 +86,9 @@ impl<'b> Node<'b> {
         uart: &mut U,
     ) -> Turn {
         let sensor_us = self.capture.clock().now(boot_us);
-        let heard = self.control.turn(
-            boot_us,
-            sensor_us,
-            uart,
-            &mut self.sender,
-            &mut self.sensor,
-        );
+        let heard = self
+            .control
+            .turn(boot_us, sensor_us, uart, &mut self.sender, &mut self.sensor);
         let captured = self
             .capture
             .turn(boot_us, receiver, &mut self.sensor, self.scratch);

@@ -304,8 +304,15 @@ impl Sensor<'_> {
         None
     }
 
-    /// When `poll_record` will next have something that is not there yet.
+    /// When `poll_record` will next have something that is not there yet; 0
+    /// while a pass is under way, for a call looks at so many slots only.
     pub fn poll_at(&self) -> Option<u64> {
+        let Exporter {
+            flush, sweep, live, ..
+        } = &self.exporter;
+        if [flush, sweep, live].iter().any(|s| **s != Stage::Resting) {
+            return Some(0);
+        }
         let next = |began: Option<u64>, interval: u64| {
             (interval > 0).then(|| began.map_or(0, |began| began.saturating_add(interval)))
         };

@@ -30,37 +30,46 @@ pub struct Parameters {
     pub flags: u32,
 }
 
+impl Drop for Parameters {
+    fn drop(&mut self) {
+        for octet in &mut self.seed {
+            // SAFETY: a reference is valid for writing. Volatile, so that the
+            // wiping of a value nobody reads again is not optimised away.
+            #[allow(unsafe_code)]
+            unsafe {
+                core::ptr::from_mut(octet).write_volatile(0);
+            }
+        }
+    }
+}
+
+/// Memory outside every section, so that start-up leaves it alone and a loader
+/// may fill it: the board's `memory.x` keeps 64 octets for it and gives the
+/// symbol.
 #[repr(C, align(4))]
-struct Block(UnsafeCell<MaybeUninit<[u8; OCTETS]>>);
+struct Block {
+    parameters: UnsafeCell<MaybeUninit<[u8; OCTETS]>>,
+    /// A word that says it is valid, and how many resets there were since power
+    /// came: a loader writes the same seed before every one of them, and each
+    /// boot must have its own.
+    resets: UnsafeCell<MaybeUninit<[u32; 2]>>,
+}
 
 // SAFETY: only `take` looks inside, and only its first caller (TAKEN).
 #[allow(unsafe_code)]
 unsafe impl Sync for Block {}
 
-#[allow(unsafe_code)] // the name is the interface to the outside, see above
-#[unsafe(no_mangle)]
-#[unsafe(link_section = ".uninit.MAGPIE_BOOT")]
-static MAGPIE_BOOT: Block = Block(UnsafeCell::new(MaybeUninit::uninit()));
+#[allow(unsafe_code)] // SAFETY: every memory.x gives the symbol 64 octets of RAM
+unsafe extern "C" {
+    safe static MAGPIE_BOOT: Block;
+}
 
 /// Frames read out of the NIC since boot, modulo 2^32; the node counts them.
 #[allow(unsafe_code)] // the name is the interface to the outside, see above
 #[unsafe(no_mangle)]
 pub static MAGPIE_RECEIVED: AtomicU32 = AtomicU32::new(0);
 
-/// Survives a reset, unlike `.bss`: a word that says it is valid, and how many
-/// resets there were since power came. A loader writes the same seed before
-/// every one of them, and each boot must have its own.
-#[allow(unsafe_code)] // a section that start-up leaves alone
-#[unsafe(link_section = ".uninit.resets")]
-static RESETS: Words = Words(UnsafeCell::new(MaybeUninit::uninit()));
 const RESETS_VALID: u32 = 0x4d61_6770;
-
-#[repr(C, align(4))]
-struct Words(UnsafeCell<MaybeUninit<[u32; 2]>>);
-
-// SAFETY: only `take` looks inside, and only its first caller (TAKEN).
-#[allow(unsafe_code)]
-unsafe impl Sync for Words {}
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -71,7 +80,7 @@ pub fn take() -> Option<Parameters> {
     if TAKEN.swap(true, Ordering::AcqRel) {
         return None;
     }
-    let block = MAGPIE_BOOT.0.get().cast::<u8>();
+    let block = MAGPIE_BOOT.parameters.get().cast::<u8>();
     let mut octets = [0_u8; OCTETS];
     for (i, octet) in octets.iter_mut().enumerate() {
         // SAFETY: `i` is below OCTETS, so the pointer stays in the static;
@@ -106,7 +115,7 @@ pub fn take() -> Option<Parameters> {
 
 /// Resets since power came, this boot's not counted.
 fn count_reset() -> u32 {
-    let words = RESETS.0.get().cast::<u32>();
+    let words = MAGPIE_BOOT.resets.get().cast::<u32>();
     // SAFETY: both words lie in the static, and only the one call of `take`
     // comes here. Volatile, since the content is from before this program.
     #[allow(unsafe_code)]

@@ -6,7 +6,7 @@ pub const PERIOD: u64 = 1 << 24;
 /// What was read of the counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Phase {
-    /// SYST_CVR.
+    /// The register `SYST_CVR`.
     pub current: u32,
     /// True when a wrap waits for its interrupt. To be read before `current`
     /// is read for the last time: then a wrap seen pending has happened.

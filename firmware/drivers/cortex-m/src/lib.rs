@@ -1,14 +1,18 @@
 //! What every Cortex-M board shares and what needs `unsafe` there: the clock
-//! ([`time`]) and the block of memory through which the outside speaks to an
-//! image before its first instruction, and watches it ([`boot`]).
+//! (`time`), the executor (`thread`), and the block of memory through which the
+//! outside speaks to an image before its first instruction, and watches it
+//! (`boot`).
 //!
-//! It never knows a chip, a frame or a record. Order of use: [`boot::take`]
-//! first, [`time::SysTickTime::start`] before the executor runs.
+//! It never knows a chip, a frame or a record. Order of use: `thread::run`
+//! spawns the board's task, which calls `boot::take` first and
+//! `time::SysTickTime::start` before it awaits anything.
 #![no_std]
 
 #[cfg(target_os = "none")]
 pub mod boot;
 mod count;
+#[cfg(target_os = "none")]
+pub mod thread;
 #[cfg(target_os = "none")]
 pub mod time;
 
