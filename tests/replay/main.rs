@@ -3,4 +3,6 @@
 
 mod exact;
 mod faults;
+mod laws;
 mod tables;
+mod versions;

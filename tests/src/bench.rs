@@ -147,6 +147,8 @@ pub struct Bench {
     pub down: Wire,
     /// What was fed so far.
     pub fed: Fed,
+    /// Every batch the sensor sent, where it is kept.
+    pub tap: Option<Vec<Vec<u8>>>,
     now_us: u64,
     frame_us: u64,
     line_free_us: u64,
@@ -191,6 +193,7 @@ impl Bench {
             up: Wire::new(setup.up, seed),
             down: Wire::new(setup.down, seed + 1000),
             fed: Fed::default(),
+            tap: None,
             now_us: BEGIN_US,
             frame_us: 0,
             line_free_us: BEGIN_US,
@@ -315,6 +318,9 @@ impl Bench {
             else {
                 break;
             };
+            if let Some(tap) = &mut self.tap {
+                tap.push(batch[..len].to_vec());
+            }
             self.up.send(self.now_us, &batch[..len]);
             self.line_free_us =
                 self.line_free_us.max(self.now_us) + len as u64 * 1_000_000 / self.setup.rate;
