@@ -48,8 +48,8 @@ impl Default for FeedOptions {
     fn default() -> Self {
         Self {
             pace: Pace::Full,
-            ready_within: Duration::from_mins(1),
-            stalled_after: Duration::from_mins(1),
+            ready_within: Duration::from_secs(90),
+            stalled_after: Duration::from_secs(90),
         }
     }
 }
@@ -233,6 +233,7 @@ pub(crate) enum Wish {
     Feed,
     Hold,
     FeedAfterReset,
+    Finish,
     Quit,
 }
 
@@ -247,9 +248,11 @@ pub(crate) struct State {
 
 impl State {
     fn want(&mut self, wish: Wish) {
-        // The end is final.
-        if self.wish != Wish::Quit {
-            self.wish = wish;
+        // The end is final, and quitting goes before all.
+        match self.wish {
+            Wish::Quit => {}
+            Wish::Finish if wish != Wish::Quit => {}
+            _ => self.wish = wish,
         }
     }
 }
@@ -361,6 +364,12 @@ impl Feeder {
             state.ready = false;
             state.want(Wish::FeedAfterReset);
         });
+    }
+
+    /// Offers nothing more; the feed is done when what was sent has been
+    /// read.
+    pub fn finish(&self) {
+        self.shared.set(|state| state.want(Wish::Finish));
     }
 
     /// Ends the feed where it is; what was not offered never will be. The

@@ -276,6 +276,26 @@ fn a_reset_behind_our_back_is_told() {
 }
 
 #[test]
+fn finishing_early_leaves_nothing_under_way() {
+    let card = Card::new();
+    let options = FeedOptions {
+        pace: Pace::PerSecond(5000),
+        ..FeedOptions::default()
+    };
+    let frames = (0..100_000).map(|n| frame(n, 60)).collect();
+    let feeder = card.feed("mps2-an386", frames, options);
+    feeder.ready();
+    until(&feeder, |p| p.sent > 100);
+    feeder.finish();
+    let progress = until(&feeder, ended);
+    assert_eq!(progress.failed, None);
+    assert!(progress.frames < 100_000);
+    assert_eq!(progress.frames, progress.sent);
+    assert_eq!(progress.sent, progress.read);
+    assert_eq!(card.seen.lock().unwrap().len() as u64, progress.read);
+}
+
+#[test]
 fn the_pace_of_the_capture_is_kept() {
     let card = Card::new();
     // 400 ms of capture, at twice the speed.

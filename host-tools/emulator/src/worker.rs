@@ -88,9 +88,18 @@ impl Worker {
     ) -> Result<(), Leave> {
         self.until_ready()?;
         for frame in frames {
-            let frame = frame.map_err(FeedError::Input)?;
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(reason) => {
+                    self.settle()?;
+                    return Err(FeedError::Input(reason).into());
+                }
+            };
             self.wishes()?;
             self.until_due(frame.at_us)?;
+            if self.shared.lock().wish == Wish::Finish {
+                break;
+            }
             let refusal = Refusal::of(self.board, self.stamped, &frame);
             if refusal.is_none() {
                 self.deliver(&frame)?;
@@ -223,7 +232,7 @@ impl Worker {
         let wish = self.shared.lock().wish;
         match wish {
             Wish::Quit => return Err(Leave::Quit),
-            Wish::Feed => return Ok(()),
+            Wish::Feed | Wish::Finish => return Ok(()),
             Wish::Hold | Wish::FeedAfterReset => {}
         }
         self.settle()?;
@@ -251,8 +260,10 @@ impl Worker {
         let deadline = Instant::now() + self.options.ready_within;
         let mut state = self.shared.lock();
         while !state.ready {
-            if state.wish == Wish::Quit {
-                return Err(Leave::Quit);
+            match state.wish {
+                Wish::Quit => return Err(Leave::Quit),
+                Wish::Finish => return Ok(()),
+                _ => {}
             }
             if Instant::now() > deadline {
                 return Err(FeedError::NotReady {
@@ -280,6 +291,9 @@ impl Worker {
             let state = self.shared.lock();
             drop(self.shared.wait(state, left.min(SLICE)));
             self.wishes()?;
+            if self.shared.lock().wish == Wish::Finish {
+                break;
+            }
         }
         Ok(())
     }

@@ -7,17 +7,28 @@
 #![forbid(unsafe_code)]
 
 mod drive;
+mod feed;
+mod framed;
 mod in_process;
 mod open;
+mod qemu;
 mod record_file;
+mod serial;
 mod source;
 mod spec;
 
 pub use drive::{
     DriveOptions, FlushOutcome, Lane, Notice, Phase, Report, Shown, Status, Stop, drive,
 };
+pub use feed::Repeat;
 pub use in_process::{InProcess, SensorOptions};
-pub use open::{open_file, open_stream};
+pub use magpie_collector::{Offered, Refusal};
+pub use open::{OpenOptions, open_file, open_stream};
+pub use qemu::{QemuBoard, QemuControl, QemuOptions};
 pub use record_file::{RecordFile, RecordWriter};
-pub use source::{Incoming, Offered, Refusal, Source, SourceError};
+pub use serial::{DEFAULT_BAUD, SerialLine};
+pub use source::{Incoming, Source, SourceError};
 pub use spec::{Feed, Spec, SpecError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Batches on a byte stream.
+
+use std::time::{Duration, Instant};
+
+use magpie_link::{Deframer, FrameCounts, MAX_BATCH, MAX_FRAME, frame};
+
+/// At most so often the user is told about garbage.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Finds batches in what a line carries.
+pub(crate) struct Framed {
+    deframer: Deframer<{ MAX_BATCH + 4 }>,
+    octets: Vec<u8>,
+    // Where the next octet of `octets` is.
+    at: usize,
+    told: FrameCounts,
+    told_at: Option<Instant>,
+}
+
+impl Framed {
+    pub(crate) fn new() -> Self {
+        Self {
+            deframer: Deframer::new(),
+            octets: Vec::new(),
+            at: 0,
+            told: FrameCounts::default(),
+            told_at: None,
+        }
+    }
+
+    /// Takes what was read from the line.
+    pub(crate) fn fill(&mut self, octets: &[u8]) {
+        self.octets.drain(..self.at.min(self.octets.len()));
+        self.at = 0;
+        self.octets.extend_from_slice(octets);
+    }
+
+    /// The line was cut: what comes next belongs to another frame.
+    pub(crate) fn cut(&mut self) {
+        self.fill(&[0]);
+    }
+
+    /// The next whole batch of what was taken.
+    pub(crate) fn next(&mut self) -> Option<Vec<u8>> {
+        while let Some(octet) = self.octets.get(self.at) {
+            self.at += 1;
+            if let Some(Ok(batch)) = self.deframer.push(*octet) {
+                return Some(batch.to_vec());
+            }
+        }
+        None
+    }
+
+    /// What was met on the line so far.
+    pub(crate) fn counts(&self) -> FrameCounts {
+        self.deframer.counts()
+    }
+
+    /// A sentence on the garbage since the last one, now and then.
+    pub(crate) fn complaint(&mut self, name: &str) -> Option<String> {
+        let now = self.counts();
+        let soon = self.told_at.is_some_and(|at| at.elapsed() < TELL_EVERY);
+        if soon || now.garbage_octets == self.told.garbage_octets {
+            return None;
+        }
+        let frames = |c: FrameCounts| c.bad_crc + c.cut + c.too_long;
+        let text = format!(
+            "{name}: {} damaged frames ({} octets) skipped; check the cable and the speed if there are more",
+            frames(now) - frames(self.told),
+            now.garbage_octets - self.told.garbage_octets,
+        );
+        self.told = now;
+        self.told_at = Some(Instant::now());
+        Some(text)
+    }
+}
+
+/// A batch as it goes on the line: a delimiter first, which ends whatever the
+/// line carried before. `None`: longer than any batch.
+pub(crate) fn framed(batch: &[u8]) -> Option<Vec<u8>> {
+    let mut out = vec![0; MAX_FRAME + 1];
+    let len = frame(batch, out.get_mut(1..)?).ok()?;
+    out.truncate(len + 1);
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_come_out_between_garbage_and_cuts() {
+        let batch = [7_u8; 30];
+        let whole = framed(&batch).unwrap();
+        let mut framed = Framed::new();
+        framed.fill(b"boot noise");
+        framed.fill(&whole);
+        assert_eq!(framed.next().as_deref(), Some(&batch[..]));
+        assert_eq!(framed.next(), None);
+        framed.fill(&whole[..10]);
+        assert_eq!(framed.next(), None);
+        framed.cut();
+        framed.fill(&whole[1..]);
+        framed.fill(&whole);
+        assert_eq!(framed.next().as_deref(), Some(&batch[..]));
+        assert_eq!(framed.next().as_deref(), Some(&batch[..]));
+        assert_eq!(framed.counts().frames, 3);
+        let said = framed.complaint("serial:/x").unwrap();
+        assert!(said.contains("serial:/x: 2 damaged frames"), "{said}");
+        assert_eq!(framed.complaint("serial:/x"), None);
+    }
+}

@@ -1,0 +1,380 @@
+//! A sensor on an emulated board.
+
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use magpie_emulator::{Emulator, EmulatorError, FeedOptions, Feeder, Pace, Refusal, board};
+use magpie_link::{FrameCounts, Header};
+
+use crate::feed::{CaptureFeed, Outcome, Repeat};
+use crate::framed::{Framed, framed};
+use crate::serial::waits;
+use crate::{Feed, Incoming, Offered, Source, SourceError};
+
+/// The serial line is read in slices of this, so that the feed is looked at
+/// in between.
+const SLICE: Duration = Duration::from_millis(20);
+/// How long a write may wait for a board that does not read.
+const WRITE: Duration = Duration::from_millis(200);
+/// How long QEMU may take to end after it closed its sockets.
+const END: Duration = Duration::from_secs(1);
+
+/// How an emulated board is set up.
+#[derive(Debug, Clone, Default)]
+pub struct QemuOptions {
+    /// QEMU, image, seed, logs.
+    pub emulator: magpie_emulator::Options,
+    /// Pace and patience of the feed.
+    pub feed: FeedOptions,
+    /// How often the capture is fed.
+    pub repeat: Repeat,
+}
+
+/// Records from a board that QEMU emulates, its mirror port fed from a
+/// capture. Dropping it ends QEMU.
+pub struct QemuBoard {
+    name: String,
+    // Before the emulator: it ends while QEMU still takes frames.
+    feeder: Option<Feeder>,
+    outcome: Option<Arc<Mutex<Outcome>>>,
+    emulator: Emulator,
+    uart: UnixStream,
+    line: Framed,
+    buffer: Vec<u8>,
+    // The boot whose batches came last; `awaits` is the one before a reset.
+    boot: Option<u32>,
+    awaits: Option<Option<u32>>,
+    feed_done: bool,
+    control: QemuControl,
+    warnings: Vec<String>,
+}
+
+/// Buttons of an emulated board, for whoever has not the board itself.
+#[derive(Debug, Clone, Default)]
+pub struct QemuControl {
+    wanted: Arc<Mutex<Wanted>>,
+}
+
+#[derive(Debug, Default)]
+struct Wanted {
+    reset: bool,
+    resets: u32,
+}
+
+impl QemuControl {
+    /// Presses the reset button, as soon as the frames under way have been
+    /// read (so that no frame is lost on the wire; what the sensor has not
+    /// reported is lost with its memory). The board boots with a fresh seed.
+    pub fn reset(&self) {
+        self.lock().reset = true;
+    }
+
+    /// How often the button took effect.
+    pub fn resets(&self) -> u32 {
+        self.lock().resets
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl QemuBoard {
+    /// Starts the board and its feed; `name` is the source's, `pace` goes
+    /// before the pace of the options.
+    pub fn start(
+        name: impl Into<String>,
+        board_name: &str,
+        feed: &Feed,
+        pace: Option<u32>,
+        options: &QemuOptions,
+    ) -> Result<Self, SourceError> {
+        let name = name.into();
+        let failed = |e: EmulatorError| emulator_error(&name, &e);
+        let board = board(board_name).map_err(failed)?;
+        let frames = match feed {
+            Feed::Nothing => None,
+            Feed::File(path) => Some(CaptureFeed::open(path, options.repeat)?),
+            Feed::Interface(interface) => {
+                return Err(SourceError::Unsupported {
+                    thing: format!("{name} (live frames from {interface})"),
+                    advice: "capture to a file and write feed=FILE".into(),
+                });
+            }
+        };
+        let mut emulator = Emulator::start(board, &options.emulator).map_err(failed)?;
+        let uart = emulator.uart().map_err(failed)?;
+        uart.set_write_timeout(Some(WRITE))
+            .map_err(|e| SourceError::io(name.clone(), e, "try again"))?;
+        let mut feed = options.feed.clone();
+        if let Some(pace) = pace {
+            feed.pace = Pace::PerSecond(pace);
+        }
+        let (mut feeder, mut outcome) = (None, None);
+        if let Some(frames) = frames {
+            outcome = Some(frames.outcome());
+            feeder = Some(emulator.feed(frames, feed).map_err(failed)?);
+        }
+        Ok(Self {
+            name,
+            feeder,
+            outcome,
+            emulator,
+            uart,
+            line: Framed::new(),
+            buffer: vec![0; 16 * 1024],
+            boot: None,
+            awaits: Some(None),
+            feed_done: false,
+            control: QemuControl::default(),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Its buttons.
+    pub fn control(&self) -> QemuControl {
+        self.control.clone()
+    }
+
+    /// The emulated board itself.
+    pub fn emulator(&self) -> &Emulator {
+        &self.emulator
+    }
+
+    /// What the serial line carried so far: frames, damage.
+    pub fn counts(&self) -> FrameCounts {
+        self.line.counts()
+    }
+
+    /// A batch came: the first of a boot says that the card takes frames.
+    fn note(&mut self, batch: &[u8]) {
+        // A batch of another version is the session's business.
+        let boot = Header::parse(batch).ok().map(|(header, _)| header.boot_id);
+        if let Some(before) = self.awaits
+            && (before.is_none() || boot != before)
+        {
+            self.awaits = None;
+            if let Some(feeder) = &self.feeder {
+                feeder.ready();
+            }
+        }
+        if boot.is_some() {
+            self.boot = boot;
+        }
+    }
+
+    /// Carries the reset out once nothing is under way.
+    fn reset_if_wanted(&mut self) -> Result<bool, SourceError> {
+        if !self.control.lock().reset {
+            return Ok(false);
+        }
+        if let Some(feeder) = &self.feeder {
+            feeder.hold();
+            if !feeder.held() {
+                return Ok(false);
+            }
+        }
+        // What the old boot wrote is read before the new one writes.
+        self.emulator
+            .pause()
+            .map_err(|e| emulator_error(&self.name, &e))?;
+        while let Ok(n @ 1..) = self.read(Duration::from_millis(1)) {
+            self.line.fill(self.buffer.get(..n).unwrap_or_default());
+        }
+        self.line.cut();
+        self.awaits = Some(self.boot);
+        if let Some(feeder) = &self.feeder {
+            feeder.release_after_reset();
+        }
+        self.emulator
+            .reset(None)
+            .map_err(|e| emulator_error(&self.name, &e))?;
+        let mut wanted = self.control.lock();
+        wanted.reset = false;
+        wanted.resets = wanted.resets.saturating_add(1);
+        Ok(true)
+    }
+
+    /// Whether the feed has just ended.
+    fn fed(&mut self) -> Result<bool, SourceError> {
+        let Some(feeder) = &self.feeder else {
+            return Ok(false);
+        };
+        feeder.heartbeat();
+        if self.feed_done {
+            return Ok(false);
+        }
+        let progress = feeder.progress();
+        if let Some(error) = progress.failed {
+            // QEMU's own words say more, if it is QEMU that has ended.
+            self.qemu_ended(Duration::from_millis(200))?;
+            return Err(SourceError::failed(
+                self.name.clone(),
+                error.to_string(),
+                "run it again with the firmware's log to see what it does",
+            ));
+        }
+        if !progress.done {
+            return Ok(false);
+        }
+        self.feed_done = true;
+        self.tell_of_the_feed();
+        Ok(true)
+    }
+
+    fn tell_of_the_feed(&mut self) {
+        let Some(offered) = self.offered() else {
+            return;
+        };
+        for refusal in &offered.refused {
+            let why = match refusal.reason.as_ref() {
+                "short" => "shorter than the board's network card takes",
+                "oversize" => "longer than the board's network card takes",
+                _ => "cut by the capture, and a card receives whole frames",
+            };
+            self.warnings.push(format!(
+                "{}: {} frames not fed: {why}",
+                self.name, refusal.frames
+            ));
+        }
+        if let Some(outcome) = &self.outcome {
+            let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+            self.warnings.extend(outcome.notes.sentences(&self.name));
+        }
+    }
+
+    fn read(&mut self, timeout: Duration) -> std::io::Result<usize> {
+        let timeout = timeout.max(Duration::from_millis(1));
+        self.uart.set_read_timeout(Some(timeout))?;
+        self.uart.read(&mut self.buffer)
+    }
+
+    /// An error with QEMU's own words if it ends within this time.
+    fn qemu_ended(&mut self, within: Duration) -> Result<(), SourceError> {
+        let deadline = Instant::now() + within;
+        loop {
+            self.emulator
+                .check()
+                .map_err(|e| emulator_error(&self.name, &e))?;
+            if Instant::now() > deadline {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Source for QemuBoard {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn receive(&mut self, timeout: Duration) -> Result<Incoming, SourceError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if let Some(batch) = self.line.next() {
+                self.note(&batch);
+                if let Some(feeder) = &self.feeder {
+                    feeder.heartbeat();
+                }
+                return Ok(Incoming::Batch(batch));
+            }
+            if self.reset_if_wanted()? {
+                return Ok(Incoming::Reconnected);
+            }
+            if self.fed()? {
+                return Ok(Incoming::FeedDone);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Incoming::Idle);
+            }
+            match self.read(left.min(SLICE)) {
+                Ok(0) => {
+                    self.qemu_ended(END)?;
+                    return Err(SourceError::failed(
+                        self.name.clone(),
+                        "QEMU closed the board's serial line",
+                        "run it again",
+                    ));
+                }
+                Ok(n) => self.line.fill(self.buffer.get(..n).unwrap_or_default()),
+                Err(e) if waits(&e) => {}
+                Err(e) => {
+                    self.qemu_ended(END)?;
+                    return Err(SourceError::io(self.name.clone(), e, "run it again"));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, batch: &[u8]) -> Result<(), SourceError> {
+        use std::io::Write as _;
+        let Some(octets) = framed(batch) else {
+            return Err(SourceError::failed(
+                self.name.clone(),
+                "a command longer than any batch",
+                "this is a fault of this program: report it",
+            ));
+        };
+        match self.uart.write_all(&octets) {
+            Ok(()) => Ok(()),
+            Err(e) if waits(&e) => Ok(()),
+            Err(e) => {
+                self.qemu_ended(END)?;
+                Err(SourceError::io(self.name.clone(), e, "run it again"))
+            }
+        }
+    }
+
+    fn offered(&self) -> Option<Offered> {
+        let progress = self.feeder.as_ref()?.progress();
+        let mut offered = Offered {
+            frames: progress.frames,
+            octets: progress.octets,
+            refused: Vec::new(),
+        };
+        for why in Refusal::ALL {
+            let refused = progress.refused(why);
+            if refused.frames > 0 {
+                offered.refuse(why.word(), refused.frames, refused.octets);
+            }
+        }
+        Some(offered)
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        let mut all = std::mem::take(&mut self.warnings);
+        all.extend(self.line.complaint(&self.name));
+        all
+    }
+
+    fn end_feed(&mut self) -> bool {
+        match &self.feeder {
+            Some(feeder) if !self.feed_done => {
+                feeder.finish();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn failure(&mut self) -> Option<SourceError> {
+        let outcome = self.outcome.as_ref()?;
+        let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        outcome.error.take().map(SourceError::Capture)
+    }
+}
+
+/// Where an image lies is the user's business, so the error's own advice is
+/// part of its text already.
+fn emulator_error(name: &str, error: &EmulatorError) -> SourceError {
+    let advice = match error {
+        EmulatorError::Died { .. } => "the firmware or QEMU is at fault: see what it said",
+        EmulatorError::UnknownBoard { .. } => "write qemu:BOARD",
+        _ => "then run it again",
+    };
+    SourceError::failed(name, error.to_string(), advice)
+}

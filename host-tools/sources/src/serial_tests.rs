@@ -1,0 +1,175 @@
+//! A line made of a unix socket, and one made of a pseudo-terminal.
+
+use super::*;
+use magpie_link::{Deframer, MAX_BATCH};
+use std::os::unix::net::UnixListener;
+
+const LONG: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(20);
+
+fn batch(number: u8) -> Vec<u8> {
+    vec![number; 40]
+}
+
+fn on_the_line(number: u8) -> Vec<u8> {
+    framed(&batch(number)).unwrap()
+}
+
+fn line(folder: &Path) -> (UnixListener, PathBuf) {
+    let path = folder.join("uart");
+    (UnixListener::bind(&path).unwrap(), path)
+}
+
+fn next(source: &mut SerialLine) -> Incoming {
+    source.receive(LONG).unwrap()
+}
+
+#[test]
+fn batches_come_through_garbage_and_cuts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listener, path) = line(folder.path());
+    let mut source = SerialLine::open(&path, None).unwrap();
+    assert_eq!(source.name(), format!("serial:{}", path.display()));
+    let (mut board, _) = listener.accept().unwrap();
+    board.write_all(b"U-Boot 2026\r\n").unwrap();
+    board.write_all(&on_the_line(1)).unwrap();
+    let cut = on_the_line(2);
+    board.write_all(&cut[..cut.len() / 2]).unwrap();
+    board.write_all(&on_the_line(3)).unwrap();
+    let mut damaged = on_the_line(4);
+    damaged[10] ^= 0x40;
+    board.write_all(&damaged).unwrap();
+    board.write_all(&on_the_line(5)).unwrap();
+    for number in [1, 3, 5] {
+        assert_eq!(next(&mut source), Incoming::Batch(batch(number)));
+    }
+    assert_eq!(source.receive(SHORT).unwrap(), Incoming::Idle);
+    let counts = source.counts();
+    assert_eq!((counts.frames, counts.bad_crc), (3, 1));
+    assert_eq!(counts.bad_crc + counts.cut + counts.too_long, 3);
+    let said = source.warnings().join("\n");
+    assert!(said.contains("3 damaged frames"), "{said}");
+}
+
+#[test]
+fn a_lost_line_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listener, path) = line(folder.path());
+    let mut source = SerialLine::open(&path, None).unwrap();
+    let (mut board, _) = listener.accept().unwrap();
+    board.write_all(&on_the_line(1)).unwrap();
+    let cut = on_the_line(2);
+    board.write_all(&cut[..20]).unwrap();
+    drop(board);
+    drop(listener);
+    assert_eq!(next(&mut source), Incoming::Batch(batch(1)));
+    // Down, refused: that is no error, and what is sent is dropped.
+    assert_eq!(source.receive(RETRY * 2).unwrap(), Incoming::Idle);
+    source.send(&batch(9)).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(source.receive(RETRY * 2).unwrap(), Incoming::Idle);
+    let (listener, _) = line(folder.path());
+    assert_eq!(next(&mut source), Incoming::Reconnected);
+    let (mut board, _) = listener.accept().unwrap();
+    // The first half from before the cut must not spoil this one.
+    board.write_all(&on_the_line(3)[1..]).unwrap();
+    assert_eq!(next(&mut source), Incoming::Batch(batch(3)));
+    let said = source.warnings().join("\n");
+    assert!(
+        said.contains("connection lost") && said.contains("connected again"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_lost_line_is_waited_for_no_longer_than_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listener, path) = line(folder.path());
+    let mut source = SerialLine::open(&path, None).unwrap();
+    drop(listener.accept().unwrap());
+    drop(listener);
+    let start = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(source.receive(SHORT).unwrap(), Incoming::Idle);
+    }
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn commands_go_out_framed_and_a_deaf_sensor_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listener, path) = line(folder.path());
+    let mut source = SerialLine::open(&path, None).unwrap();
+    let (mut board, _) = listener.accept().unwrap();
+    // Far more than the socket holds while nobody reads.
+    let command = vec![5; 1300];
+    for _ in 0..400 {
+        let start = Instant::now();
+        source.send(&command).unwrap();
+        if start.elapsed() >= WRITE {
+            break;
+        }
+    }
+    board
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .unwrap();
+    let mut deframer = Deframer::<{ MAX_BATCH + 4 }>::new();
+    let mut good = 0;
+    let mut read_all = |deframer: &mut Deframer<{ MAX_BATCH + 4 }>| {
+        let mut octets = [0; 4096];
+        while let Ok(n @ 1..) = board.read(&mut octets) {
+            for octet in &octets[..n] {
+                if let Some(Ok(got)) = deframer.push(*octet) {
+                    assert_eq!(got, command);
+                    good += 1;
+                }
+            }
+        }
+        good
+    };
+    let before = read_all(&mut deframer);
+    assert!(before > 10);
+    // The frame that was cut in the middle costs only itself.
+    source.send(&command).unwrap();
+    assert_eq!(read_all(&mut deframer), before + 1);
+}
+
+#[test]
+fn a_tty_works_both_ways_and_may_hang_up() {
+    let (mut board, tty) = serialport::TTYPort::pair().unwrap();
+    let path = serialport::SerialPort::name(&tty).unwrap();
+    drop(tty);
+    let mut source = SerialLine::open(Path::new(&path), Some(9600)).unwrap();
+    assert_eq!(source.name(), format!("serial:{path}@9600"));
+    assert_eq!(source.receive(SHORT).unwrap(), Incoming::Idle);
+    board.write_all(&on_the_line(1)).unwrap();
+    assert_eq!(next(&mut source), Incoming::Batch(batch(1)));
+    source.send(&batch(2)).unwrap();
+    let mut got = vec![0; on_the_line(2).len()];
+    serialport::SerialPort::set_timeout(&mut board, LONG).unwrap();
+    board.read_exact(&mut got).unwrap();
+    assert_eq!(got, on_the_line(2));
+    drop(board);
+    assert_eq!(source.receive(RETRY * 2).unwrap(), Incoming::Idle);
+    assert!(source.warnings().join("\n").contains("connection lost"));
+}
+
+#[test]
+fn what_cannot_be_opened_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |path: &Path| SerialLine::open(path, None).err().unwrap().to_string();
+    let none = folder.path().join("ttyACM0");
+    assert!(said(&none).contains("ttyACM0") && said(&none).contains("plug the board in"));
+    let file = folder.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    assert!(said(&file).contains("neither a tty nor a unix socket; to read a file write file:"));
+    let (listener, path) = line(folder.path());
+    drop(listener);
+    assert!(said(&path).contains("nobody listens"));
+    let denied = cannot_open(
+        "serial:/dev/ttyACM0",
+        Path::new("/dev/ttyACM0"),
+        io::Error::from(ErrorKind::PermissionDenied),
+    );
+    assert!(denied.to_string().contains("dialout"));
+}
