@@ -66,6 +66,8 @@ impl SensorOptions {
             active_us: us(self.active),
             end_us: us(self.end),
             live_us: us(self.live),
+            // No frame waits here while tables are looked through.
+            scan_slots: u32::MAX,
             ..Config::default()
         }
     }
@@ -127,6 +129,9 @@ pub struct InProcess {
     started: Instant,
     /// The latest time stamp so far.
     now_us: u64,
+    /// The capture's time at which the core wants to look for what expired.
+    sweep_at_us: u64,
+    sweep_us: u64,
     offered: Offered,
     feed: Feed,
     out: Box<[u8; MAX_BATCH]>,
@@ -168,7 +173,8 @@ impl InProcess {
             resend_octets: u32::try_from(RESEND_OCTETS).unwrap_or(u32::MAX),
         };
         let storage = Storage::owned(options.flows, options.echoes);
-        let mut sensor = Sensor::new(options.config(), identity, &seed, storage);
+        let config = options.config();
+        let mut sensor = Sensor::new(config, identity, &seed, storage);
         // Nothing stands between the file and the core.
         let none = Known::Exact(0);
         sensor.set_losses(Losses {
@@ -190,6 +196,8 @@ impl InProcess {
             grow: options.grow,
             started: Instant::now(),
             now_us: 0,
+            sweep_at_us: 0,
+            sweep_us: config.sweep_us,
             offered: Offered::default(),
             feed: Feed::Open,
             out: Box::new([0; MAX_BATCH]),
@@ -234,6 +242,11 @@ impl InProcess {
                     self.now_us = self.now_us.max(frame.at_us);
                     self.offered.frames += 1;
                     self.offered.octets += u64::from(frame.wire_len);
+                    // As often as on a board, however thin the capture is.
+                    if self.sweep_us > 0 && self.now_us >= self.sweep_at_us {
+                        self.sweep_at_us = self.now_us.saturating_add(self.sweep_us);
+                        break;
+                    }
                 }
                 Ok(None) => {
                     self.end();

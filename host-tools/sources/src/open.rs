@@ -5,7 +5,43 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use crate::record_file::MAGIC;
-use crate::{InProcess, RecordFile, SensorOptions, Source, SourceError};
+use crate::{
+    InProcess, QemuBoard, QemuOptions, RecordFile, SensorOptions, SerialLine, Source, SourceError,
+    Spec,
+};
+
+/// How whatever is named is to be opened.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// For capture files.
+    pub sensor: SensorOptions,
+    /// For emulated boards.
+    pub qemu: QemuOptions,
+}
+
+impl Spec {
+    /// Opens what it names.
+    pub fn open(&self, options: &OpenOptions) -> Result<Box<dyn Source>, SourceError> {
+        let name = self.to_string();
+        match self {
+            Self::File(path) => open_file(path, &options.sensor),
+            Self::Serial { path, baud } => Ok(Box::new(SerialLine::open(path, *baud)?)),
+            Self::Qemu { board, feed, pace } => {
+                let board = QemuBoard::start(name, board, feed, *pace, &options.qemu)?;
+                Ok(Box::new(board))
+            }
+            Self::Interface(interface) => Err(SourceError::Unsupported {
+                thing: name,
+                advice: format!("until then: tcpdump -i {interface} -U -w - | magpie watch file:-")
+                    .into(),
+            }),
+            Self::Udp(_) => Err(SourceError::Unsupported {
+                thing: name,
+                advice: "connect the sensor by a serial line".into(),
+            }),
+        }
+    }
+}
 
 /// Opens a capture file (with a sensor core in this process) or a file of
 /// kept records, whichever it is; the path `-` is stdin.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use magpie_collector::Offered;
 
 /// What a source had to give within the time it was allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,46 +21,6 @@ pub enum Incoming {
     Reconnected,
     /// Nothing will come any more.
     Ended,
-}
-
-/// Frames that never reached the sensor, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// In the words of the books line: `oversize`, `short`, `kernel` ...
-    pub reason: Cow<'static, str>,
-    /// How many frames.
-    pub frames: u64,
-    /// Their octets on the wire, without FCS.
-    pub octets: u64,
-}
-
-/// What was offered to the sensor, as its feeder counted it: never a number
-/// of the sensor's own.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Offered {
-    /// Frames on the wire, refused ones among them.
-    pub frames: u64,
-    /// Their octets without FCS.
-    pub octets: u64,
-    /// Those the feeder could not deliver, by reason.
-    pub refused: Vec<Refusal>,
-}
-
-impl Offered {
-    /// Books frames that could not be delivered (they are part of
-    /// [`Self::frames`] already).
-    pub fn refuse(&mut self, reason: &'static str, frames: u64, octets: u64) {
-        if let Some(entry) = self.refused.iter_mut().find(|r| r.reason == reason) {
-            entry.frames = entry.frames.saturating_add(frames);
-            entry.octets = entry.octets.saturating_add(octets);
-        } else {
-            self.refused.push(Refusal {
-                reason: Cow::Borrowed(reason),
-                frames,
-                octets,
-            });
-        }
-    }
 }
 
 /// A place that records come from: a sensor in this process, on a wire, or on
