@@ -81,7 +81,7 @@ pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
 /// does not depend on the octet order, nor on adding two words at a time.
 #[inline]
 fn checksum_holds(fixed: &[u8; HEADER], options: &[u8]) -> bool {
-    let mut sum = fixed.as_chunks::<4>().0.iter().fold(0, add);
+    let mut sum = fixed.as_chunks::<4>().0.iter().copied().fold(0, add);
     if !options.is_empty() {
         sum = add_options(sum, options);
     }
@@ -91,12 +91,12 @@ fn checksum_holds(fixed: &[u8; HEADER], options: &[u8]) -> bool {
 
 #[inline(never)] // rare: an unrolled loop would take the registers of all
 fn add_options(sum: u32, options: &[u8]) -> u32 {
-    options.as_chunks::<4>().0.iter().fold(sum, add)
+    options.as_chunks::<4>().0.iter().copied().fold(sum, add)
 }
 
 /// One's complement addition.
 #[inline]
-fn add(sum: u32, word: &[u8; 4]) -> u32 {
-    let (sum, carry) = sum.overflowing_add(u32::from_ne_bytes(*word));
+fn add(sum: u32, word: [u8; 4]) -> u32 {
+    let (sum, carry) = sum.overflowing_add(u32::from_ne_bytes(word));
     sum.wrapping_add(u32::from(carry))
 }

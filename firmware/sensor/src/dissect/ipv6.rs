@@ -83,6 +83,7 @@ enum Step {
 
 /// By protocol number (EXACT.md 4). A table: one load instead of four
 /// comparisons for each of 128 headers.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 static STEPS: [Step; 256] = {
     let mut steps = [Step::End; 256];
     steps[HOP_BY_HOP as usize] = Step::Length;
@@ -94,7 +95,10 @@ static STEPS: [Step; 256] = {
 
 #[inline]
 fn step(protocol: u8) -> Step {
-    STEPS.get(usize::from(protocol)).copied().unwrap_or(Step::End)
+    STEPS
+        .get(usize::from(protocol))
+        .copied()
+        .unwrap_or(Step::End)
 }
 
 /// Walks the extension headers that `packet` begins with, the first of them

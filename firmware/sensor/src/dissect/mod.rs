@@ -61,3 +61,6 @@ fn left(frame: &[u8], packet: &[u8], wire_len: u32) -> u32 {
     let headers = frame.len().wrapping_sub(packet.len());
     wire_len.saturating_sub(u32::try_from(headers).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;
