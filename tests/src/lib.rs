@@ -8,6 +8,8 @@
 
 pub mod answer;
 pub mod bench;
+pub mod boards;
 pub mod corpus;
+pub mod line;
 pub mod truth;
 pub mod wire;
