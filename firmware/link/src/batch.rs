@@ -198,3 +198,92 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     }
     len
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is deployed must stay readable: never change this line.
+    const KNOWN: [u8; 26] = [
+        1, 0, 1, 0, // version 1.0, Live, no seal
+        0xef, 0xbe, 0xad, 0xde, // boot id
+        0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, // first
+        0x07, 0, 0, 0, 0, 0, 0, 0x80, // oldest
+        200, 0, // an item
+    ];
+
+    fn known() -> Header {
+        Header::new(
+            Stream::Live,
+            0xdead_beef,
+            0x0102_0304_0506_0708,
+            7 | 1 << 63,
+        )
+    }
+
+    #[test]
+    fn a_header_has_its_known_octets() {
+        assert_eq!(known().to_octets(), KNOWN[..Header::OCTETS]);
+        assert_eq!(
+            Header::parse(&KNOWN),
+            Ok((known(), &KNOWN[Header::OCTETS..]))
+        );
+    }
+
+    #[test]
+    fn a_newer_minor_version_is_accepted() {
+        let mut batch = KNOWN;
+        batch[1] = 99;
+        let (header, _) = Header::parse(&batch).unwrap();
+        assert_eq!(
+            header,
+            Header {
+                minor: 99,
+                ..known()
+            }
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_named() {
+        let with = |place: usize, octet| {
+            let mut batch = KNOWN;
+            batch[place] = octet;
+            Header::parse(&batch).unwrap_err()
+        };
+        assert_eq!(with(0, 2), LinkError::BadVersion { major: 2, minor: 0 });
+        assert_eq!(
+            with(0, 2).to_string(),
+            "peer speaks protocol 2.0, this side 1.0"
+        );
+        assert_eq!(with(0, 0), LinkError::BadVersion { major: 0, minor: 0 });
+        assert_eq!(with(2, 3), LinkError::UnknownStream(3));
+        assert_eq!(with(3, 1), LinkError::UnknownSeal(1));
+        for len in 0..Header::OCTETS {
+            assert_eq!(Header::parse(&KNOWN[..len]), Err(LinkError::Truncated));
+        }
+        let mut long = vec![0; MAX_BATCH + 1];
+        long[..KNOWN.len()].copy_from_slice(&KNOWN);
+        assert_eq!(Header::parse(&long), Err(LinkError::TooLong));
+        // A newer major may look like anything behind its version.
+        assert_eq!(
+            Header::parse(&[9, 1]),
+            Err(LinkError::BadVersion { major: 9, minor: 1 })
+        );
+        long[0] = 9;
+        assert_eq!(
+            Header::parse(&long),
+            Err(LinkError::BadVersion { major: 9, minor: 0 })
+        );
+    }
+
+    #[test]
+    fn items_are_counted_or_the_batch_refused() {
+        assert_eq!(count_items(&[]), Ok(0));
+        assert_eq!(count_items(&[200, 0, 3, 1, 7]), Ok(2));
+        assert_eq!(
+            count_items(&[200, 0, 3, 2, 7]),
+            Err(LinkError::BadItems(DecodeError::Truncated))
+        );
+    }
+}

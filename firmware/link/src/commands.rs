@@ -61,3 +61,84 @@ impl Iterator for Commands<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use magpie_protocol::Configuration;
+
+    use super::*;
+
+    const ALL: [Command; 5] = [
+        Command::Hello { major: 1, minor: 0 },
+        Command::Ack {
+            boot_id: u32::MAX,
+            next: u64::MAX,
+        },
+        Command::Flush { id: u32::MAX },
+        Command::TimeSync {
+            id: u32::MAX,
+            host_us: u64::MAX,
+        },
+        Command::Configure {
+            id: u32::MAX,
+            set: Configuration {
+                idle_us: Some(u64::MAX),
+                active_us: Some(u64::MAX),
+                end_us: Some(u64::MAX),
+                live_us: Some(u64::MAX),
+            },
+        },
+    ];
+
+    #[test]
+    fn a_batch_has_its_known_octets() {
+        let mut out = [0; MAX_COMMAND_BATCH];
+        let len = command_batch(0x0403_0201, 5, &ALL[..1], &mut out).unwrap();
+        let known = [
+            1, 0, 2, 0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 2, 1, 0,
+        ];
+        assert_eq!(out[..len], known);
+    }
+
+    #[test]
+    fn all_commands_at_their_largest_fit_one_batch() {
+        let mut out = [0; MAX_COMMAND_BATCH];
+        let len = command_batch(u32::MAX, u64::MAX, &ALL, &mut out).unwrap();
+        assert!(len <= MAX_COMMAND_BATCH - SEAL_OCTETS);
+        let (header, items) = Header::parse(&out[..len]).unwrap();
+        assert_eq!(
+            (header.stream, header.first_seq),
+            (Stream::Command, u64::MAX)
+        );
+        let others: Vec<_> = Commands::new(items).collect();
+        assert_eq!(
+            others,
+            [ALL[0], ALL[2], ALL[3], ALL[4]],
+            "the Ack is the link's own"
+        );
+    }
+
+    #[test]
+    fn too_much_is_refused() {
+        let mut out = [0; 2 * MAX_COMMAND_BATCH];
+        let many = [ALL[4]; 5];
+        assert_eq!(
+            command_batch(1, 0, &many, &mut out),
+            Err(EncodeError::NoRoom)
+        );
+        for room in 0..Header::OCTETS + 4 {
+            let small = &mut out[..room];
+            assert_eq!(
+                command_batch(1, 0, &ALL[..1], small),
+                Err(EncodeError::NoRoom)
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_out() {
+        let octets = [200, 1, 9, 130, 1, 7, 130, 0, 128, 2, 1, 0];
+        let read: Vec<_> = Commands::new(&octets).collect();
+        assert_eq!(read, [Command::Flush { id: 7 }, ALL[0]]);
+    }
+}

@@ -184,3 +184,143 @@ fn check(octets: &[u8]) -> Result<&[u8], FrameError> {
     }
     Ok(batch)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The check value of CRC-32/ISO-HDLC, as every catalogue lists it.
+    #[test]
+    fn the_check_sum_is_the_one_named() {
+        assert_eq!(CHECK.checksum(b"123456789"), 0xcbf4_3926);
+    }
+
+    /// What is deployed must stay readable: never change the known octets.
+    #[test]
+    fn a_frame_has_its_known_octets() {
+        let batch = [
+            1, 0, 2, 0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        let mut out = [0; 40];
+        let len = frame(&batch, &mut out).unwrap();
+        let known = [
+            0, 2, 1, 2, 2, 6, 1, 2, 3, 4, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 5, 139, 124,
+            176, 254, 0,
+        ];
+        assert_eq!(out[..len], known);
+    }
+
+    fn push_all<const N: usize>(
+        deframer: &mut Deframer<N>,
+        octets: &[u8],
+    ) -> Vec<Result<Vec<u8>, FrameError>> {
+        let mut results = Vec::new();
+        for octet in octets {
+            results.extend(
+                deframer
+                    .push(*octet)
+                    .map(|result| result.map(<[u8]>::to_vec)),
+            );
+        }
+        results
+    }
+
+    #[test]
+    fn the_longest_batch_fits_the_longest_frame() {
+        let batch = [0xff; MAX_BATCH];
+        let mut out = [0; MAX_FRAME];
+        assert_eq!(frame(&batch, &mut out), Ok(MAX_FRAME));
+        let mut deframer = Deframer::<{ MAX_BATCH + CRC_OCTETS }>::new();
+        assert_eq!(push_all(&mut deframer, &out), [Ok(batch.to_vec())]);
+        assert_eq!(
+            deframer.counts(),
+            FrameCounts {
+                frames: 1,
+                ..FrameCounts::default()
+            }
+        );
+        for room in 0..MAX_FRAME {
+            assert_eq!(frame(&batch, &mut out[..room]), Err(FrameError::NoRoom));
+        }
+    }
+
+    #[test]
+    fn every_fault_has_its_counter() {
+        let batch = [7; 30];
+        let mut framed = [0; 64];
+        let len = frame(&batch, &mut framed).unwrap();
+        let good = &framed[..len];
+        let mut deframer = Deframer::<{ 30 + CRC_OCTETS }>::new();
+
+        let mut damaged = good.to_vec();
+        damaged[5] ^= 0x40;
+        assert_eq!(push_all(&mut deframer, &damaged), [Err(FrameError::BadCrc)]);
+        // The rest of a frame whose beginning was lost, and the other way.
+        assert_eq!(
+            push_all(&mut deframer, &good[9..]),
+            [Err(FrameError::BadCobs)]
+        );
+        assert_eq!(push_all(&mut deframer, &good[..9]), []);
+        assert_eq!(
+            push_all(&mut deframer, good),
+            [Err(FrameError::BadCobs), Ok(batch.to_vec())]
+        );
+        // Sound, but too short for a header.
+        let mut short = [0; 64];
+        let short_len = frame(&[1; 23], &mut short).unwrap();
+        assert_eq!(
+            push_all(&mut deframer, &short[..short_len]),
+            [Err(FrameError::TooShort)]
+        );
+        assert_eq!(
+            push_all(&mut deframer, &[0, 2, 1, 0]),
+            [Err(FrameError::TooShort)]
+        );
+        // Too long, by one octet and by far.
+        let mut long = [0; 64];
+        let long_len = frame(&[1; 31], &mut long).unwrap();
+        assert_eq!(
+            push_all(&mut deframer, &long[..long_len]),
+            [Err(FrameError::TooLong)]
+        );
+        assert_eq!(push_all(&mut deframer, &vec![1; 100_000]), []);
+        assert_eq!(
+            push_all(&mut deframer, good),
+            [Err(FrameError::TooLong), Ok(batch.to_vec())]
+        );
+        let counts = deframer.counts();
+        let garbage = (len - 1) + (len - 9) + 9 + (short_len - 1) + 3 + (long_len - 1) + 100_001;
+        assert_eq!(
+            counts,
+            FrameCounts {
+                frames: 2,
+                bad_crc: 1,
+                cut: 4,
+                too_long: 2,
+                garbage_octets: garbage as u64,
+            }
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn batches_come_back_as_they_were(
+            batches in proptest::collection::vec(
+                proptest::collection::vec(prop_oneof![Just(0), any::<u8>()], 24..=MAX_BATCH),
+                1..4,
+            ),
+        ) {
+            let mut deframer = Deframer::<{ MAX_BATCH + CRC_OCTETS }>::new();
+            let mut got = Vec::new();
+            for batch in &batches {
+                let mut out = [0; MAX_FRAME];
+                let len = frame(batch, &mut out).unwrap();
+                prop_assert!(out[1..len - 1].iter().all(|octet| *octet != 0));
+                got.extend(push_all(&mut deframer, &out[..len]));
+            }
+            prop_assert_eq!(got, batches.into_iter().map(Ok).collect::<Vec<_>>());
+        }
+    }
+}

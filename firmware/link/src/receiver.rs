@@ -247,3 +247,237 @@ impl Receiver {
 fn add(counter: &mut u64, n: u64) {
     *counter = counter.saturating_add(n);
 }
+
+#[cfg(test)]
+mod tests {
+    use magpie_protocol::VERSION_MINOR;
+
+    use super::*;
+
+    /// A batch of `count` items whose bodies are their numbers' low octets.
+    fn batch(stream: Stream, boot_id: u32, first: u64, count: u64, oldest: u64) -> Vec<u8> {
+        let mut batch = Header::new(stream, boot_id, first, oldest)
+            .to_octets()
+            .to_vec();
+        for number in first..first + count {
+            batch.extend([8, 1, number.to_le_bytes()[0]]);
+        }
+        batch
+    }
+
+    fn finals(boot_id: u32, first: u64, count: u64, oldest: u64) -> Vec<u8> {
+        batch(Stream::Final, boot_id, first, count, oldest)
+    }
+
+    fn numbers(delivery: &Delivery<'_>) -> Vec<u8> {
+        delivery
+            .items
+            .clone()
+            .map(|item| item.unwrap().body[0])
+            .collect()
+    }
+
+    fn ack(boot_id: u32, next: u64) -> Command {
+        Command::Ack { boot_id, next }
+    }
+
+    #[test]
+    fn only_what_is_new_is_delivered() {
+        let mut receiver = Receiver::new();
+        let octets = finals(7, 0, 3, 0);
+        let first = receiver.handle_batch(&octets).unwrap();
+        assert!(first.new_boot);
+        assert_eq!((first.joined_at, numbers(&first)), (0, vec![0, 1, 2]));
+        assert_eq!(receiver.poll_ack(), Some(ack(7, 3)));
+        assert_eq!(receiver.poll_ack(), None);
+        // The same again: nothing new, but the acknowledgement is repeated.
+        let again = receiver.handle_batch(&octets).unwrap();
+        assert_eq!((again.new_boot, numbers(&again)), (false, vec![]));
+        assert_eq!(receiver.poll_ack(), Some(ack(7, 3)));
+        // Sent again with company: only the company is new.
+        let octets = finals(7, 1, 4, 0);
+        assert_eq!(numbers(&receiver.handle_batch(&octets).unwrap()), [3, 4]);
+        // Too early: waits for what is missing.
+        let octets = finals(7, 6, 2, 0);
+        assert_eq!(numbers(&receiver.handle_batch(&octets).unwrap()), []);
+        assert_eq!(receiver.poll_ack(), Some(ack(7, 5)));
+        let counts = receiver.counts();
+        assert_eq!(
+            (counts.finals, counts.duplicates, counts.out_of_order),
+            (5, 1, 1)
+        );
+    }
+
+    #[test]
+    fn what_the_sensor_dropped_is_lost_once() {
+        let mut receiver = Receiver::new();
+        receiver.handle_batch(&finals(7, 0, 3, 0)).unwrap();
+        let octets = finals(7, 10, 2, 8);
+        let late = receiver.handle_batch(&octets).unwrap();
+        // 3 to 7 are gone; 8 and 9 may still come.
+        assert_eq!((late.lost_finals, numbers(&late)), (5, vec![]));
+        assert_eq!(receiver.poll_ack(), Some(ack(7, 8)));
+        let octets = finals(7, 8, 4, 8);
+        let rest = receiver.handle_batch(&octets).unwrap();
+        assert_eq!((rest.lost_finals, numbers(&rest)), (0, vec![8, 9, 10, 11]));
+        // A live batch says it just as well.
+        let octets = batch(Stream::Live, 7, 0, 1, 20);
+        assert_eq!(receiver.handle_batch(&octets).unwrap().lost_finals, 8);
+        assert_eq!(receiver.counts().lost_finals, 13);
+        // An old word of the sensor takes nothing back.
+        let octets = finals(7, 8, 4, 8);
+        assert_eq!(numbers(&receiver.handle_batch(&octets).unwrap()), []);
+        assert_eq!(receiver.next_final(), Some(20));
+    }
+
+    #[test]
+    fn what_an_earlier_host_had_is_not_lost() {
+        let mut receiver = Receiver::new();
+        let octets = batch(Stream::Live, 7, 30, 1, 100);
+        let first = receiver.handle_batch(&octets).unwrap();
+        assert_eq!(
+            (first.joined_at, first.lost_finals, first.live_gap),
+            (100, 0, 0)
+        );
+        assert_eq!(receiver.poll_ack(), None, "nothing finished arrived");
+        // The earlier host's last word reached the sensor in between.
+        let octets = finals(7, 110, 2, 110);
+        let second = receiver.handle_batch(&octets).unwrap();
+        assert_eq!((second.joined_at, second.lost_finals), (110, 0));
+        assert_eq!(numbers(&second), [110, 111]);
+        let octets = finals(7, 120, 1, 120);
+        let third = receiver.handle_batch(&octets).unwrap();
+        assert_eq!((third.joined_at, third.lost_finals), (110, 8));
+    }
+
+    #[test]
+    fn live_gaps_are_counted_and_latecomers_dropped() {
+        let mut receiver = Receiver::new();
+        let live = |first, count| batch(Stream::Live, 7, first, count, 0);
+        assert_eq!(receiver.handle_batch(&live(5, 2)).unwrap().live_gap, 0);
+        let octets = live(10, 1);
+        let delivery = receiver.handle_batch(&octets).unwrap();
+        assert_eq!((delivery.live_gap, numbers(&delivery)), (3, vec![10]));
+        assert_eq!(numbers(&receiver.handle_batch(&live(7, 3)).unwrap()), []);
+        let counts = receiver.counts();
+        assert_eq!((counts.live, counts.live_gap, counts.duplicates), (3, 3, 1));
+    }
+
+    #[test]
+    fn a_reboot_is_a_new_run_and_the_old_one_is_over() {
+        let mut receiver = Receiver::new();
+        receiver.handle_batch(&finals(7, 0, 3, 0)).unwrap();
+        let octets = finals(8, 0, 2, 0);
+        let second = receiver.handle_batch(&octets).unwrap();
+        assert_eq!((second.new_boot, numbers(&second)), (true, vec![0, 1]));
+        assert_eq!(
+            receiver.poll_ack(),
+            Some(ack(8, 2)),
+            "never the run that ended"
+        );
+        let late = receiver.handle_batch(&finals(7, 3, 3, 0)).unwrap_err();
+        assert_eq!(late, LinkError::OtherBoot { boot_id: 7 });
+        assert_eq!(receiver.boot_id(), Some(8));
+        let counts = receiver.counts();
+        assert_eq!((counts.boots, counts.other_boot, counts.finals), (2, 1, 5));
+    }
+
+    #[test]
+    fn a_stray_run_does_not_end_the_real_one() {
+        let mut receiver = Receiver::new();
+        receiver.handle_batch(&finals(7, 0, 3, 0)).unwrap();
+        receiver.handle_batch(&finals(99, 0, 1, 0)).unwrap();
+        let octets = finals(7, 2, 3, 0);
+        for _ in 1..GOES_ON {
+            assert!(receiver.handle_batch(&octets).is_err());
+        }
+        let resumed = receiver.handle_batch(&octets).unwrap();
+        assert!(!resumed.new_boot);
+        assert_eq!(numbers(&resumed), [3, 4], "2 had been delivered before");
+        assert_eq!(
+            receiver.handle_batch(&finals(99, 1, 1, 0)).unwrap_err(),
+            LinkError::OtherBoot { boot_id: 99 }
+        );
+        assert_eq!(receiver.counts().boots, 2);
+    }
+
+    #[test]
+    fn many_boots_are_remembered_and_memory_stays_bounded() {
+        let mut receiver = Receiver::new();
+        for boot_id in 1..100 {
+            assert!(
+                receiver
+                    .handle_batch(&finals(boot_id, 0, 1, 0))
+                    .unwrap()
+                    .new_boot
+            );
+            for late in boot_id.saturating_sub(8).max(1)..boot_id {
+                assert!(
+                    receiver.handle_batch(&finals(late, 1, 1, 0)).is_err(),
+                    "{late}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn bad_batches_change_nothing() {
+        let mut receiver = Receiver::new();
+        receiver.handle_batch(&finals(7, 0, 3, 0)).unwrap();
+        receiver.poll_ack();
+        let mut broken = finals(7, 3, 2, 0);
+        broken.pop();
+        let cases = [
+            (
+                broken,
+                LinkError::BadItems(magpie_protocol::DecodeError::Truncated),
+            ),
+            (finals(8, 3, 0, 4), LinkError::BadSequence),
+            (
+                batch(Stream::Command, 8, 0, 1, 0),
+                LinkError::WrongStream(Stream::Command),
+            ),
+            (
+                {
+                    let mut batch = finals(7, 0, 2, 0);
+                    batch[8..16].fill(0xff);
+                    batch
+                },
+                LinkError::BadSequence,
+            ),
+            (
+                {
+                    let mut batch = finals(8, 0, 2, 0);
+                    batch[0] = 2;
+                    batch
+                },
+                LinkError::BadVersion {
+                    major: 2,
+                    minor: VERSION_MINOR,
+                },
+            ),
+        ];
+        for (batch, error) in &cases {
+            assert_eq!(receiver.handle_batch(batch).unwrap_err(), *error);
+            assert_eq!(receiver.poll_ack(), None);
+        }
+        assert_eq!(receiver.counts().bad, cases.len() as u64);
+        assert_eq!(
+            (receiver.boot_id(), receiver.next_final()),
+            (Some(7), Some(3))
+        );
+    }
+
+    #[test]
+    fn a_newer_sensor_is_understood() {
+        let mut receiver = Receiver::new();
+        let mut octets = finals(7, 0, 2, 0);
+        octets[1] = VERSION_MINOR + 1;
+        octets[Header::OCTETS] = 111; // a type of a newer version
+        let delivery = receiver.handle_batch(&octets).unwrap();
+        assert_eq!(delivery.minor, VERSION_MINOR + 1);
+        let kinds: Vec<_> = delivery.items.map(|item| item.unwrap().kind).collect();
+        assert_eq!(kinds, [111, 8]);
+        assert_eq!(receiver.poll_ack(), Some(ack(7, 2)));
+    }
+}

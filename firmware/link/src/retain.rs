@@ -230,3 +230,113 @@ fn put_varint(mut value: u64, put: &mut impl FnMut(u8)) {
         put(low | 0x80);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn item(kind: u8, body: usize) -> Vec<u8> {
+        let mut item = vec![kind];
+        match u8::try_from(body) {
+            Ok(len) if len < 0x80 => item.push(len),
+            _ => item.extend([
+                u8::try_from(body & 0x7f).unwrap() | 0x80,
+                u8::try_from(body >> 7).unwrap(),
+            ]),
+        }
+        item.extend((0..body).map(|n| kind.wrapping_add(n.to_le_bytes()[0])));
+        item
+    }
+
+    #[test]
+    fn an_entry_costs_a_few_octets_beside_its_record() {
+        let flow = Tally {
+            records: 1,
+            flows: 1,
+            packets: 12,
+            octets: 9000,
+        };
+        for (tally, octets) in [
+            (
+                Tally {
+                    records: 1,
+                    ..Tally::default()
+                },
+                1,
+            ),
+            (flow, 4),
+            (Tally { records: 2, ..flow }, 6),
+            (
+                Tally {
+                    records: u64::MAX,
+                    flows: u64::MAX,
+                    packets: u64::MAX,
+                    octets: u64::MAX,
+                },
+                41,
+            ),
+        ] {
+            let mut storage = [0; MAX_ENTRY];
+            let mut ring = Retain::new(&mut storage);
+            let item = item(3, 600);
+            assert!(ring.push(&tally, &item));
+            assert_eq!(ring.used(), item.len() + octets);
+            assert_eq!(ring.pop().unwrap().tally, tally);
+        }
+    }
+
+    #[test]
+    fn no_storage_keeps_nothing() {
+        let mut ring = Retain::new(&mut []);
+        assert!(!ring.push(&Tally::default(), &[1, 0]));
+        assert_eq!((ring.entry(0), ring.pop()), (None, None));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        /// The ring against a plain queue, round and round its storage.
+        #[test]
+        fn it_is_a_queue(
+            capacity in 0..900_usize,
+            calls in proptest::collection::vec(
+                (any::<bool>(), any::<u8>(), 0..250_usize, any::<u64>(), 0..3_u64),
+                0..200,
+            ),
+        ) {
+            let mut storage = vec![0xaa; capacity];
+            let mut ring = Retain::new(&mut storage);
+            let mut queue = VecDeque::new();
+            for (push, kind, len, octets, flows) in calls {
+                if push {
+                    let tally = Tally { records: 1, flows, packets: octets >> 40, octets };
+                    let item = item(kind, len);
+                    let room = ring.room();
+                    if ring.push(&tally, &item) {
+                        queue.push_back((tally, item));
+                    } else {
+                        prop_assert!(room < item.len() + MAX_TALLY);
+                        prop_assert_eq!(ring.room(), room);
+                    }
+                } else {
+                    let popped = ring.pop().map(|entry| entry.tally);
+                    prop_assert_eq!(popped, queue.pop_front().map(|(tally, _)| tally));
+                }
+                let mut at = 0;
+                for (tally, item) in &queue {
+                    let entry = ring.entry(at).unwrap();
+                    let mut read = vec![0; entry.item_len];
+                    ring.read(entry.item_at, &mut read);
+                    prop_assert_eq!((&entry.tally, &read), (tally, item));
+                    at = entry.end;
+                }
+                prop_assert_eq!(at, ring.used());
+                prop_assert_eq!(ring.entry(at), None);
+            }
+        }
+    }
+}

@@ -420,3 +420,340 @@ fn split_batch(out: &mut [u8]) -> Option<(&mut [u8; Header::OCTETS], &mut [u8])>
 fn is_one_item(octets: &[u8]) -> bool {
     count_items(octets) == Ok(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use magpie_protocol::{Emitted, Tally};
+
+    use super::*;
+    use crate::command_batch;
+
+    /// Finals and live records of so many octets, each with its tally.
+    #[derive(Default)]
+    struct Source {
+        finals: u32,
+        live: u32,
+        octets: u8,
+    }
+
+    impl Source {
+        fn finals(finals: u32) -> Self {
+            Self {
+                finals,
+                live: 0,
+                octets: 60,
+            }
+        }
+    }
+
+    impl RecordSource for Source {
+        fn poll_record(&mut self, _now_us: u64, want: Want, out: &mut [u8]) -> Option<Emitted> {
+            let left = match want {
+                Want::Final => &mut self.finals,
+                Want::Live => &mut self.live,
+            };
+            *left = left.checked_sub(1)?;
+            let len = usize::from(self.octets);
+            out[..len].fill(0);
+            out[0] = 3;
+            out[1] = self.octets - 2;
+            let tally = Tally {
+                records: 1,
+                flows: 1,
+                packets: 2,
+                octets: 100,
+            };
+            Some(Emitted { len, tally })
+        }
+
+        fn note_uplink(&mut self, _: &UplinkCounts) {}
+    }
+
+    struct Bench {
+        sender: Sender<'static>,
+        source: Source,
+    }
+
+    impl Bench {
+        fn new(storage: usize, overflow: Overflow, source: Source) -> Self {
+            let sender = Sender::new(7, Vec::leak(vec![0; storage]), overflow);
+            Self { sender, source }
+        }
+
+        /// Header and number of items of the next batch.
+        fn poll(&mut self, now_us: u64) -> Option<(Header, u64)> {
+            let mut out = [0; MAX_BATCH];
+            let len = self
+                .sender
+                .poll_transmit(now_us, &mut self.source, &mut out)?;
+            assert!(len <= MAX_BATCH - SEAL_OCTETS);
+            let (header, items) = Header::parse(&out[..len]).unwrap();
+            assert_eq!(header.boot_id, 7);
+            Some((header, count_items(items).unwrap()))
+        }
+
+        /// Stream, first number and items of all that can be sent now.
+        fn drain(&mut self, now_us: u64) -> Vec<(Stream, u64, u64)> {
+            let mut all = Vec::new();
+            while let Some((header, count)) = self.poll(now_us) {
+                all.push((header.stream, header.first_seq, count));
+            }
+            all
+        }
+
+        fn tell(&mut self, now_us: u64, boot_id: u32, command: Command) -> Vec<Command> {
+            let mut out = [0; 256];
+            let len = command_batch(boot_id, 0, &[command], &mut out).unwrap();
+            self.sender
+                .handle_batch(now_us, &out[..len])
+                .unwrap()
+                .collect()
+        }
+
+        fn ack(&mut self, now_us: u64, next: u64) {
+            let ack = Command::Ack { boot_id: 7, next };
+            assert_eq!(self.tell(now_us, 7, ack), []);
+        }
+    }
+
+    #[test]
+    fn few_records_wait_for_company_unless_in_a_hurry() {
+        let mut bench = Bench::new(4096, Overflow::Hold, Source::finals(2));
+        assert_eq!(bench.drain(1000), []);
+        assert_eq!(bench.sender.poll_at(), Some(1000 + GATHER_US));
+        bench.source.finals = 1;
+        assert_eq!(bench.drain(1000 + GATHER_US - 1), []);
+        assert_eq!(bench.drain(1000 + GATHER_US), [(Stream::Final, 0, 3)]);
+        // A batch's worth does not wait.
+        bench.source.finals = 25;
+        assert_eq!(bench.drain(50_000), [(Stream::Final, 3, 22)]);
+        // Nor does what a Flush asked for.
+        let flush = Command::Flush { id: 1 };
+        assert_eq!(bench.tell(50_000, 7, flush), [flush]);
+        bench.source.finals = 1;
+        assert_eq!(bench.drain(50_000), [(Stream::Final, 25, 4)]);
+        bench.source.finals = 1;
+        assert_eq!(bench.drain(50_000), [], "the Flush is over");
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_comes_again_ever_more_slowly() {
+        let mut bench = Bench::new(8192, Overflow::Hold, Source::finals(50));
+        assert_eq!(bench.drain(0).len(), 2);
+        assert_eq!(bench.drain(GATHER_US), [(Stream::Final, 44, 6)]);
+        let mut now = GATHER_US;
+        for wait in [250, 500, 1000, 2000, 4000, 4000, 4000] {
+            let due = now + wait * 1000;
+            assert_eq!(bench.sender.poll_at(), Some(due));
+            assert_eq!(bench.drain(due - 1), []);
+            // One batch, to see whether anyone is there.
+            assert_eq!(bench.drain(due), [(Stream::Final, 0, 22)]);
+            now = due;
+        }
+        assert_eq!(bench.sender.counts().resent, 7);
+        // The host is back: all the rest at once, and no slower than at first.
+        bench.ack(now, 22);
+        let rest = [(Stream::Final, 22, 22), (Stream::Final, 44, 6)];
+        assert_eq!(bench.drain(now), rest);
+        assert_eq!(bench.sender.poll_at(), Some(now + RESEND_US));
+        bench.ack(now, 50);
+        assert!(bench.sender.all_acked());
+        assert_eq!(bench.sender.poll_at(), None);
+        assert_eq!(bench.sender.counts().acked, 50);
+    }
+
+    #[test]
+    fn a_host_that_speaks_is_tried_at_once() {
+        let mut bench = Bench::new(8192, Overflow::Hold, Source::finals(22));
+        bench.drain(0);
+        let mut now = 0;
+        while bench.sender.resend_us < RESEND_MAX_US {
+            now = bench.sender.poll_at().unwrap();
+            bench.drain(now);
+        }
+        now += 300_000;
+        assert_eq!(bench.drain(now), []);
+        let hello = Command::Hello { major: 1, minor: 0 };
+        assert_eq!(bench.tell(now, 0, hello), [hello]);
+        assert_eq!(bench.drain(now), [(Stream::Final, 0, 22)]);
+    }
+
+    #[test]
+    fn a_repeated_acknowledgement_means_loss_once() {
+        let mut bench = Bench::new(8192, Overflow::Hold, Source::finals(66));
+        assert_eq!(bench.drain(0).len(), 3);
+        bench.ack(1, 22);
+        // 22 to 43 were lost: the host answers 44 to 65 with the same number.
+        bench.ack(2, 22);
+        let again = [(Stream::Final, 22, 22), (Stream::Final, 44, 22)];
+        assert_eq!(bench.drain(2), again);
+        // Whatever else answers the first time round changes nothing.
+        bench.ack(3, 22);
+        bench.ack(3, 44);
+        bench.ack(3, 44);
+        assert_eq!(bench.drain(3), []);
+        bench.ack(4, 66);
+        assert_eq!(bench.sender.counts().resent, 2);
+        assert!(bench.sender.all_acked());
+    }
+
+    #[test]
+    fn acknowledgements_of_others_and_of_the_unsent_are_ignored() {
+        let mut bench = Bench::new(8192, Overflow::Hold, Source::finals(30));
+        assert_eq!(bench.drain(0), [(Stream::Final, 0, 22)]);
+        bench.tell(
+            1,
+            0,
+            Command::Ack {
+                boot_id: 8,
+                next: 22,
+            },
+        );
+        bench.tell(
+            1,
+            7,
+            Command::Ack {
+                boot_id: 8,
+                next: u64::MAX,
+            },
+        );
+        assert_eq!(
+            bench.sender.counts(),
+            UplinkCounts {
+                batches: 1,
+                ..UplinkCounts::default()
+            }
+        );
+        // 22 to 29 were taken but never sent.
+        for (count, next) in [(1, 23), (2, 30), (3, 31), (4, u64::MAX)] {
+            bench.ack(1, next);
+            assert_eq!(bench.sender.counts().bad_frames, count);
+            assert_eq!((bench.sender.held(), bench.sender.counts().acked), (30, 0));
+        }
+        bench.ack(1, 22);
+        bench.ack(1, 3);
+        assert_eq!((bench.sender.held(), bench.sender.counts().acked), (8, 22));
+    }
+
+    #[test]
+    fn batches_for_another_run_or_direction_are_refused() {
+        let mut bench = Bench::new(2048, Overflow::Hold, Source::finals(0));
+        let mut out = [0; 256];
+        let len = command_batch(8, 0, &[Command::Flush { id: 1 }], &mut out).unwrap();
+        let error = bench.sender.handle_batch(0, &out[..len]).unwrap_err();
+        assert_eq!(error, LinkError::OtherBoot { boot_id: 8 });
+        out[2] = Stream::Live as u8;
+        let error = bench.sender.handle_batch(0, &out[..len]).unwrap_err();
+        assert_eq!(error, LinkError::WrongStream(Stream::Live));
+        out[0] = 2;
+        let error = bench.sender.handle_batch(0, &out[..len]).unwrap_err();
+        assert_eq!(error, LinkError::BadVersion { major: 2, minor: 0 });
+        assert_eq!(bench.sender.counts().bad_frames, 3);
+    }
+
+    #[test]
+    fn live_records_have_every_ninth_turn() {
+        let source = Source {
+            finals: 22 * 20,
+            live: 100,
+            octets: 60,
+        };
+        let mut bench = Bench::new(65_536, Overflow::Hold, source);
+        let streams: Vec<_> = bench
+            .drain(0)
+            .into_iter()
+            .map(|(stream, ..)| stream)
+            .collect();
+        assert_eq!(streams[..8], [Stream::Final; 8]);
+        assert_eq!(streams[8], Stream::Live);
+        assert_eq!(streams[9..17], [Stream::Final; 8]);
+        assert_eq!(streams[17], Stream::Live);
+    }
+
+    #[test]
+    fn a_full_storage_holds_or_drops() {
+        // Room for one entry of any size, or for 10 of these beside.
+        let storage = MIN_STORAGE + 640;
+        let mut hold = Bench::new(storage, Overflow::Hold, Source::finals(100));
+        hold.drain(0);
+        hold.drain(100_000_000);
+        assert_eq!((hold.sender.held(), hold.source.finals), (11, 89));
+
+        let mut drop = Bench::new(storage, Overflow::DropOldest, Source::finals(100));
+        drop.drain(0);
+        assert_eq!((drop.sender.held(), drop.source.finals), (11, 89));
+        drop.drain(ABSENT_US - 1);
+        assert_eq!(drop.source.finals, 89, "the host may yet answer");
+        let mut now = ABSENT_US;
+        drop.drain(now);
+        // The work of one call is bounded.
+        assert!(drop.source.finals > 0);
+        drop.drain(now);
+        assert_eq!(drop.source.finals, 0);
+        let counts = drop.sender.counts();
+        // The first batch was full when it went; the rest never went.
+        assert_eq!(counts.unconfirmed.records, 11);
+        assert_eq!(counts.unconfirmed.packets, 22);
+        assert_eq!(counts.never_sent.records + drop.sender.held(), 89);
+        // All that was sent is gone, and still the newest get their chance.
+        let first = 100 - drop.sender.held();
+        loop {
+            now = drop.sender.poll_at().unwrap();
+            assert!(now < 20_000_000);
+            if let Some((header, count)) = drop.poll(now) {
+                assert_eq!((header.first_seq, header.oldest), (first, first));
+                assert_eq!(count, drop.sender.held());
+                break;
+            }
+        }
+        drop.ack(now, 100);
+        assert!(drop.sender.all_acked());
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_stops_nothing() {
+        let mut bench = Bench::new(8192, Overflow::Hold, Source::finals(1));
+        assert_eq!(bench.drain(u64::MAX), []);
+        assert_eq!(bench.drain(5), []);
+        assert_eq!(bench.drain(5 + GATHER_US), [(Stream::Final, 0, 1)]);
+        assert_eq!(bench.drain(3), []);
+        assert_eq!(bench.drain(3 + RESEND_US), [(Stream::Final, 0, 1)]);
+    }
+
+    /// A source that claims what it did not write is stopped, and booked.
+    #[test]
+    fn a_faulty_source_is_booked() {
+        struct Faulty(usize);
+        impl RecordSource for Faulty {
+            fn poll_record(&mut self, _: u64, _: Want, out: &mut [u8]) -> Option<Emitted> {
+                out.fill(9);
+                let tally = Tally {
+                    records: 1,
+                    ..Tally::default()
+                };
+                Some(Emitted { len: self.0, tally })
+            }
+            fn note_uplink(&mut self, _: &UplinkCounts) {}
+        }
+        let mut out = [0; MAX_BATCH];
+        for len in [0, 1, 5, 22, MAX_ITEM, MAX_ITEM + 1, usize::MAX] {
+            let mut storage = [0; 2048];
+            let mut sender = Sender::new(7, &mut storage, Overflow::Hold);
+            let sent = sender.poll_transmit(0, &mut Faulty(len), &mut out);
+            assert_eq!((sent, sender.held()), (None, 0), "{len}");
+            assert_eq!(sender.counts().never_sent.records, 1);
+        }
+    }
+
+    #[test]
+    fn too_little_storage_or_room_sends_no_finals() {
+        let mut bench = Bench::new(MIN_STORAGE - 1, Overflow::DropOldest, Source::finals(5));
+        bench.source.live = 1;
+        assert_eq!(bench.drain(0), [(Stream::Live, 0, 1)]);
+        bench.drain(100_000_000);
+        assert_eq!(bench.source.finals, 5);
+        let mut short = [0; MAX_BATCH - 1];
+        let none = bench.sender.poll_transmit(0, &mut bench.source, &mut short);
+        assert_eq!(none, None);
+    }
+}
