@@ -12,6 +12,7 @@ use magpie_mmio::{Mmio, Registers};
 use magpie_node::{Clock, FrameReceiver, Lost, Node, Pace};
 use magpie_protocol::Losses;
 use magpie_sensor::{Config, Identity, Sensor};
+use static_cell::StaticCell;
 
 use crate::storage;
 use crate::uart::{self, Uart};
@@ -162,6 +163,22 @@ async fn sensor() {
     TIME.start(core.SYST, CLOCK_HZ);
     unmask(Irq::Timer1);
 
+    let node = node(parameters);
+    let mut port = Port::new();
+    let mut uart = Uart::start();
+    // Whoever feeds the port waits for Hello, and Hello goes out after this.
+    if let Err(error) = port.nic.start() {
+        panic!("LAN9118: {error:?}");
+    }
+    magpie_node::run(node, &mut port, &mut uart).await
+}
+
+static NODE: StaticCell<Node<'static>> = StaticCell::new();
+
+/// Puts the node together; a function of its own, so that what it moves about
+/// leaves the stack before the work begins.
+#[inline(never)]
+fn node(parameters: boot::Parameters) -> &'static mut Node<'static> {
     let clock = if parameters.flags & boot::STAMPED == 0 {
         Clock::SinceBoot
     } else {
@@ -184,7 +201,7 @@ async fn sensor() {
     );
     drop(parameters);
     let sender = Sender::new(sensor.boot_id(), storage::resend(), Overflow::Hold);
-    let mut node = Node::new(
+    NODE.init(Node::new(
         sensor,
         sender,
         clock,
@@ -192,13 +209,5 @@ async fn sensor() {
         Node::NO_COUNTERS,
         &boot::MAGPIE_RECEIVED,
         storage::buffers(),
-    );
-
-    let mut port = Port::new();
-    let mut uart = Uart::start();
-    // Whoever feeds the port waits for Hello, and Hello goes out after this.
-    if let Err(error) = port.nic.start() {
-        panic!("LAN9118: {error:?}");
-    }
-    magpie_node::run(&mut node, &mut port, &mut uart).await
+    ))
 }

@@ -12,7 +12,7 @@ const OCTETS_A_TURN: usize = 256;
 const CHUNK: usize = 32;
 
 /// Longest batch of commands understood; a longer one is refused and counted.
-pub const MAX_COMMAND_BATCH: usize = 508;
+pub const MAX_COMMAND_BATCH: usize = 252;
 const CRC_OCTETS: usize = 4;
 
 /// The control side.
