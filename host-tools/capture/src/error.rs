@@ -58,6 +58,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// True where nothing is wrong: the file gave nothing yet, ask again.
+    pub fn is_not_yet(&self) -> bool {
+        matches!(self, Self::Io(e) if e.kind() == io::ErrorKind::WouldBlock)
+    }
+
     fn advice(&self) -> &'static str {
         match self {
             Self::Io(_) => "check that the file exists, may be read and is whole",

@@ -16,6 +16,8 @@ pub(crate) struct Input {
     base: u64,
     /// The end was met, or a packed file that stops within.
     ended: bool,
+    /// While true, a reader that has nothing yet is asked again.
+    pub(crate) patient: bool,
 }
 
 impl Input {
@@ -27,6 +29,7 @@ impl Input {
             end: 0,
             base: 0,
             ended: false,
+            patient: true,
         }
     }
 
@@ -69,6 +72,7 @@ impl Input {
                 Ok(0) => self.ended = true,
                 Ok(n) => self.end += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && self.patient => {}
                 // A gzip file that stops within: its last octets are missing.
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => self.ended = true,
                 Err(e) => return Err(e),
@@ -85,17 +89,18 @@ impl Input {
         &self.buffer[from..self.start]
     }
 
-    /// Consumes `count` octets without keeping them; false when the file has
-    /// fewer (all are consumed then).
-    pub(crate) fn skip(&mut self, mut count: u64) -> io::Result<bool> {
-        while count > 0 {
-            if self.end == self.start && !self.need(1)? {
+    /// Consumes `left` octets without keeping them and counts them down, so
+    /// that it can go on after a reader that has nothing yet; false when the
+    /// file has fewer (all are consumed then).
+    pub(crate) fn skip(&mut self, left: &mut u64) -> io::Result<bool> {
+        while *left > 0 {
+            if !self.need(1)? {
                 return Ok(false);
             }
             let there = self.end - self.start;
-            let step = usize::try_from(count).map_or(there, |c| c.min(there));
+            let step = usize::try_from(*left).map_or(there, |left| left.min(there));
             self.start += step;
-            count -= step as u64;
+            *left -= step as u64;
         }
         Ok(true)
     }

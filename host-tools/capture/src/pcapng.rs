@@ -40,6 +40,8 @@ pub(crate) struct Pcapng {
     /// out to have no frame at all.
     foreign: Option<u16>,
     frames: bool,
+    /// Of which block (its first octet) how much is still to be passed over.
+    skipping: Option<(u64, u64)>,
 }
 
 /// Where in a packet block's body the frame is, and what is said about it.
@@ -60,13 +62,21 @@ impl Pcapng {
             interfaces: Vec::new(),
             foreign: None,
             frames: false,
+            skipping: None,
         };
-        let mut notes = Notes::default();
-        match pcapng.section(input, &mut notes) {
-            Ok(true) => Ok(pcapng),
-            Ok(false) => Err(Reason::ShortHeader),
-            Err(reason) => Err(reason),
+        let whole = pcapng.section(input)? && pcapng.pass_over(input).map_err(Reason::Io)?;
+        whole.then_some(pcapng).ok_or(Reason::ShortHeader)
+    }
+
+    /// Passes over what is to be skipped; false where the file ends within.
+    fn pass_over(&mut self, input: &mut Input) -> std::io::Result<bool> {
+        if let Some((_, left)) = &mut self.skipping {
+            if !input.skip(left)? {
+                return Ok(false);
+            }
+            self.skipping = None;
         }
+        Ok(true)
     }
 
     fn half(&self, octets: &[u8], at: usize) -> Option<u16> {
@@ -88,11 +98,10 @@ impl Pcapng {
         })
     }
 
-    /// Reads a section header, which sets the byte order; false where it is cut.
-    fn section(&mut self, input: &mut Input, notes: &mut Notes) -> Result<bool, Reason> {
-        let offset = input.offset();
+    /// Reads a section header, which sets the byte order, and leaves it to be
+    /// passed over; false where it is cut.
+    fn section(&mut self, input: &mut Input) -> Result<bool, Reason> {
         if !input.need(16).map_err(Reason::Io)? {
-            notes.cut_at = Some(offset);
             return Ok(false);
         }
         self.big_endian = match input.seen().get(8..12) {
@@ -114,11 +123,8 @@ impl Pcapng {
             });
         }
         self.interfaces.clear();
-        let whole = input.skip(length.into()).map_err(Reason::Io)?;
-        if !whole {
-            notes.cut_at = Some(offset);
-        }
-        Ok(whole)
+        self.skipping = Some((input.offset(), length.into()));
+        Ok(true)
     }
 
     #[inline]
@@ -128,6 +134,12 @@ impl Pcapng {
         notes: &mut Notes,
     ) -> Result<Option<Frame<'a>>, (u64, Reason)> {
         loop {
+            if let Some((offset, _)) = self.skipping
+                && !self.pass_over(input).map_err(|e| (offset, Reason::Io(e)))?
+            {
+                notes.cut_at = Some(offset);
+                return self.end(offset);
+            }
             let offset = input.offset();
             let io = |e| (offset, Reason::Io(e));
             if !input.need(AROUND).map_err(io)? {
@@ -135,12 +147,10 @@ impl Pcapng {
                 return self.end(offset);
             }
             if input.seen().starts_with(&SECTION) {
-                if self
-                    .section(input, notes)
-                    .map_err(|reason| (offset, reason))?
-                {
+                if self.section(input).map_err(|reason| (offset, reason))? {
                     continue;
                 }
+                notes.cut_at = Some(offset);
                 return self.end(offset);
             }
             let kind = self.word(input.seen(), 0).unwrap_or(0);
@@ -155,11 +165,8 @@ impl Pcapng {
                 ));
             }
             if !matches!(kind, INTERFACE | OLD_PACKET | SIMPLE_PACKET | PACKET) {
-                if input.skip(length as u64).map_err(io)? {
-                    continue;
-                }
-                notes.cut_at = Some(offset);
-                return self.end(offset);
+                self.skipping = Some((offset, length as u64));
+                continue;
             }
             if length > MAX_CAPTURED + MAX_OPTIONS {
                 return Err((

@@ -51,7 +51,9 @@ enum Format {
 /// orders, the modified form with longer record headers) and pcapng (sections,
 /// interfaces, resolutions), packed by gzip or not.
 ///
-/// Memory is bounded by the longest record that is really there.
+/// Memory is bounded by the longest record that is really there. A file that
+/// still grows, such as a pipe, may answer `WouldBlock`: [`Self::next_frame`]
+/// hands that on ([`Reason::is_not_yet`]) and goes on when asked again.
 pub struct Reader {
     file: String,
     input: Input,
@@ -88,6 +90,7 @@ impl Reader {
             Ok(format) => format,
             Err(reason) => return Err(fail(&file, input.offset(), reason)),
         };
+        input.patient = false;
         Ok(Self {
             file,
             input,
@@ -98,7 +101,7 @@ impl Reader {
     }
 
     /// The next frame; `None` at the end (then see [`Self::notes`]). After an
-    /// error, too, nothing more comes.
+    /// error, too, nothing more comes, but for [`Reason::is_not_yet`].
     #[inline]
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         if self.done {
@@ -115,7 +118,7 @@ impl Reader {
                 Ok(None)
             }
             Err((offset, reason)) => {
-                self.done = true;
+                self.done = !reason.is_not_yet();
                 Err(CaptureError {
                     file: self.file.clone(),
                     offset,
@@ -143,9 +146,24 @@ impl Reader {
 
 /// The first four octets, or fewer where the file has no more.
 fn first_octets(from: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut first = Vec::with_capacity(4);
-    from.take(4).read_to_end(&mut first)?;
+    let (mut first, mut there) = (vec![0; 4], 0);
+    while there < first.len() {
+        match from.read(&mut first[there..]) {
+            Ok(0) => break,
+            Ok(n) => there += n,
+            Err(e) if waits(&e) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    first.truncate(there);
     Ok(first)
+}
+
+fn waits(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+    )
 }
 
 fn open(input: &mut Input) -> Result<Format, Reason> {

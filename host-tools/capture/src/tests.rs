@@ -298,6 +298,7 @@ fn read(from: impl Read + Send + 'static) -> (Vec<Expected>, Notes, Option<Captu
         match reader.next_frame() {
             Ok(Some(frame)) => frames.push((frame.at_ns(), frame.wire_len, frame.data.to_vec())),
             Ok(None) => break None,
+            Err(error) if error.reason.is_not_yet() => {}
             Err(error) => break Some(error),
         }
     };
@@ -312,14 +313,16 @@ fn read_octets(octets: &[u8]) -> (Vec<Expected>, Notes, Option<CaptureError>) {
     read(Cursor::new(octets.to_vec()))
 }
 
-/// Gives one octet at a time, with interruptions.
-struct Trickle(Cursor<Vec<u8>>, bool);
+/// Gives one octet at a time, with interruptions and pauses.
+struct Trickle(Cursor<Vec<u8>>, u8);
 
 impl Read for Trickle {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.1 = !self.1;
-        if self.1 {
-            return Err(std::io::ErrorKind::Interrupted.into());
+        self.1 = (self.1 + 1) % 3;
+        match self.1 {
+            1 => return Err(std::io::ErrorKind::Interrupted.into()),
+            2 => return Err(std::io::ErrorKind::WouldBlock.into()),
+            _ => {}
         }
         let most = buffer.len().min(1);
         self.0.read(&mut buffer[..most])
@@ -336,8 +339,12 @@ fn every_form_is_read_plain_packed_and_in_trickles() {
             ("gzip", read_octets(&gzip(&case.octets))),
             ("two gzip members", read_octets(&packed_twice)),
             (
+                "gzip trickle",
+                read(Trickle(Cursor::new(gzip(&case.octets)), 0)),
+            ),
+            (
                 "trickle",
-                read(Trickle(Cursor::new(case.octets.clone()), false)),
+                read(Trickle(Cursor::new(case.octets.clone()), 0)),
             ),
         ] {
             let (frames, notes, error) = got;

@@ -252,6 +252,8 @@ impl InProcess {
                     self.end();
                     break;
                 }
+                // A pipe that is quiet; it has been waited for a little.
+                Err(error) if error.reason.is_not_yet() => break,
                 Err(error) => {
                     self.failure = Some(error.into());
                     self.end();

@@ -11,6 +11,7 @@ mod feed;
 mod framed;
 mod in_process;
 mod open;
+mod pipe;
 mod qemu;
 mod record_file;
 mod serial;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
+use crate::pipe::{Patient, Pipe};
 use crate::record_file::MAGIC;
 use crate::{
     InProcess, QemuBoard, QemuOptions, RecordFile, SensorOptions, SerialLine, Source, SourceError,
@@ -47,7 +48,7 @@ impl Spec {
 /// kept records, whichever it is; the path `-` is stdin.
 pub fn open_file(path: &Path, options: &SensorOptions) -> Result<Box<dyn Source>, SourceError> {
     if path == Path::new("-") {
-        return open_stream("file:-", "stdin", io::stdin(), options);
+        return open_stream("file:-", "stdin", Pipe::new(io::stdin()), options);
     }
     let file = path.display().to_string();
     let opened = File::open(path).map_err(|reason| {
@@ -58,27 +59,39 @@ pub fn open_file(path: &Path, options: &SensorOptions) -> Result<Box<dyn Source>
         };
         SourceError::io(file.clone(), reason, advice)
     })?;
-    open_stream(&format!("file:{file}"), &file, opened, options)
+    let name = format!("file:{file}");
+    if opened.metadata().is_ok_and(|about| about.is_file()) {
+        open_stream(&name, &file, opened, options)
+    } else {
+        open_stream(&name, &file, Pipe::new(opened), options)
+    }
 }
 
 /// Opens whatever holds a capture or kept records. `name` is the source's,
-/// `file` how messages call the thing.
+/// `file` how messages call the thing. A reader that has nothing yet may say
+/// `WouldBlock`, after a short wait.
 pub fn open_stream(
     name: &str,
     file: &str,
     mut from: impl Read + Send + 'static,
     options: &SensorOptions,
 ) -> Result<Box<dyn Source>, SourceError> {
-    let mut first = Vec::with_capacity(MAGIC.len());
-    from.by_ref()
-        .take(MAGIC.len() as u64)
-        .read_to_end(&mut first)
+    let first = first_octets(&mut from)
         .map_err(|reason| SourceError::io(file, reason, "check that it is a readable file"))?;
     let is_records = first == MAGIC;
     let whole = Cursor::new(first).chain(from);
     Ok(if is_records {
-        Box::new(RecordFile::new(name, file, whole)?)
+        Box::new(RecordFile::new(name, file, Patient(whole))?)
     } else {
         Box::new(InProcess::new(name, file, whole, options)?)
     })
+}
+
+/// As many octets as the magic has, or fewer where there are no more.
+fn first_octets(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut first = Vec::with_capacity(MAGIC.len());
+    Patient(from)
+        .take(MAGIC.len() as u64)
+        .read_to_end(&mut first)?;
+    Ok(first)
 }
