@@ -1,7 +1,7 @@
 //! `cargo xtask clippy-firmware`: clippy for what runs on boards. The host's
 //! `cargo clippy --workspace` sees only the stubs of their `main.rs`.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::toolchain::{self, Toolchain};
 use crate::workspace::Workspace;
@@ -21,6 +21,7 @@ pub(crate) fn run() -> Result<()> {
             .first()
             .map(|t| ("no-panic", *t)),
     );
+    let mut failed = Vec::new();
     for (package, target) in images {
         let toolchain = toolchain::find(&workspace, target)?;
         if matches!(toolchain, Toolchain::Debian { .. }) && !toolchain::debian_clippy() {
@@ -43,7 +44,13 @@ pub(crate) fn run() -> Result<()> {
             ])
             .arg(build::target_dir(&workspace))
             .args(["--", "-D", "warnings"]);
-        run::run(&mut clippy).with_context(|| format!("clippy is not content with {package}"))?;
+        if let Err(error) = run::run(&mut clippy) {
+            run::say(&format!("{error:#}"));
+            failed.push(package);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("clippy is not content with {}", failed.join(", "));
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ mod proof;
 mod run;
 mod setup;
 mod size;
+mod stack;
+mod thumb;
 mod toolchain;
 mod verify;
 mod workspace;

@@ -9,15 +9,12 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
 
+use crate::stack::Depth;
 use crate::workspace::{Board, Workspace};
-use crate::{build, run};
+use crate::{build, run, stack};
 
 /// How many of the largest statics are listed.
 const LARGEST: usize = 8;
-/// Less stack than this is an error: encoding one record already takes two
-/// buffers of `MAX_ITEM` and its decoded form.
-const LEAST_STACK: u64 = 4096;
-
 /// Options of `cargo xtask size`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
@@ -56,6 +53,8 @@ struct Size {
     stack_start: u64,
     /// Lowest address the stack may use.
     stack_end: u64,
+    /// How much of the stack can be in use.
+    depth: Option<Depth>,
     /// Largest statics: size and name.
     largest: Vec<(u64, String)>,
 }
@@ -93,6 +92,7 @@ impl Size {
         };
         size.stack_start = symbol("_stack_start")?;
         size.stack_end = symbol("_stack_end")?;
+        size.depth = Some(stack::depth(&file)?);
         size.largest = file
             .symbols()
             .filter(|s| s.kind() == SymbolKind::Data && size.lowest_static <= Some(s.address()))
@@ -118,9 +118,10 @@ impl Size {
                 self.stack_start
             );
         }
-        if self.stack() < LEAST_STACK {
+        let used = self.depth.as_ref().map(Depth::total).unwrap_or_default();
+        if self.stack() < used {
             bail!(
-                "{} octets of stack are fewer than {LEAST_STACK}; shrink a table",
+                "the stack of {} octets is too small: up to {used} can be used",
                 self.stack()
             );
         }
@@ -130,13 +131,22 @@ impl Size {
 
 fn report(board: &Board<'_>, size: &Size) -> String {
     let mut text = format!(
-        "{}: text {} data {} bss {} stack {} (statics above it)\n",
-        board.name,
-        size.text,
-        size.data,
-        size.bss,
-        size.stack()
+        "{}: text {} data {} bss {}\n",
+        board.name, size.text, size.data, size.bss
     );
+    if let Some(depth) = &size.depth {
+        let _ = writeln!(
+            text,
+            "  stack {}, statics above it; used at most {} (reset {}, called by address: {}, interrupt {}): \
+             margin {}",
+            size.stack(),
+            depth.total(),
+            depth.reset,
+            depth.indirect_names.join(" and "),
+            depth.interrupt,
+            size.stack().saturating_sub(depth.total())
+        );
+    }
     if !board.capacities.is_empty() {
         let _ = writeln!(text, "  capacities: {}", board.capacities.join(", "));
     }
@@ -154,7 +164,7 @@ fn report(board: &Board<'_>, size: &Size) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Size;
+    use super::{Depth, Size};
 
     #[test]
     fn statics_under_the_stack_are_refused() {
@@ -171,10 +181,21 @@ mod tests {
             ..good
         };
         assert!(upside_down.check().is_err());
-        let small = Size {
-            stack_end: 0x2000_1f00,
+        let depth = Some(Depth {
+            reset: 0x1000,
+            indirect: 0,
+            indirect_names: Vec::new(),
+            interrupt: 104,
+        });
+        let fits = Size {
             lowest_static: None,
+            depth,
             ..upside_down
+        };
+        fits.check().expect("4,200 of 8,192");
+        let small = Size {
+            stack_end: 0x2000_1000,
+            ..fits
         };
         assert!(small.check().is_err());
     }

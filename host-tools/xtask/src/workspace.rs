@@ -48,7 +48,7 @@ pub(crate) struct Board<'w> {
     pub(crate) name: &'w str,
     /// Target triple.
     pub(crate) target: &'w str,
-    /// `[package.metadata.board.capacities]`: what its tables hold.
+    /// The numbers of `[package.metadata.board]`: what its tables hold.
     pub(crate) capacities: Vec<String>,
 }
 
@@ -136,7 +136,11 @@ impl Workspace {
             .iter()
             .filter_map(|p| {
                 let board = p.metadata.get("board")?;
-                let capacities = board["capacities"].as_object().into_iter().flatten();
+                let capacities = board
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .filter(|(_, n)| n.is_u64());
                 Some(Board {
                     name: &p.name,
                     target: board["target"].as_str()?,

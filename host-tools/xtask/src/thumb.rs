@@ -1,0 +1,183 @@
+//! Machine code of a Thumb image, as far as its functions, their calls and
+//! what they put on the stack can be read from it. Encodings: Armv7-M
+//! Architecture Reference Manual, A7.7.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
+
+/// Functions of an image by their address (without the Thumb bit).
+pub(crate) struct Code {
+    pub(crate) functions: BTreeMap<u64, Function>,
+}
+
+/// One function.
+#[derive(Debug, Default)]
+pub(crate) struct Function {
+    /// Demangled, without hash.
+    pub(crate) name: String,
+    /// Octets it puts on the stack at most; `None` when it takes an amount
+    /// that is not a constant.
+    pub(crate) frame: Option<u64>,
+    /// Direct calls and jumps: where, and to which function's start.
+    pub(crate) calls: Vec<(u64, u64)>,
+}
+
+/// What one instruction does, of what is of interest here.
+#[derive(Debug, PartialEq, Eq)]
+enum Act {
+    /// Calls or jumps.
+    Branch(u64),
+    /// Moves the stack pointer down.
+    Push(u64),
+    /// Moves it by an amount in a register.
+    PushUnknown,
+    Other,
+}
+
+impl Code {
+    /// Reads all functions.
+    pub(crate) fn read(file: &object::File<'_>) -> Result<Self> {
+        // Bit 0 of a function's address says Thumb; it is no part of the address.
+        let mut functions: BTreeMap<u64, Function> = file
+            .symbols()
+            .filter(|s| s.kind() == SymbolKind::Text)
+            .filter_map(|s| {
+                let name = format!("{:#}", rustc_demangle::demangle(s.name().ok()?));
+                Some((
+                    s.address() & !1,
+                    Function {
+                        name,
+                        frame: Some(0),
+                        calls: Vec::new(),
+                    },
+                ))
+            })
+            .collect();
+        let starts: Vec<u64> = functions.keys().copied().collect();
+        // Mapping symbols: where code ($t) turns into data ($d) and back.
+        let is_data: BTreeMap<u64, bool> = file
+            .symbols()
+            .filter_map(|s| match s.name().ok()?.get(..2)? {
+                "$d" => Some((s.address(), true)),
+                "$t" => Some((s.address(), false)),
+                _ => None,
+            })
+            .collect();
+        for section in file.sections().filter(|s| s.kind() == SectionKind::Text) {
+            let data = section.data()?;
+            let mut offset = 0;
+            while let Some(first) = half(data, offset) {
+                let at = section.address() + offset as u64;
+                let second = half(data, offset + 2);
+                let in_data = is_data
+                    .range(..=at)
+                    .next_back()
+                    .is_some_and(|(_, data)| *data);
+                // Data is not made of instructions: go by half words.
+                offset += if is_wide(first) && !in_data { 4 } else { 2 };
+                if in_data {
+                    continue;
+                }
+                let Some((_, function)) = functions.range_mut(..=at).next_back() else {
+                    continue;
+                };
+                match act(at, first, second.unwrap_or_default()) {
+                    // Jumps within a function do not lead to a start.
+                    Act::Branch(to) if starts.binary_search(&to).is_ok() => {
+                        function.calls.push((at, to));
+                    }
+                    Act::Push(octets) => function.frame = function.frame.map(|f| f + octets),
+                    Act::PushUnknown => function.frame = None,
+                    Act::Branch(_) | Act::Other => {}
+                }
+            }
+        }
+        Ok(Self { functions })
+    }
+}
+
+fn half(data: &[u8], offset: usize) -> Option<u32> {
+    let octets = data.get(offset..offset + 2)?;
+    Some(u32::from(u16::from_le_bytes([octets[0], octets[1]])))
+}
+
+fn is_wide(first: u32) -> bool {
+    first >> 11 >= 0x1d
+}
+
+fn act(at: u64, first: u32, second: u32) -> Act {
+    // push {..} and sub sp, #imm7
+    if first & 0xfe00 == 0xb400 {
+        return Act::Push(u64::from((first & 0x1ff).count_ones()) * 4);
+    }
+    if first & 0xff80 == 0xb080 {
+        return Act::Push(u64::from(first & 0x7f) * 4);
+    }
+    if !is_wide(first) {
+        return Act::Other;
+    }
+    let to_sp = second & 0x8f00 == 0x0d00;
+    let imm12 = (first >> 10 & 1) << 11 | (second >> 12 & 7) << 8 | second & 0xff;
+    match first {
+        // push.w {..}; str rt, [sp, #-4]!; vpush
+        0xe92d => Act::Push(u64::from(second.count_ones()) * 4),
+        0xf84d if second & 0xfff == 0x0d04 => Act::Push(4),
+        0xed2d | 0xed6d => Act::Push(u64::from(second & 0xff) * 4),
+        // sub.w sp, sp, #const; subw sp, sp, #imm12; sub.w sp, sp, rm
+        f if f & 0xfbef == 0xf1ad && to_sp => Act::Push(u64::from(expand(imm12))),
+        f if f & 0xfbff == 0xf2ad && to_sp => Act::Push(u64::from(imm12)),
+        0xebad if second & 0x0f00 == 0x0d00 => Act::PushUnknown,
+        f if f & 0xf800 == 0xf000 && second & 0x9000 == 0x9000 => {
+            // BL (T1) and B.W (T4): 25 bits, signed.
+            let sign = f >> 10 & 1;
+            let i1 = !(second >> 13 ^ sign) & 1;
+            let i2 = !(second >> 11 ^ sign) & 1;
+            let bits = sign << 24 | i1 << 23 | i2 << 22 | (f & 0x3ff) << 12 | (second & 0x7ff) << 1;
+            let offset = i64::from((bits << 7).cast_signed() >> 7);
+            Act::Branch(at.wrapping_add(4).wrapping_add_signed(offset))
+        }
+        _ => Act::Other,
+    }
+}
+
+/// `ThumbExpandImm` (A5.3.2).
+fn expand(imm12: u32) -> u32 {
+    let low = imm12 & 0xff;
+    match imm12 >> 8 {
+        0 => low,
+        1 => low << 16 | low,
+        2 => low << 24 | low << 8,
+        3 => low * 0x0101_0101,
+        _ => (0x80 | imm12 & 0x7f).rotate_right(imm12 >> 7),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Act, act};
+
+    /// Assembled for address 0x8000.
+    #[test]
+    fn instructions() {
+        let cases: [(&str, u32, u32, Act); 13] = [
+            ("nop", 0xbf00, 0xbf00, Act::Other),
+            ("bl .+4", 0xf000, 0xf800, Act::Branch(0x8004)),
+            ("bl .-0x100", 0xf7ff, 0xff7e, Act::Branch(0x7f00)),
+            ("b.w .+0x1000", 0xf000, 0xbffe, Act::Branch(0x9000)),
+            ("push {r4, lr}", 0xb510, 0, Act::Push(8)),
+            ("push.w {r4-r11, lr}", 0xe92d, 0x4ff0, Act::Push(36)),
+            ("str r11, [sp, #-4]!", 0xf84d, 0xbd04, Act::Push(4)),
+            ("vpush {d8}", 0xed2d, 0x8b02, Act::Push(8)),
+            ("sub sp, #24", 0xb086, 0, Act::Push(24)),
+            ("add sp, #24", 0xb006, 0, Act::Other),
+            ("sub.w sp, sp, #1024", 0xf5ad, 0x6d80, Act::Push(1024)),
+            ("subw sp, sp, #1252", 0xf2ad, 0x4de4, Act::Push(1252)),
+            ("sub.w sp, sp, r4", 0xebad, 0x0d04, Act::PushUnknown),
+        ];
+        for (text, first, second, expected) in cases {
+            assert_eq!(act(0x8000, first, second), expected, "{text}");
+        }
+    }
+}
