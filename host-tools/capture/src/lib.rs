@@ -6,6 +6,21 @@
 //!
 //! Order of use: [`Reader::new`], [`Reader::next_frame`] until `None` or an
 //! error, then [`Reader::notes`].
+//!
+//! ```
+//! # use std::io::Cursor;
+//! // A pcap header (microseconds, Ethernet), then one frame of three octets.
+//! let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
+//! file.extend([0; 12]);
+//! file.extend([1, 0, 0, 0]);
+//! file.extend([9, 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0, 60, 0, 0, 0, 1, 2, 3]);
+//! let mut capture = magpie_capture::Reader::new("a.pcap", Cursor::new(file))?;
+//! while let Some(frame) = capture.next_frame()? {
+//!     assert_eq!((frame.at_us, frame.wire_len, frame.data.len()), (9_000_007, 60, 3));
+//! }
+//! assert_eq!(capture.notes().cut_at, None);
+//! # Ok::<(), magpie_capture::CaptureError>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod error;

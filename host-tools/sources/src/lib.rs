@@ -2,8 +2,9 @@
 //! process), files of kept records, serial lines, emulated boards.
 //!
 //! This crate never counts and never draws conclusions: it moves batches.
-//! Order of use: parse a [`Spec`], open it, hand the [`Source`] to the loop
-//! that feeds a collector's session.
+//! Order of use: parse a [`Spec`], [`Spec::open`] it, hand the [`Source`] with
+//! a picture to [`drive`], which runs a collector's session over it; at the
+//! end draw up the books with what the [`Report`] says was offered.
 #![forbid(unsafe_code)]
 
 mod drive;
