@@ -52,6 +52,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if targets.is_empty() {
         bail!("no fuzz target in {}", manifest.display());
     }
+    std::fs::create_dir_all(folder.join("artifacts"))
+        .with_context(|| format!("cannot create a folder in {}", folder.display()))?;
     let mut failed = Vec::new();
     for target in targets {
         run::say(&format!("fuzz {target}, {} inputs", args.runs));
@@ -62,7 +64,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .args(["run", "--release", "--manifest-path"])
             .arg(&manifest)
             .args(["--bin", target, "--"])
-            .arg(format!("-runs={}", args.runs));
+            .arg(format!("-runs={}", args.runs))
+            .arg(format!("-artifact_prefix=artifacts/{target}-"));
         if let Err(error) = run::run(&mut cargo) {
             run::say(&format!("{error:#}"));
             failed.push(target);
@@ -70,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if !failed.is_empty() {
         bail!(
-            "fuzz targets failed: {}; the input is named above, `cargo xtask fuzz TARGET` repeats it",
+            "fuzz targets failed: {}; the inputs are in tests/fuzz/artifacts",
             failed.join(", ")
         );
     }

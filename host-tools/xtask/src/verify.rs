@@ -5,7 +5,7 @@
 //! nothing may be left out.
 
 use std::fmt::Write as _;
-use std::process::Command;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -101,25 +101,24 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
-    let host = |arguments: &'static [&'static str]| {
-        move || run::run(in_root(workspace, arguments).stdin(std::process::Stdio::null()))
+    let host = |line: &'static str| -> Box<dyn Fn() -> Result<()> + 'a> {
+        Box::new(move || {
+            let mut cargo = cargo();
+            cargo
+                .current_dir(&workspace.root)
+                .args(line.split_whitespace());
+            run::run(cargo.stdin(Stdio::null()))
+        })
     };
     vec![
         (
             "setup",
             Box::new(|| setup::ensure(workspace, Purpose::Verify, args.yes)),
         ),
-        ("fmt", Box::new(host(&["fmt", "--all", "--", "--check"]))),
+        ("fmt", host("fmt --all -- --check")),
         (
             "clippy",
-            Box::new(host(&[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ])),
+            host("clippy --workspace --all-targets -- -D warnings"),
         ),
         ("lint", Box::new(lint::run)),
         ("images", Box::new(|| images(workspace))),
@@ -128,49 +127,27 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         ("size", Box::new(|| size::run(&size::Args::default()))),
         (
             "tests",
-            Box::new(host(&[
-                "test",
-                "--workspace",
-                "--exclude",
-                TESTS,
-                "--no-fail-fast",
-            ])),
+            host("test --workspace --exclude magpie-tests --no-fail-fast"),
         ),
-        // Optimised: these two go over hundreds of megabytes of captures.
-        (
-            "magpie",
-            Box::new(host(&["build", "--release", "--package", "magpie"])),
-        ),
+        // Optimised: these go over hundreds of megabytes of captures.
+        ("magpie", host("build --release -p magpie")),
         (
             "replay",
-            Box::new(host(&[
-                "test",
-                "--release",
-                "-p",
-                TESTS,
-                "--lib",
-                "--test",
-                "replay",
-            ])),
+            host("test --release -p magpie-tests --lib --test replay --no-fail-fast"),
         ),
+        // Those that a plain `cargo test` ignores, since they need QEMU.
         (
             "qemu",
-            Box::new(host(&["test", "--release", "-p", TESTS, "--test", "qemu"])),
+            host(
+                "test --release -p magpie-emulator -p magpie-tests --lib --test qemu \
+                 --no-fail-fast -- --include-ignored",
+            ),
         ),
         (
             "fuzz",
             Box::new(|| fuzz::run(&fuzz::Args::all(args.fuzz_runs))),
         ),
     ]
-}
-
-/// The package with the tests of the whole way.
-const TESTS: &str = "magpie-tests";
-
-fn in_root(workspace: &Workspace, arguments: &[&str]) -> Command {
-    let mut command = cargo();
-    command.current_dir(&workspace.root).args(arguments);
-    command
 }
 
 /// Every image, and the ones that forget to count one drop: their books must
