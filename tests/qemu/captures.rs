@@ -1,21 +1,23 @@
 //! What the boards count is what is true, whatever their tables hold.
 
 use magpie_collector::State;
-use magpie_emulator::{Board, board};
+use magpie_emulator::Board;
 use magpie_sources::QemuOptions;
 use magpie_tests::corpus::{self, Capture, own, own_named};
 use magpie_tests::truth::{Level, compare};
 use magpie_tests::{answer, boards};
 
-/// Least captures of a corpus that must have been run on each board.
-const CORPUS_RUNS: usize = 20;
-/// Most captures of a corpus that are run, and their longest.
-const MOST_RUNS: usize = 40;
-const MOST_FRAMES: usize = 12_000;
+on_each_board!(
+    every_capture,
+    what_a_card_cannot_take_is_refused_by_name,
+    a_sensor_that_forgets_one_frame_leaves_the_books_open
+);
 
-/// Our own captures that both boards take whole, and by rule some of the
-/// corpus: those taken whole, of at most 12,000 frames, from most flows to
-/// fewest, every n-th so that 40 remain; the ten with most flows always.
+/// Least captures of a corpus that must fit.
+const CORPUS_RUNS: usize = 20;
+
+/// Every capture that both boards take whole: no frame of it is cut, too
+/// short or too long for their network cards.
 fn chosen() -> Vec<Capture> {
     let mut all: Vec<Capture> = own().into_iter().filter(boards::fits).collect();
     assert!(
@@ -23,29 +25,18 @@ fn chosen() -> Vec<Capture> {
         "the bundled capture must fit every board"
     );
     if let Some(corpus) = corpus::corpus() {
-        let mut fitting: Vec<(usize, Capture)> = corpus
-            .into_iter()
-            .filter(|c| boards::fits(c) && boards::frames(c).is_ok_and(|f| f.len() <= MOST_FRAMES))
-            .map(|c| (c.truth().flows.len(), c))
-            .collect();
-        fitting.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
-        let step = fitting.len().div_ceil(MOST_RUNS - 10).max(1);
-        let few = fitting
-            .into_iter()
-            .enumerate()
-            .filter(|(n, _)| *n < 10 || n % step == 0);
-        let few: Vec<Capture> = few.map(|(_, (_, c))| c).collect();
+        let fitting: Vec<Capture> = corpus.into_iter().filter(boards::fits).collect();
         assert!(
-            few.len() >= CORPUS_RUNS,
+            fitting.len() >= CORPUS_RUNS,
             "only {} captures of the corpus fit the boards",
-            few.len()
+            fitting.len()
         );
-        all.extend(few);
+        all.extend(fitting);
     }
     all
 }
 
-fn every_capture_on(board: &'static Board) {
+fn every_capture(board: &'static Board) {
     let mut wrong = Vec::new();
     let (mut evicted, mut runs, mut frames) = (0, 0, 0);
     for capture in chosen() {
@@ -85,71 +76,49 @@ fn every_capture_on(board: &'static Board) {
     );
 }
 
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn every_capture_on_mps2_an386() {
-    boards::all();
-    every_capture_on(board("mps2-an386").expect("a board"));
-}
-
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn every_capture_on_lm3s6965evb() {
-    boards::all();
-    every_capture_on(board("lm3s6965evb").expect("a board"));
-}
-
 /// Frames that a card cannot take are refused by the feeder, named, and part
 /// of what was on the wire.
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn what_a_card_cannot_take_is_refused_by_name() {
-    for board in boards::all() {
-        let capture = own_named("malformed.pcap");
-        let outcome = boards::replay(board, &capture);
-        let books = outcome.books();
-        assert_eq!(
-            books.state,
-            State::Closed,
-            "{}: {books} {:?}",
-            board.name,
-            books.broken
+fn what_a_card_cannot_take_is_refused_by_name(board: &'static Board) {
+    let capture = own_named("malformed.pcap");
+    let outcome = boards::replay(board, &capture);
+    let books = outcome.books();
+    assert_eq!(
+        books.state,
+        State::Closed,
+        "{}: {books} {:?}",
+        board.name,
+        books.broken
+    );
+    let offered = outcome.report.offered.expect("the feeder counts");
+    assert_eq!(offered.frames, capture.truth().frames);
+    for reason in ["short", "oversize"] {
+        assert!(
+            offered
+                .refused
+                .iter()
+                .any(|r| r.reason == reason && r.frames > 0),
+            "{reason}: {offered:?}"
         );
-        let offered = outcome.report.offered.expect("the feeder counts");
-        assert_eq!(offered.frames, capture.truth().frames);
-        for reason in ["short", "oversize"] {
-            assert!(
-                offered
-                    .refused
-                    .iter()
-                    .any(|r| r.reason == reason && r.frames > 0),
-                "{reason}: {offered:?}"
-            );
-            assert!(books.to_string().contains(reason), "{books}");
-        }
+        assert!(books.to_string().contains(reason), "{books}");
     }
 }
 
 /// The books are no decoration: a sensor that forgets one frame is found out.
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn a_sensor_that_forgets_one_frame_leaves_the_books_open() {
-    for board in boards::all() {
-        let mut options = QemuOptions::default();
-        options.emulator.image = Some(boards::forgetful_image(board));
-        let source = boards::start(board, &own_named("lab.pcap"), &options);
-        let outcome = boards::run(Box::new(source), |_, _| {}).sound(board.name);
-        let books = outcome.books();
-        assert!(
-            matches!(books.state, State::Open { .. }),
-            "{}: {books}",
-            board.name
-        );
-        assert_eq!(
-            (books.exit_code(), books.unaccounted),
-            (4, Some(1)),
-            "{}: {books}",
-            board.name
-        );
-    }
+fn a_sensor_that_forgets_one_frame_leaves_the_books_open(board: &'static Board) {
+    let mut options = QemuOptions::default();
+    options.emulator.image = Some(boards::forgetful_image(board));
+    let source = boards::start(board, &own_named("lab.pcap"), &options);
+    let outcome = boards::run(Box::new(source), |_, _| {}).sound(board.name);
+    let books = outcome.books();
+    assert!(
+        matches!(books.state, State::Open { .. }),
+        "{}: {books}",
+        board.name
+    );
+    assert_eq!(
+        (books.exit_code(), books.unaccounted),
+        (4, Some(1)),
+        "{}: {books}",
+        board.name
+    );
 }

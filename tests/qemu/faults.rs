@@ -5,11 +5,18 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use magpie_collector::{Picture, State};
+use magpie_emulator::Board;
 use magpie_sources::{Incoming, Offered, QemuBoard, QemuOptions, Source, SourceError};
 use magpie_tests::answer;
 use magpie_tests::boards::{self, Outcome};
 use magpie_tests::corpus::own_named;
 use magpie_tests::truth::{Exact, Flow, Level, compare};
+
+on_each_board!(
+    batches_lost_repeated_and_reordered_change_nothing,
+    a_host_that_stalls,
+    a_board_that_is_reset_in_mid_run
+);
 
 /// Stands between a board and the loop and does with each batch as told.
 struct Unruly {
@@ -120,43 +127,34 @@ pub(crate) fn unharmed(what: &str, outcome: &Outcome, truth: &Exact) {
     );
 }
 
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn batches_lost_repeated_and_reordered_change_nothing() {
+fn batches_lost_repeated_and_reordered_change_nothing(board: &'static Board) {
     let capture = own_named("lab.pcap");
     let truth = capture.truth();
-    for board in boards::all() {
-        for (lost, twice, late) in [(20, 0, 0), (0, 40, 0), (0, 0, 40), (10, 20, 20)] {
-            let mut source =
-                Unruly::around(boards::start(board, &capture, &QemuOptions::default()));
-            (source.lost, source.twice, source.late) = (lost, twice, late);
-            let what = format!(
-                "{}, {lost} % lost, {twice} % twice, {late} % late",
-                board.name
-            );
-            let outcome = boards::run(Box::new(source), |_, _| {}).sound(&what);
-            unharmed(&what, &outcome, &truth);
-        }
+    for (lost, twice, late) in [(20, 0, 0), (0, 40, 0), (0, 0, 40), (10, 20, 20)] {
+        let mut source = Unruly::around(boards::start(board, &capture, &QemuOptions::default()));
+        (source.lost, source.twice, source.late) = (lost, twice, late);
+        let what = format!(
+            "{}, {lost} % lost, {twice} % twice, {late} % late",
+            board.name
+        );
+        let outcome = boards::run(Box::new(source), |_, _| {}).sound(&what);
+        unharmed(&what, &outcome, &truth);
     }
 }
 
 /// Nobody reads the serial line for some seconds in mid-run, longer than the
 /// link waits for a host. (A whole minute passes on the bench, in no time:
 /// `replay::faults`.)
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn a_host_that_stalls() {
+fn a_host_that_stalls(board: &'static Board) {
     let capture = own_named("lab.pcap");
     let truth = capture.truth();
-    for board in boards::all() {
-        let mut source = Unruly::around(boards::start(board, &capture, &QemuOptions::default()));
-        source.deaf = Some((
-            Instant::now() + Duration::from_millis(300),
-            Duration::from_secs(6),
-        ));
-        let outcome = boards::run(Box::new(source), |_, _| {}).sound(board.name);
-        unharmed(board.name, &outcome, &truth);
-    }
+    let mut source = Unruly::around(boards::start(board, &capture, &QemuOptions::default()));
+    source.deaf = Some((
+        Instant::now() + Duration::from_millis(300),
+        Duration::from_secs(6),
+    ));
+    let outcome = boards::run(Box::new(source), |_, _| {}).sound(board.name);
+    unharmed(board.name, &outcome, &truth);
 }
 
 /// No key may ever show more than was sent.
@@ -177,51 +175,47 @@ fn nothing_twice(truth: &Exact, picture: &Picture) {
 
 /// The reset button in mid-run: another boot, nothing twice, and what died
 /// with the memory is missing from the books to the frame.
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn a_board_that_is_reset_in_mid_run() {
+fn a_board_that_is_reset_in_mid_run(board: &'static Board) {
     let capture = own_named("lab.pcap");
     let truth = capture.truth();
-    for board in boards::all() {
-        let mut options = QemuOptions::default();
-        // Slow enough to be in the middle when the button is pressed.
-        options.feed.pace = magpie_emulator::Pace::PerSecond(1500);
-        let source = boards::start(board, &capture, &options);
-        let control = source.control();
-        let button = control.clone();
-        let mut pressed = false;
-        let outcome = boards::run(Box::new(source), move |picture, _| {
-            if !pressed && picture.ledger().is_some_and(|l| l.counted.frames > 500) {
-                pressed = true;
-                button.reset();
-            }
-        })
-        .sound(board.name);
-        assert_eq!(
-            control.resets(),
-            1,
-            "{}: the button had no effect",
-            board.name
-        );
-        assert_eq!(outcome.picture.boots().len(), 2, "{}", board.name);
-        nothing_twice(&truth, &outcome.picture);
-        let books = outcome.books();
-        let counted = outcome.picture.ledger().expect("a ledger").counted.frames;
-        assert!(counted <= truth.frames, "{}: {books}", board.name);
-        assert_eq!(
-            books.unaccounted,
-            Some(i128::from(truth.frames - counted)),
-            "{}: {books}",
-            board.name
-        );
-        assert!(
-            counted == truth.frames || books.state != State::Closed,
-            "{}: {books}",
-            board.name
-        );
-        let last = outcome.picture.boots()[1]
-            .ledger()
-            .expect("the second boot was flushed");
-        assert!(last.counted.frames > 500, "{}: {books}", board.name);
-    }
+    let mut options = QemuOptions::default();
+    // Slow enough to be in the middle when the button is pressed.
+    options.feed.pace = magpie_emulator::Pace::PerSecond(1500);
+    let source = boards::start(board, &capture, &options);
+    let control = source.control();
+    let button = control.clone();
+    let mut pressed = false;
+    let outcome = boards::run(Box::new(source), move |picture, _| {
+        if !pressed && picture.ledger().is_some_and(|l| l.counted.frames > 500) {
+            pressed = true;
+            button.reset();
+        }
+    })
+    .sound(board.name);
+    assert_eq!(
+        control.resets(),
+        1,
+        "{}: the button had no effect",
+        board.name
+    );
+    assert_eq!(outcome.picture.boots().len(), 2, "{}", board.name);
+    nothing_twice(&truth, &outcome.picture);
+    let books = outcome.books();
+    let counted = outcome.picture.ledger().expect("a ledger").counted.frames;
+    assert!(counted <= truth.frames, "{}: {books}", board.name);
+    assert_eq!(
+        books.unaccounted,
+        Some(i128::from(truth.frames - counted)),
+        "{}: {books}",
+        board.name
+    );
+    assert!(
+        counted == truth.frames || books.state != State::Closed,
+        "{}: {books}",
+        board.name
+    );
+    let last = outcome.picture.boots()[1]
+        .ledger()
+        .expect("the second boot was flushed");
+    assert!(last.counted.frames > 500, "{}: {books}", board.name);
 }

@@ -2,167 +2,153 @@
 //! drops and repeats octets, pulls the plug, and hears when nobody is there.
 
 use magpie_collector::State;
-use magpie_emulator::BOARDS;
+use magpie_emulator::Board;
 use magpie_tests::answer;
-use magpie_tests::boards;
 use magpie_tests::corpus::own_named;
 use magpie_tests::line::{Harm, Line};
 use magpie_tests::truth::{Level, compare};
 
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn garbage_cuts_and_repetitions_on_the_line() {
-    boards::all();
+on_each_board!(
+    garbage_cuts_and_repetitions_on_the_line,
+    a_plug_that_is_pulled_and_put_back,
+    a_host_that_comes_late,
+    a_host_that_is_started_again
+);
+
+fn garbage_cuts_and_repetitions_on_the_line(board: &'static Board) {
     let capture = own_named("lab.pcap");
     let truth = capture.truth();
-    for board in BOARDS {
-        let harm = Harm {
-            damaged: 15,
-            cut: 15,
-            twice: 15,
-            garbage: 15,
-            seed: 3,
-        };
-        let line = Line::start(board, &capture, harm);
-        let outcome = line.listen().sound(board.name);
-        let (harmed, progress) = (line.harmed(), line.progress());
-        assert!(
-            harmed > 10,
-            "{}: the line did only {harmed} times what it was told",
-            board.name
-        );
-        let books = outcome.picture.books(Some(&progress));
-        assert_eq!(
-            books.state,
-            State::Closed,
-            "{}: {books} {:?} {:?}",
-            board.name,
-            books.broken,
-            books.doubts
-        );
-        let differences = compare(&truth, &answer::of(&outcome.picture), Level::Sums);
-        assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
-        assert!(
-            outcome
-                .warnings
-                .iter()
-                .any(|w| w.contains("damaged frames")),
-            "{}: the user was not told: {:?}",
-            board.name,
-            outcome.warnings
-        );
-    }
+    let harm = Harm {
+        damaged: 15,
+        cut: 15,
+        twice: 15,
+        garbage: 15,
+        seed: 3,
+    };
+    let line = Line::start(board, &capture, harm);
+    let outcome = line.listen().sound(board.name);
+    let (harmed, progress) = (line.harmed(), line.progress());
+    assert!(
+        harmed > 10,
+        "{}: the line did only {harmed} times what it was told",
+        board.name
+    );
+    let books = outcome.picture.books(Some(&progress));
+    assert_eq!(
+        books.state,
+        State::Closed,
+        "{}: {books} {:?} {:?}",
+        board.name,
+        books.broken,
+        books.doubts
+    );
+    let differences = compare(&truth, &answer::of(&outcome.picture), Level::Sums);
+    assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
+    assert!(
+        outcome
+            .warnings
+            .iter()
+            .any(|w| w.contains("damaged frames")),
+        "{}: the user was not told: {:?}",
+        board.name,
+        outcome.warnings
+    );
 }
 
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn a_plug_that_is_pulled_and_put_back() {
-    boards::all();
+fn a_plug_that_is_pulled_and_put_back(board: &'static Board) {
     let capture = own_named("lab.pcap");
     let truth = capture.truth();
-    for board in BOARDS {
-        let line = Line::start(board, &capture, Harm::default());
-        line.pull_after(40_000);
-        let outcome = line.listen().sound(board.name);
-        assert_eq!(line.pulls(), 1, "{}: the plug was never pulled", board.name);
-        let books = outcome.picture.books(Some(&line.progress()));
-        assert_eq!(
-            books.state,
-            State::Closed,
-            "{}: {books} {:?} {:?}",
-            board.name,
-            books.broken,
-            books.doubts
-        );
-        let differences = compare(&truth, &answer::of(&outcome.picture), Level::Sums);
-        assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
-        assert!(
-            outcome
-                .warnings
-                .iter()
-                .any(|w| w.contains("connected again")),
-            "{:?}",
-            outcome.warnings
-        );
-    }
+    let line = Line::start(board, &capture, Harm::default());
+    line.pull_after(8_000);
+    let outcome = line.listen().sound(board.name);
+    assert_eq!(line.pulls(), 1, "{}: the plug was never pulled", board.name);
+    let books = outcome.picture.books(Some(&line.progress()));
+    assert_eq!(
+        books.state,
+        State::Closed,
+        "{}: {books} {:?} {:?}",
+        board.name,
+        books.broken,
+        books.doubts
+    );
+    let differences = compare(&truth, &answer::of(&outcome.picture), Level::Sums);
+    assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
+    assert!(
+        outcome
+            .warnings
+            .iter()
+            .any(|w| w.contains("connected again")),
+        "{:?}",
+        outcome.warnings
+    );
 }
 
 /// The wire ends in the air for a while: what the board says is gone, and all
 /// of it that matters comes again.
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn a_host_that_comes_late() {
-    boards::all();
+fn a_host_that_comes_late(board: &'static Board) {
     let capture = own_named("lab.pcap");
     let truth = capture.truth();
-    for board in BOARDS {
-        let line = Line::start(board, &capture, Harm::default());
-        std::thread::sleep(std::time::Duration::from_secs(3));
-        let outcome = line.listen().sound(board.name);
-        assert!(
-            line.unheard() > 0,
-            "{}: the board said nothing while nobody listened",
-            board.name
-        );
-        let books = outcome.picture.books(Some(&line.progress()));
-        assert_eq!(
-            books.state,
-            State::Closed,
-            "{}: {books} {:?} {:?}",
-            board.name,
-            books.broken,
-            books.doubts
-        );
-        let differences = compare(&truth, &answer::of(&outcome.picture), Level::Sums);
-        assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
-    }
+    let line = Line::start(board, &capture, Harm::default());
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let outcome = line.listen().sound(board.name);
+    assert!(
+        line.unheard() > 0,
+        "{}: the board said nothing while nobody listened",
+        board.name
+    );
+    let books = outcome.picture.books(Some(&line.progress()));
+    assert_eq!(
+        books.state,
+        State::Closed,
+        "{}: {books} {:?} {:?}",
+        board.name,
+        books.broken,
+        books.doubts
+    );
+    let differences = compare(&truth, &answer::of(&outcome.picture), Level::Sums);
+    assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
 }
 
 /// The host's program ends in mid-run and another one begins: totals and
 /// counter tables are whole, for they are since boot; what the first one
 /// acknowledged is the first one's, and the books say so.
-#[test]
-#[ignore = "needs QEMU and images: cargo verify runs it"]
-fn a_host_that_is_started_again() {
-    boards::all();
+fn a_host_that_is_started_again(board: &'static Board) {
     let capture = own_named("lab.pcap");
     let truth = capture.truth();
-    for board in BOARDS {
-        let line = Line::start(board, &capture, Harm::default());
-        let first = line.listen_until(|picture| {
-            picture
-                .boots()
-                .first()
-                .is_some_and(|b| b.received().tally.flows > 20)
-        });
-        let acked = first.picture.boots()[0].received().tally.flows;
-        let outcome = line.listen().sound(board.name);
-        let books = outcome.picture.books(Some(&line.progress()));
-        assert!(
-            !matches!(books.state, State::Open { .. }),
-            "{}: {books} {:?}",
-            board.name,
-            books.broken
-        );
-        let got = answer::of(&outcome.picture);
-        assert_eq!(
-            (got.frames, got.frame_bytes),
-            (truth.frames, truth.frame_bytes),
-            "{}",
-            board.name
-        );
-        assert_eq!(
-            (&got.ethertype, &got.icmp4),
-            (&truth.ethertype, &truth.icmp4),
-            "{}",
-            board.name
-        );
-        let boot = &outcome.picture.boots()[0];
-        assert!(
-            acked > 20 && boot.joined_at() > 0,
-            "{}: {acked} flows, joined at {}",
-            board.name,
-            boot.joined_at()
-        );
-    }
+    let line = Line::start(board, &capture, Harm::default());
+    let first = line.listen_until(|picture| {
+        picture
+            .boots()
+            .first()
+            .is_some_and(|b| b.received().tally.flows > 20)
+    });
+    let acked = first.picture.boots()[0].received().tally.flows;
+    let outcome = line.listen().sound(board.name);
+    let books = outcome.picture.books(Some(&line.progress()));
+    assert!(
+        !matches!(books.state, State::Open { .. }),
+        "{}: {books} {:?}",
+        board.name,
+        books.broken
+    );
+    let got = answer::of(&outcome.picture);
+    assert_eq!(
+        (got.frames, got.frame_bytes),
+        (truth.frames, truth.frame_bytes),
+        "{}",
+        board.name
+    );
+    assert_eq!(
+        (&got.ethertype, &got.icmp4),
+        (&truth.ethertype, &truth.icmp4),
+        "{}",
+        board.name
+    );
+    let boot = &outcome.picture.boots()[0];
+    assert!(
+        acked > 20 && boot.joined_at() > 0,
+        "{}: {acked} flows, joined at {}",
+        board.name,
+        boot.joined_at()
+    );
 }

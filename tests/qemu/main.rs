@@ -8,6 +8,26 @@
 //! cargo test --release -p magpie-tests --test qemu -- --ignored
 //! ```
 
+/// Declares each scenario as a test of every board, left out unless asked for.
+macro_rules! on_each_board {
+    ($($scenario:ident),+ $(,)?) => {
+        mod mps2_an386 {
+            $(#[test]
+            #[ignore = "needs QEMU and images: cargo verify runs it"]
+            fn $scenario() {
+                super::$scenario(magpie_tests::boards::ready("mps2-an386"));
+            })+
+        }
+        mod lm3s6965evb {
+            $(#[test]
+            #[ignore = "needs QEMU and images: cargo verify runs it"]
+            fn $scenario() {
+                super::$scenario(magpie_tests::boards::ready("lm3s6965evb"));
+            })+
+        }
+    };
+}
+
 mod captures;
 mod faults;
 mod line;

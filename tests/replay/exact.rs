@@ -6,22 +6,18 @@ use magpie_tests::corpus::{self, Capture};
 use magpie_tests::truth::{Difference, Level, compare};
 
 /// Fails with the first differences of each capture that differs.
-pub(crate) fn report(results: Vec<(String, Vec<Difference>)>) {
+pub(crate) fn report(results: &[(String, Vec<Difference>)]) {
     let all = results.len();
-    let mut text = String::new();
-    let mut wrong = 0;
-    for (name, differences) in results {
-        if let Some(first) = differences.first() {
-            wrong += 1;
-            text += &format!(
-                "\n{name}: {} differences; first: {first}",
-                differences.len()
-            );
-        }
-    }
-    assert_eq!(
-        wrong, 0,
-        "{wrong} of {all} captures differ from their truth:{text}"
+    let wrong: Vec<String> = results
+        .iter()
+        .filter_map(|(name, all)| Some((name, all.len(), all.first()?)))
+        .map(|(name, n, first)| format!("\n{name}: {n} differences; first: {first}"))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "{} of {all} captures differ from their truth:{}",
+        wrong.len(),
+        wrong.concat()
     );
     println!("{all} captures equal their truth");
 }
@@ -41,10 +37,10 @@ fn core_and_records(capture: &Capture) -> Vec<Difference> {
 
 #[test]
 fn core_link_and_picture_equal_the_truth() {
-    report(
-        corpus::all()
-            .iter()
-            .map(|c| (c.name.clone(), core_and_records(c)))
-            .collect(),
-    );
+    let all = corpus::all();
+    let results: Vec<_> = all
+        .iter()
+        .map(|c| (c.name.clone(), core_and_records(c)))
+        .collect();
+    report(&results);
 }

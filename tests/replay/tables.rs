@@ -26,7 +26,7 @@ fn run(setup: &Setup) {
             compare(&capture.truth(), &answer::of(bench.picture()), Level::Sums),
         ));
     }
-    report(results);
+    report(&results);
     assert!(
         evicted > 0,
         "no table was ever full: this run shows nothing"

@@ -61,7 +61,7 @@ fn a_newer_minor_version_appends_fields_and_they_are_ignored() {
         .iter()
         .map(|batch| {
             let mut out = rewrite(batch, |kind, body, out| {
-                put(kind, &[body, b"\x07"].concat(), out)
+                put(kind, &[body, b"\x07"].concat(), out);
             });
             out[1] += 1;
             out

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use magpie_capture::Reader;
 use magpie_collector::{Books, Limits, Picture};
-use magpie_emulator::{BOARDS, Board, FeedFrame, Refusal, find_image};
+use magpie_emulator::{BOARDS, Board, FeedFrame, Refusal, board, find_image};
 use magpie_sources::{
     DriveOptions, Feed, FlushOutcome, Lane, Notice, QemuBoard, QemuOptions, Report, Source, Stop,
     drive,
@@ -18,24 +18,21 @@ use magpie_sources::{
 
 use crate::corpus::Capture;
 
-/// All boards, QEMU and their images being there; else the test fails with
+/// A board by name, QEMU and its image being there; else the test fails with
 /// what to do.
-pub fn all() -> &'static [Board] {
+pub fn ready(name: &str) -> &'static Board {
     match Command::new("qemu-system-arm").arg("--version").output() {
         Ok(said) if said.status.success() => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            panic!(
-                "qemu-system-arm is not installed; apt-get install qemu-system-arm (or cargo xtask setup)"
-            )
+            panic!("qemu-system-arm is not installed: apt-get install qemu-system-arm")
         }
         other => panic!("qemu-system-arm does not run: {other:?}"),
     }
-    for board in BOARDS {
-        if let Err(error) = find_image(board, None) {
-            panic!("{error}; the tests with emulated boards need images: cargo xtask build --all");
-        }
+    let board = board(name).unwrap_or_else(|e| panic!("{e}"));
+    if let Err(error) = find_image(board, None) {
+        panic!("{error}; the tests with emulated boards need images: cargo xtask build --all");
     }
-    BOARDS
+    board
 }
 
 /// The image that forgets to count one frame.

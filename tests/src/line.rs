@@ -138,9 +138,11 @@ impl Line {
     pub fn listen(&self) -> Outcome {
         let feeder = Arc::clone(&self.feeder);
         let mut raised = false;
-        let outcome = boards::run(self.open(), move |_, stop| {
+        let outcome = boards::run(self.open(), move |picture, stop| {
             let progress = feeder.progress();
-            if !raised && (progress.done || progress.failed.is_some()) {
+            // Who ends before the sensor was heard has nothing to flush.
+            let heard = !picture.boots().is_empty();
+            if !raised && ((progress.done && heard) || progress.failed.is_some()) {
                 raised = true;
                 stop.raise();
             }
@@ -207,7 +209,7 @@ impl Pump {
             self.accept();
             match self.uart.read(&mut buffer) {
                 Ok(0) => return,
-                Ok(n) => self.from_board(&buffer[..n]),
+                Ok(n) => self.take_from_board(&buffer[..n]),
                 Err(e) if waits(&e) => {}
                 Err(_) => return,
             }
@@ -242,7 +244,7 @@ impl Pump {
         self.host = None;
     }
 
-    fn from_board(&mut self, octets: &[u8]) {
+    fn take_from_board(&mut self, octets: &[u8]) {
         for octet in octets {
             if let Some(Ok(_)) = self.deframer.push(*octet) {
                 self.feeder.ready();

@@ -78,7 +78,7 @@ impl Wire {
             noise.append(&mut octets);
             octets = noise;
         }
-        for _ in 0..1 + u32::from(self.happens(self.plan.twice)) {
+        for _ in 0..=u32::from(self.happens(self.plan.twice)) {
             let late = self.happens(self.plan.late);
             let due = now_us
                 + if late {
