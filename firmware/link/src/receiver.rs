@@ -60,6 +60,8 @@ pub struct Delivery<'d> {
     pub lost_finals: u64,
     /// Live records missing right before this batch.
     pub live_gap: u64,
+    /// Number of the first of `items`, if there is one.
+    pub first_seq: u64,
     /// Records not delivered before, in order; each can be delimited.
     pub items: Items<'d>,
 }
@@ -197,6 +199,7 @@ impl Receiver {
             joined_at: run.joined_at,
             lost_finals,
             live_gap,
+            first_seq: header.first_seq.max(expected),
             items,
         })
     }
@@ -296,7 +299,8 @@ mod tests {
         assert_eq!(receiver.poll_ack(), Some(ack(7, 3)));
         // Sent again with company: only the company is new.
         let octets = finals(7, 1, 4, 0);
-        assert_eq!(numbers(&receiver.handle_batch(&octets).unwrap()), [3, 4]);
+        let rest = receiver.handle_batch(&octets).unwrap();
+        assert_eq!((rest.first_seq, numbers(&rest)), (3, vec![3, 4]));
         // Too early: waits for what is missing.
         let octets = finals(7, 6, 2, 0);
         assert_eq!(numbers(&receiver.handle_batch(&octets).unwrap()), []);
@@ -358,6 +362,7 @@ mod tests {
         let octets = live(10, 1);
         let delivery = receiver.handle_batch(&octets).unwrap();
         assert_eq!((delivery.live_gap, numbers(&delivery)), (3, vec![10]));
+        assert_eq!(delivery.first_seq, 10);
         assert_eq!(numbers(&receiver.handle_batch(&live(7, 3)).unwrap()), []);
         let counts = receiver.counts();
         assert_eq!((counts.live, counts.live_gap, counts.duplicates), (3, 3, 1));
