@@ -106,6 +106,10 @@ pub(crate) fn on_interrupt() {
     if raised & INT_TX != 0 {
         registers.modify(UARTIM, |mask| mask & !INT_TX);
     }
+    // Only this one is cleared by hand. Reception ends by itself when the FIFO
+    // is empty; clearing it could hide an octet that came just now, and QEMU
+    // raises it for the first octet in an empty FIFO only: deaf for ever.
+    registers.write(UARTICR, raised & INT_TX);
     while registers.read(UARTFR) & FR_RXFE == 0 {
         if RECEIVED.is_full() {
             registers.modify(UARTIM, |mask| mask & !INT_RX);
@@ -114,6 +118,5 @@ pub(crate) fn on_interrupt() {
         let [octet, ..] = registers.read(UARTDR).to_le_bytes();
         let _ = RECEIVED.try_write(&[octet]);
     }
-    registers.write(UARTICR, raised);
     magpie_node::wake();
 }
