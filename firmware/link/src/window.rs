@@ -4,8 +4,9 @@ use magpie_protocol::Tally;
 
 use crate::retain::Retain;
 
-/// `oldest <= cursor <= next` and `oldest`, `cursor` <= `sent_end` or all
-/// above it had never been sent; what lies in `oldest..next` is kept.
+/// Kept is `oldest..next`; `oldest <= cursor <= next`. What is below
+/// `sent_end` was sent at least once; `oldest` and `cursor` may stand above
+/// it, when records were dropped before their turn.
 #[derive(Debug)]
 pub(crate) struct Window<'b> {
     kept: Retain<'b>,
