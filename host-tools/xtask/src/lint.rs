@@ -59,9 +59,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "magpie-emulator",
         ],
     ),
+    // Views print what the picture holds: keys and records of the contract.
     (
         "magpie",
         &[
+            "magpie-protocol",
             "magpie-sources",
             "magpie-probe",
             "magpie-capture",
