@@ -9,7 +9,6 @@ use managed::ManagedSlice;
 
 use crate::{
     dissect::Echo,
-    hash::Secret,
     outbox::Outbox,
     sensor::Desk,
     table::{Found, Slot, Table},
@@ -247,7 +246,7 @@ impl<'a> Echoes<'a> {
 
     /// Doubles the tables where the next key might evict.
     #[cfg(feature = "std")]
-    pub(crate) fn grow_if_crowded(&mut self, secret: &Secret) {
+    pub(crate) fn grow_if_crowded(&mut self, secret: &crate::hash::Secret) {
         if self.requests.is_crowded() {
             self.requests
                 .grow(|request| secret.hash(request.key().hash_words()));

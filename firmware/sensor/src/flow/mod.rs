@@ -10,7 +10,6 @@ use managed::ManagedSlice;
 
 use crate::{
     dissect::{Ip, Transport},
-    hash::Secret,
     outbox::Outbox,
     sensor::Desk,
     table::{Found, Slot, Table},
@@ -172,7 +171,7 @@ impl<'a> Flows<'a> {
 
     /// Doubles the table where the next key might evict.
     #[cfg(feature = "std")]
-    pub(crate) fn grow_if_crowded(&mut self, secret: &Secret) {
+    pub(crate) fn grow_if_crowded(&mut self, secret: &crate::hash::Secret) {
         if self.table.is_crowded() {
             self.table.grow(|slot| secret.hash(slot.key().hash_words()));
         }
