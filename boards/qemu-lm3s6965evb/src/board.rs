@@ -190,7 +190,7 @@ async fn sensor() {
     let mut uart = Uart::start();
     // Whoever feeds the port waits for Hello, and Hello goes out after this.
     port.nic.start();
-    magpie_node::run(node, &mut port, &mut uart).await
+    magpie_node::run(node, &mut port, &mut uart).await;
 }
 
 static NODE: StaticCell<Node<'static>> = StaticCell::new();

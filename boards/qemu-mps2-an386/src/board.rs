@@ -170,7 +170,7 @@ async fn sensor() {
     if let Err(error) = port.nic.start() {
         panic!("LAN9118: {error:?}");
     }
-    magpie_node::run(node, &mut port, &mut uart).await
+    magpie_node::run(node, &mut port, &mut uart).await;
 }
 
 static NODE: StaticCell<Node<'static>> = StaticCell::new();

@@ -22,21 +22,22 @@ pub struct Health {
     reported_us: u64,
 }
 
+#[cfg(feature = "defmt")]
 impl Health {
-    /// Writes a line now and then, when there is anything to tell.
-    pub(crate) fn report(&mut self, _boot_us: u64) {
-        #[cfg(feature = "defmt")]
-        if _boot_us.saturating_sub(self.reported_us) >= REPORT_US {
-            self.reported_us = _boot_us;
-            defmt::info!(
-                "up {=u64} s: frames {=u64}, held {=u64}, sent {=u64} octets, from host {=u64} batches and {=u64} octets of garbage",
-                _boot_us / 1_000_000,
-                self.frames,
-                self.held_turns,
-                self.sent_octets,
-                self.line.frames,
-                self.line.garbage_octets,
-            );
+    /// Writes a line now and then.
+    pub(crate) fn report(&mut self, boot_us: u64) {
+        if boot_us.saturating_sub(self.reported_us) < REPORT_US {
+            return;
         }
+        self.reported_us = boot_us;
+        defmt::info!(
+            "up {=u64} s: frames {=u64}, held {=u64} turns, sent {=u64} octets; from the host {=u64} batches, {=u64} octets of garbage",
+            boot_us / 1_000_000,
+            self.frames,
+            self.held_turns,
+            self.sent_octets,
+            self.line.frames,
+            self.line.garbage_octets,
+        );
     }
 }

@@ -38,6 +38,8 @@ mod health;
 mod node;
 mod ports;
 mod run;
+#[cfg(test)]
+mod tests;
 mod uplink;
 
 pub use capture::{MIN_SCRATCH, Pace};

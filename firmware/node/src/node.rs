@@ -67,13 +67,14 @@ impl<'b> Node<'b> {
         buffers: Buffers<'b>,
     ) -> Self {
         sensor.set_losses(losses);
+        let Buffers { scratch, framed } = buffers;
         Self {
             sensor,
             sender,
-            scratch: buffers.scratch,
+            scratch,
             capture: Capture::new(clock, pace, losses, received),
             control: Control::new(),
-            uplink: Uplink::new(buffers.framed),
+            uplink: Uplink::new(framed),
             health: Health::default(),
         }
     }
@@ -128,7 +129,9 @@ impl<'b> Node<'b> {
         add(&mut self.health.held_turns, usize::from(held));
         add(&mut self.health.sent_octets, sent);
         self.health.line = self.control.counts();
+        #[cfg(feature = "defmt")]
         self.health.report(boot_us);
+        let _ = boot_us;
     }
 
     /// When the next turn is due, nothing having happened in this one.
