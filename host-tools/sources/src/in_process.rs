@@ -105,11 +105,20 @@ self_cell!(
 struct AtCapture<'c> {
     sensor: &'c mut Sensor<'static>,
     now_us: u64,
+    /// Whether live records are wanted now; false once there are no more.
+    live: &'c mut bool,
 }
 
 impl RecordSource for AtCapture<'_> {
     fn poll_record(&mut self, _: u64, want: Want, out: &mut [u8]) -> Option<Emitted> {
-        self.sensor.poll_record(self.now_us, want, out)
+        if want == Want::Live && !*self.live {
+            return None;
+        }
+        let emitted = self.sensor.poll_record(self.now_us, want, out);
+        if want == Want::Live && emitted.is_none() {
+            *self.live = false;
+        }
+        emitted
     }
 
     fn note_uplink(&mut self, counts: &UplinkCounts) {
@@ -132,6 +141,11 @@ pub struct InProcess {
     /// The capture's time at which the core wants to look for what expired.
     sweep_at_us: u64,
     sweep_us: u64,
+    /// Live updates are for the eye: they are taken by the host's clock, since
+    /// a capture may hold a day in a second.
+    live: bool,
+    live_due: Instant,
+    live_every: Duration,
     offered: Offered,
     feed: Feed,
     out: Box<[u8; MAX_BATCH]>,
@@ -198,6 +212,9 @@ impl InProcess {
             now_us: 0,
             sweep_at_us: 0,
             sweep_us: config.sweep_us,
+            live: true,
+            live_due: Instant::now(),
+            live_every: options.live,
             offered: Offered::default(),
             feed: Feed::Open,
             out: Box::new([0; MAX_BATCH]),
@@ -213,9 +230,14 @@ impl InProcess {
     /// The next batch of the link, if there is one to send now.
     fn poll(&mut self) -> Option<Incoming> {
         let link_now = self.link_now();
+        if !self.live && Instant::now() >= self.live_due {
+            self.live = true;
+            self.live_due = Instant::now() + self.live_every;
+        }
         let mut core = AtCapture {
             sensor: &mut self.sensor,
             now_us: self.now_us,
+            live: &mut self.live,
         };
         let out = &mut self.out[..];
         let len = self
@@ -309,6 +331,7 @@ impl Source for InProcess {
         let Self {
             uplink,
             sensor,
+            live,
             now_us,
             name,
             ..
@@ -316,6 +339,8 @@ impl Source for InProcess {
         uplink.with_dependent_mut(|_, sender| match sender.handle_batch(link_now, batch) {
             Ok(commands) => {
                 for command in commands {
+                    // The answer is among the live records.
+                    *live = true;
                     sensor.handle_command(*now_us, &command);
                 }
                 Ok(())

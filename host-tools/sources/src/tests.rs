@@ -191,6 +191,30 @@ fn table_sizes_and_time_outs_never_change_the_sums() {
 }
 
 #[test]
+fn live_updates_of_a_long_thin_capture_come_by_the_hosts_clock() {
+    // A frame an hour, for more than a year.
+    let mut file = HEADER.to_vec();
+    for n in 0..10_000 {
+        let mut one = record(0, n % 50);
+        one[..4].copy_from_slice(&(n * 3_600).to_le_bytes());
+        file.extend(one);
+    }
+    let live = SensorOptions {
+        live: Duration::from_secs(1),
+        ..small()
+    };
+    let started = Instant::now();
+    let ran = run(in_process(Cursor::new(file), &live));
+    ran.assert_closed(10_000);
+    let shown = ran.report.receiver.live;
+    let turns = started.elapsed().as_secs() + 3;
+    assert!(
+        shown > 0 && shown < turns * 100,
+        "{shown} live records in {turns} turns"
+    );
+}
+
+#[test]
 fn a_cut_capture_is_shown_with_a_warning() {
     let mut file = capture(1_000, 10);
     file.truncate(file.len() - 1);
