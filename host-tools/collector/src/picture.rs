@@ -84,6 +84,7 @@ pub struct Picture {
     events: VecDeque<Event>,
     dropped_events: u64,
     settled: Option<(u32, u32)>,
+    finished: bool,
     pub(crate) link: LinkFacts,
 }
 
@@ -104,6 +105,7 @@ impl Picture {
             events: VecDeque::new(),
             dropped_events: 0,
             settled: None,
+            finished: false,
             link: LinkFacts::default(),
         }
     }
@@ -284,6 +286,17 @@ impl Picture {
                 self.tell(|| Event::Sensor(Box::new(hello.clone())));
             }
         }
+    }
+
+    /// Nothing more will come: from now on the books take the last ledger for
+    /// the sensor's last word, even if it was no Flush's.
+    pub fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// Whether nothing more will come.
+    pub fn is_finished(&self) -> bool {
+        self.finished
     }
 
     /// Name of the source.

@@ -28,6 +28,7 @@ type Part = fn(&Tally) -> u64;
 
 /// What was checked so far.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // independent findings, not states
 pub(super) struct Audit {
     pub(super) broken: Vec<Break>,
     pub(super) doubts: Vec<String>,
@@ -37,6 +38,8 @@ pub(super) struct Audit {
     silent: bool,
     running: bool,
     rebooted: bool,
+    /// It ended without a Flush's ledger.
+    unflushed: bool,
     /// Nothing says that the traffic stopped for the Flush: a table may have
     /// been read a moment before or after its ledger.
     moving: bool,
@@ -82,7 +85,7 @@ impl Audit {
             let Some(latest) = boot.ledger() else {
                 self.acked = self.acked.saturating_add(received);
                 self.records = self.records.saturating_add(received);
-                self.unfinished(index == last);
+                self.unfinished(index == last, picture.is_finished());
                 continue;
             };
             // A later ledger that counted no more frames says nothing new, and
@@ -100,7 +103,7 @@ impl Audit {
                 self.acked = self.acked.saturating_add(received);
                 let made = ledger.exported.records.max(received);
                 self.records = self.records.saturating_add(made);
-                self.unfinished(index == last);
+                self.unfinished(index == last, picture.is_finished());
             }
         }
         if picture.boots().is_empty() {
@@ -111,8 +114,11 @@ impl Audit {
     }
 
     /// A boot whose last word is no Flush's ledger.
-    fn unfinished(&mut self, last: bool) {
-        if last {
+    fn unfinished(&mut self, last: bool, finished: bool) {
+        if last && finished {
+            self.unflushed = true;
+            self.doubt("not flushed");
+        } else if last {
             self.running = true;
             self.doubt("running");
         } else {
@@ -290,7 +296,7 @@ impl Audit {
                     Known::AtLeast(inside)
                 }
                 // Every stage counts.
-                None if self.running || self.rebooted => Known::AtLeast(inside),
+                None if self.running || self.rebooted || self.unflushed => Known::AtLeast(inside),
                 None => {
                     self.unaccounted = Some(0);
                     Known::Exact(inside)
@@ -314,6 +320,7 @@ impl Audit {
         let stage = match unsure {
             _ if self.silent => "silence",
             _ if self.rebooted => "reboot",
+            _ if self.unflushed => "flush",
             Some((stage, _)) if by > 0 => stage,
             _ => "capture",
         };

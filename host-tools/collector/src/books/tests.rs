@@ -378,6 +378,30 @@ fn without_a_flush_the_books_are_partial_and_what_is_broken_shows() {
 }
 
 #[test]
+fn who_ends_without_a_flush_is_taken_at_the_last_word() {
+    let mut picture = Picture::new("test", Limits::default());
+    for (number, record) in (0..).zip(&with_ledger(|ledger| ledger.flush = 0)) {
+        let at = Position {
+            boot_id: BOOT,
+            is_final: true,
+            number,
+        };
+        picture.apply(0, at, record);
+    }
+    let mut wire = offered();
+    wire.frames += 1;
+    assert_eq!(stage(&picture.books(Some(&wire))), "PARTIAL running");
+    picture.finish();
+    let books = picture.books(Some(&wire));
+    assert_eq!(stage(&books), "OPEN flush", "{books}");
+    assert_eq!(books.unaccounted, Some(1));
+    assert_eq!(
+        stage(&picture.books(Some(&offered()))),
+        "PARTIAL not flushed"
+    );
+}
+
+#[test]
 fn frames_that_went_with_a_reboot_are_missed() {
     let mut picture = Picture::new("test", Limits::default());
     let mut apply = |boot_id, records: &[Record]| {

@@ -1,0 +1,310 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use magpie_collector::Limits;
+use magpie_sources::{OpenOptions, SensorOptions, Spec};
+
+use crate::views::csv::Table;
+use crate::views::{Choice, Sort};
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MAGPIE_GIT_ID"), ")");
+
+const EXAMPLES: &str = "\
+Examples:
+  magpie replay lab.pcap                      totals, top flows, ICMP, echo, the books
+  magpie replay lab.pcap --format json        one object a line
+  magpie replay - --format csv --table flow   flows of a capture on stdin
+  magpie watch serial:/dev/ttyACM0            a board on a serial line
+  magpie watch qemu:mps2-an386,feed=lab.pcap  an emulated board that sees a capture
+  magpie sensor info serial:/dev/ttyACM0      who is there?
+
+Exit codes:
+  0  all went well
+  2  the command line, a file or a source cannot be used
+  3  --format exact, and something had to be forgotten
+  4  the books are open: frames are unaccounted for";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  magpie replay lab.pcap
+  zcat lab.pcap.gz | magpie replay - --sort packets --top 5
+  magpie replay *.pcapng --format json | jq 'select(.type == \"flow\")'
+  magpie replay lab.pcap --idle 15s --flows 512   as a small board would see it
+  magpie replay kept.magpie                       what `watch --record` kept
+
+Exit codes: 0, 2, 3, 4 as `magpie --help` lists them. A capture whose last
+record is cut is read to there, with a warning, and is no failure.";
+
+const WATCH_EXAMPLES: &str = "\
+SOURCE is one of
+  serial:PATH[@BAUD]                  a board on a tty or a unix socket
+  qemu:BOARD[,feed=FILE][,pace=N]     an emulated board, its mirror port fed from a
+                                      capture, with N frames a second at most
+  file:PATH                           a capture or a recording; - is stdin
+
+Examples:
+  magpie watch serial:/dev/ttyACM0@921600
+  magpie watch qemu:mps2-an386,feed=lab.pcap --record kept.magpie
+  magpie watch serial:/dev/ttyACM0 serial:/dev/ttyACM1 --format json | tee flows.json
+
+Ctrl-C asks the sensors for everything they hold and ends with the summary; a
+second one ends at once. Exit codes: 0, 2, 3, 4 as `magpie --help` lists them.";
+
+/// Counts what passes a mirror port: flows, ICMP, ping, ARP, and whether every
+/// frame is accounted for.
+#[derive(Debug, Parser)]
+#[command(name = "magpie", version = VERSION, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the sensor core over captures, or read recordings again
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
+    /// Follow sensors
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(Watch),
+    /// Look after sensors
+    Sensor {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: SensorCommand,
+    },
+    /// Print a completion script, e.g. for ~/.local/share/bash-completion/completions/magpie
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+}
+
+/// What can be done with a sensor.
+#[derive(Debug, Subcommand)]
+pub enum SensorCommand {
+    /// Say who it is: name, board, firmware, protocol, uptime, boot, capacities
+    Info(Info),
+}
+
+/// How the picture is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: totals, top flows, ICMP, echo, mirror health, the books.
+    Table,
+    /// One object a line, each with its type.
+    Json,
+    /// One table (--table) with a header line.
+    Csv,
+    /// One object a source, for comparison with a truth (EXACT.md).
+    Exact,
+}
+
+/// Options of every view.
+#[derive(Debug, Args)]
+pub struct ViewOptions {
+    /// How to show what was seen
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub format: Format,
+    /// Which table, for --format csv
+    #[arg(long, value_enum, value_name = "NAME", required_if_eq("format", "csv"))]
+    pub table: Option<Table>,
+    /// Show so many flows [default: 20 in tables, else all]
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Order flows, greatest first [default: octets in tables, else by key]
+    #[arg(long, value_enum, value_name = "KEY")]
+    pub sort: Option<Sort>,
+    /// Keep at most so many flow keys of a source; the rest is summed
+    /// [default: 100000, exact: all]
+    #[arg(long, value_name = "N")]
+    pub max_flows: Option<NonZeroUsize>,
+}
+
+/// Rows of a table for people.
+const TABLE_TOP: usize = 20;
+
+impl ViewOptions {
+    /// Which flows are shown.
+    pub fn choice(&self) -> Choice {
+        let people = self.format == Format::Table;
+        Choice {
+            top: self.top.or(people.then_some(TABLE_TOP)),
+            sort: self.sort.or(people.then_some(Sort::Octets)),
+        }
+    }
+
+    /// What is kept of a source; `events` is how many changes may wait.
+    pub fn limits(&self, events: usize) -> Limits {
+        let base = if self.format == Format::Exact {
+            Limits::EXACT
+        } else {
+            Limits::default()
+        };
+        Limits {
+            flows: self.max_flows.map(NonZeroUsize::get).or(base.flows),
+            events,
+            ..base
+        }
+    }
+}
+
+/// Options of the sensor core in this process, for captures.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sensor core in this process (captures)")]
+pub struct CoreOptions {
+    /// Flow table of so many entries, as on a board; more are evicted
+    /// [default: grows]
+    #[arg(long, value_name = "N")]
+    pub flows: Option<NonZeroUsize>,
+    /// Echo table of so many entries [default: grows]
+    #[arg(long, value_name = "N")]
+    pub echoes: Option<NonZeroUsize>,
+    /// A flow ends after so long without a frame; 0s is never
+    /// [default: 60s, exact: never]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub idle: Option<Duration>,
+    /// A flow's record is exported at this age; 0s is never
+    /// [default: 5min, exact: never]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub active: Option<Duration>,
+    /// A closed connection leaves after so long; 0s is never
+    /// [default: 1s, exact: never]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub end: Option<Duration>,
+}
+
+/// `15s`, `500ms`, `5min`; a bare number is seconds.
+fn time(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
+    }
+    humantime::parse_duration(text).map_err(|error| error.to_string())
+}
+
+impl CoreOptions {
+    /// How sources are opened.
+    pub fn open(&self, format: Format) -> OpenOptions {
+        let base = if format == Format::Exact {
+            SensorOptions::exact()
+        } else {
+            SensorOptions::default()
+        };
+        let sensor = SensorOptions {
+            flows: self.flows.map_or(base.flows, NonZeroUsize::get),
+            echoes: self.echoes.map_or(base.echoes, NonZeroUsize::get),
+            grow: self.flows.is_none() && self.echoes.is_none(),
+            idle: self.idle.unwrap_or(base.idle),
+            active: self.active.unwrap_or(base.active),
+            end: self.end.unwrap_or(base.end),
+            git: crate::GIT.to_owned(),
+            ..base
+        };
+        OpenOptions {
+            sensor,
+            ..OpenOptions::default()
+        }
+    }
+}
+
+/// `magpie replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Captures (pcap, pcapng, gzip) or recordings; - is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// How to show it.
+    #[command(flatten)]
+    pub view: ViewOptions,
+    /// The core.
+    #[command(flatten)]
+    pub core: CoreOptions,
+}
+
+/// `magpie watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Where records come from (see below)
+    #[arg(required = true, value_name = "SOURCE")]
+    pub sources: Vec<Spec>,
+    /// How to show it.
+    #[command(flatten)]
+    pub view: ViewOptions,
+    /// End after so many seconds
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<f64>,
+    /// Keep the raw records of the (one) source in a file; `replay` reads it
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Emulated boards: let the board's own clock count from its boot, instead
+    /// of giving every frame its capture time
+    #[arg(long)]
+    pub own_clock: bool,
+    /// The core.
+    #[command(flatten)]
+    pub core: CoreOptions,
+}
+
+/// `magpie sensor info`.
+#[derive(Debug, Args)]
+pub struct Info {
+    /// Which sensor (as for `magpie watch`)
+    #[arg(value_name = "SOURCE")]
+    pub source: Spec,
+    /// How to show it
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub format: InfoFormat,
+    /// Wait so many seconds for an answer
+    #[arg(long, value_name = "N", default_value_t = 10.0)]
+    pub wait: f64,
+}
+
+/// How a sensor's description is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InfoFormat {
+    /// For people.
+    Table,
+    /// One object on one line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read() {
+        for (text, us) in [
+            ("15s", 15_000_000),
+            ("0", 0),
+            ("1.5", 1_500_000),
+            ("5min", 300_000_000),
+        ] {
+            assert_eq!(time(text).map(|time| time.as_micros()), Ok(us), "{text}");
+        }
+        assert!(time("soon").is_err() && time("-1").is_err());
+    }
+
+    #[test]
+    fn csv_needs_a_table() {
+        let parse = |words: &[&str]| Cli::try_parse_from(words).is_ok();
+        assert!(!parse(&["magpie", "replay", "x", "--format", "csv"]));
+        assert!(parse(&[
+            "magpie", "replay", "x", "--format", "csv", "--table", "flow"
+        ]));
+    }
+}

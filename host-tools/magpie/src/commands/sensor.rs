@@ -1,0 +1,151 @@
+//! `magpie sensor info`: who is there?
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use magpie_collector::{Limits, Picture, Session};
+use magpie_protocol::{ClockKind, VERSION_MAJOR, VERSION_MINOR};
+use magpie_sources::{Incoming, OpenOptions, Source};
+
+use super::shared::now_us;
+use crate::cli::{Info, InfoFormat};
+use crate::exit::Exit;
+use crate::output::{self, say};
+use crate::views::text::{clock, plain, thousands};
+use crate::views::{Seen, json, rows};
+
+/// Longest wait for one batch.
+const TURN: Duration = Duration::from_millis(50);
+/// Once it said who it is, so long for its time and its ledger.
+const MORE: Duration = Duration::from_secs(2);
+
+pub(crate) fn info(options: &Info) -> anyhow::Result<Exit> {
+    let wait = Duration::try_from_secs_f64(options.wait)
+        .with_context(|| format!("--wait {}: not a time", options.wait))?;
+    let mut source = options.source.open(&OpenOptions::default())?;
+    let mut picture = Picture::new(source.name(), Limits::default());
+    listen(source.as_mut(), &mut picture, wait)?;
+    if picture.hello().is_none() {
+        bail!(
+            "{}: no sensor answered within {} s; check cable, port and speed, and that no other \
+             program reads it",
+            options.source,
+            options.wait
+        );
+    }
+    let seen = Seen {
+        picture: &picture,
+        offered: None,
+        now_us: now_us(),
+    };
+    let mut out = output::stdout();
+    match options.format {
+        InfoFormat::Json => {
+            if let Some(row) = rows::sensor(&seen) {
+                json::line(&row, &mut out)?;
+            }
+        }
+        InfoFormat::Table => {
+            for (name, value) in lines(&seen) {
+                writeln!(out, "{name:<18}{value}")?;
+            }
+        }
+    }
+    out.flush()?;
+    Ok(Exit::Success)
+}
+
+/// Listens until the sensor said who it is and what time it has.
+fn listen(source: &mut dyn Source, picture: &mut Picture, wait: Duration) -> anyhow::Result<()> {
+    let mut session = Session::new(source.name());
+    let mut until = Instant::now() + wait;
+    let mut known = false;
+    while Instant::now() < until {
+        let now_us = source.received_at().unwrap_or_else(now_us);
+        while let Some(batch) = session.poll_transmit(now_us) {
+            source.send(&batch)?;
+        }
+        match source.receive(TURN)? {
+            Incoming::Batch(batch) => {
+                if let Err(error) = session.handle_batch(now_us, &batch, picture) {
+                    if error.is_fatal() {
+                        return Err(error.into());
+                    }
+                    say(&error.to_string());
+                }
+            }
+            Incoming::Reconnected => session.reconnected(),
+            Incoming::Idle | Incoming::FeedDone => {}
+            Incoming::Ended => break,
+        }
+        for warning in source.warnings() {
+            say(&warning);
+        }
+        let Some(hello) = picture.hello() else {
+            continue;
+        };
+        let wants_time = hello.clock == ClockKind::SinceBoot && picture.clock().is_none();
+        if !wants_time {
+            break;
+        }
+        if !known {
+            known = true;
+            until = until.min(Instant::now() + MORE);
+        }
+    }
+    Ok(())
+}
+
+fn lines(seen: &Seen<'_>) -> Vec<(&'static str, String)> {
+    let picture = seen.picture;
+    let Some(hello) = picture.hello() else {
+        return Vec::new();
+    };
+    let sizes = &hello.capacities;
+    let mut lines = vec![
+        ("name", plain(&hello.name)),
+        ("board", plain(&hello.board)),
+        (
+            "firmware",
+            format!("{} ({})", plain(&hello.firmware), plain(&hello.git)),
+        ),
+        (
+            "protocol",
+            format!(
+                "{}.{} (this program: {VERSION_MAJOR}.{VERSION_MINOR})",
+                hello.major, hello.minor
+            ),
+        ),
+        ("boot id", format!("{:08x}", hello.boot_id)),
+    ];
+    let uptime = match hello.clock {
+        ClockKind::SinceBoot => clock(hello.at_us.max(picture.latest_us())),
+        ClockKind::Unix => "unknown (its clock is that of the frames)".to_owned(),
+        ClockKind::Unknown(kind) => format!("unknown (clock of kind {kind})"),
+    };
+    lines.push(("uptime", uptime));
+    if let Some(measured) = picture.clock() {
+        lines.push((
+            "clock",
+            format!("known to +-{} us", measured.bound_at(seen.now_us)),
+        ));
+    }
+    let seed = if hello.zero_seed {
+        "zero: the hash is guessable by who sends frames"
+    } else {
+        "random"
+    };
+    lines.push(("seed", seed.to_owned()));
+    for (name, n) in [
+        ("flow table", sizes.flows),
+        ("echo table", sizes.echoes),
+        ("echo requests", sizes.echo_requests),
+        ("outbox octets", sizes.outbox_octets),
+        ("resend octets", sizes.resend_octets),
+        ("longest frame", sizes.max_frame),
+    ] {
+        lines.push((name, thousands(n.into())));
+    }
+    lines
+}

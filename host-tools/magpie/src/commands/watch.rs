@@ -1,0 +1,287 @@
+//! `magpie watch`: sensors, live.
+
+use std::io::{self, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use magpie_collector::{Event, Picture};
+use magpie_protocol::FlowRecord;
+use magpie_sources::{DriveOptions, Lane, Notice, RecordWriter, Shown, Stop, drive};
+
+use super::shared::{SharedPicture, finish, judge, now_us, summary};
+use crate::cli::{Format, Watch};
+use crate::exit::Exit;
+use crate::output::{self, say};
+use crate::views::screen::Screen;
+use crate::views::{Choice, Seen, json, rows, table};
+
+/// Changes that may wait between two refreshes.
+const EVENTS: usize = 1 << 16;
+/// Room for a screen whose size cannot be told.
+const COLUMNS: u16 = 80;
+const ROWS: u16 = 24;
+
+static STOP: Stop = Stop::new();
+
+pub(crate) fn run(options: &Watch) -> anyhow::Result<Exit> {
+    if options.record.is_some() && options.sources.len() > 1 {
+        bail!("--record keeps one source; watch the others in programs of their own");
+    }
+    let until = match options.seconds {
+        None => None,
+        Some(seconds) => Some(
+            Duration::try_from_secs_f64(seconds)
+                .with_context(|| format!("--seconds {seconds}: not a time"))?,
+        ),
+    };
+    // Without a handler Ctrl-C ends at once, which is no reason not to run.
+    let _ = ctrlc::set_handler(|| STOP.raise());
+    let shows = Shows::choose(options);
+    let (lanes, pictures) = open(options, shows)?;
+    let mut live = Live {
+        shows,
+        choice: Choice {
+            top: options.view.top,
+            sort: options.view.sort,
+        },
+        screen: Screen::default(),
+        drawn: false,
+        failed: None,
+    };
+    let started = Instant::now();
+    let mut timed_out = false;
+    let reports = drive(lanes, &STOP, &DriveOptions::default(), |notice| {
+        match notice {
+            Notice::Warning(text) => live.say(text),
+            Notice::Refresh(shown) => live.refresh(shown),
+        }
+        if !timed_out && until.is_some_and(|until| started.elapsed() >= until) {
+            timed_out = true;
+            STOP.raise();
+        }
+        if live.failed.is_some() {
+            // Nobody reads: there is nobody to flush for.
+            STOP.raise();
+            STOP.raise();
+        }
+    });
+    live.leave();
+    if let Some(error) = live.failed.take() {
+        return Err(error.into());
+    }
+    let pictures: Vec<Picture> = pictures.into_iter().map(finish).collect();
+    let now_us = now_us();
+    let seen: Vec<Seen<'_>> = pictures
+        .iter()
+        .zip(&reports)
+        .map(|(picture, report)| Seen {
+            picture,
+            offered: report.offered.as_ref(),
+            now_us,
+        })
+        .collect();
+    let mut exit = Exit::Success;
+    for (report, seen) in reports.iter().zip(&seen) {
+        exit = exit.and(judge(report, seen, options.view.format));
+    }
+    let streamed = shows == Shows::Json;
+    summary(&seen, &options.view, streamed, &mut output::stdout())?;
+    Ok(exit)
+}
+
+type Opened = (Vec<Lane>, Vec<SharedPicture>);
+
+fn open(options: &Watch, shows: Shows) -> anyhow::Result<Opened> {
+    let mut how = options.core.open(options.view.format);
+    how.qemu.emulator.stamped = !options.own_clock;
+    if shows == Shows::Screen || options.view.format != Format::Exact {
+        how.sensor.live = Duration::from_secs(1);
+    }
+    let mut lanes = Vec::new();
+    let mut pictures = Vec::new();
+    let events = match shows {
+        Shows::Json | Shows::Lines => EVENTS,
+        Shows::Screen | Shows::Nothing => 0,
+    };
+    for spec in &options.sources {
+        let source = spec.open(&how)?;
+        let picture = Picture::new(source.name(), options.view.limits(events));
+        let picture = Arc::new(Mutex::new(picture));
+        pictures.push(Arc::clone(&picture));
+        let record = match &options.record {
+            None => None,
+            Some(path) => Some(RecordWriter::create(path)?),
+        };
+        lanes.push(Lane {
+            source,
+            picture,
+            record,
+        });
+    }
+    Ok((lanes, pictures))
+}
+
+/// What is shown while sources run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    /// The live screen, on a terminal.
+    Screen,
+    /// A line for each change, for people.
+    Lines,
+    /// A line for each change, for programs.
+    Json,
+    /// Nothing before the end.
+    Nothing,
+}
+
+impl Shows {
+    fn choose(options: &Watch) -> Self {
+        match options.view.format {
+            Format::Table if output::is_screen() => Self::Screen,
+            Format::Table => Self::Lines,
+            Format::Json => Self::Json,
+            Format::Csv | Format::Exact => Self::Nothing,
+        }
+    }
+}
+
+/// What is shown while sources run, and whether anybody still reads it.
+struct Live {
+    shows: Shows,
+    choice: Choice,
+    screen: Screen,
+    drawn: bool,
+    failed: Option<io::Error>,
+}
+
+impl Live {
+    fn say(&mut self, text: &str) {
+        if self.drawn {
+            // Below the screen; the next drawing goes over it, so it is
+            // repeated nowhere: the summary says what matters.
+            let _ = write!(io::stderr(), "\r\n");
+        }
+        say(text);
+    }
+
+    fn refresh(&mut self, shown: &[Shown]) {
+        if self.failed.is_some() {
+            return;
+        }
+        let done = match self.shows {
+            Shows::Nothing => Ok(()),
+            Shows::Screen => self.draw(shown),
+            Shows::Json | Shows::Lines => self.lines(shown),
+        };
+        if let Err(error) = done {
+            self.failed = Some(error);
+        }
+    }
+
+    fn lines(&self, shown: &[Shown]) -> io::Result<()> {
+        let mut out = output::stdout();
+        for one in shown {
+            let offered = one.status().offered;
+            let mut picture = one.picture();
+            let events: Vec<Event> = picture.take_events().collect();
+            let seen = Seen {
+                picture: &picture,
+                offered: offered.as_ref(),
+                now_us: now_us(),
+            };
+            for event in &events {
+                if self.shows == Shows::Json {
+                    if let Some(row) = rows::event(&seen, event) {
+                        json::line(&row, &mut out)?;
+                    }
+                } else if let Some(line) = event_line(event) {
+                    writeln!(out, "{line}")?;
+                }
+            }
+        }
+        out.flush()
+    }
+
+    fn draw(&mut self, shown: &[Shown]) -> io::Result<()> {
+        let (columns, height) = terminal_size::terminal_size()
+            .map_or((COLUMNS, ROWS), |(columns, rows)| (columns.0, rows.0));
+        let status: Vec<_> = shown.iter().map(Shown::status).collect();
+        let pictures: Vec<_> = shown.iter().map(Shown::picture).collect();
+        let seen: Vec<Seen<'_>> = pictures
+            .iter()
+            .zip(&status)
+            .map(|(picture, status)| Seen {
+                picture,
+                offered: status.offered.as_ref(),
+                now_us: now_us(),
+            })
+            .collect();
+        let lines = self
+            .screen
+            .draw(&seen, &self.choice, columns.into(), height.into());
+        drop(seen);
+        drop(pictures);
+        let mut out = output::stdout();
+        if !self.drawn {
+            // The other screen, without a cursor: what stood there stays.
+            out.write_all(b"\x1b[?1049h\x1b[?25l")?;
+            self.drawn = true;
+        }
+        out.write_all(b"\x1b[H")?;
+        for (i, line) in lines.iter().enumerate() {
+            let end = if i + 1 < lines.len() { "\r\n" } else { "" };
+            write!(out, "{line}\x1b[K{end}")?;
+        }
+        out.write_all(b"\x1b[J")?;
+        out.flush()
+    }
+
+    /// Gives the screen back.
+    fn leave(&mut self) {
+        if std::mem::take(&mut self.drawn) {
+            let mut out = output::stdout();
+            // A screen that is gone needs nothing back.
+            let _ = out.write_all(b"\x1b[?25h\x1b[?1049l");
+            let _ = out.flush();
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// A change for people, where it is worth a line.
+fn event_line(event: &Event) -> Option<String> {
+    use magpie_collector::{EntryId, TableRecord as _};
+    let sums = |record: &FlowRecord| record.sums(EntryId { boot: 0, id: 0 });
+    match event {
+        Event::Sensor(hello) => Some(format!(
+            "sensor {} on {}, firmware {}, boot {:08x}",
+            crate::views::text::plain(&hello.name),
+            crate::views::text::plain(&hello.board),
+            crate::views::text::plain(&hello.firmware),
+            hello.boot_id
+        )),
+        Event::Reboot { boot_id, boots } => Some(format!(
+            "reboot: boot {boot_id:08x} is the {boots}. one seen"
+        )),
+        Event::Flow(record) => Some(table::flow_line(&record.key, &sums(record))),
+        Event::Gap {
+            boot_id,
+            is_final,
+            records,
+        } => {
+            let what = if *is_final {
+                "finished records are gone for good"
+            } else {
+                "live records did not arrive; later ones make up for them"
+            };
+            Some(format!("gap: {records} {what} (boot {boot_id:08x})"))
+        }
+        Event::Echo(_) | Event::Ledger(_) | Event::Clock(_) => None,
+    }
+}

@@ -1,0 +1,111 @@
+//! One table as comma-separated values (RFC 4180), with a header line.
+
+use std::io::{self, Write};
+
+use magpie_protocol::TableId;
+use serde_json::Value;
+
+use super::rows::{self, Row};
+use super::{Choice, Seen};
+
+/// What `--table` may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Table {
+    /// Flows.
+    Flow,
+    /// Echo pairs.
+    Echo,
+    /// ICMP messages.
+    Icmp,
+    /// ARP operations and kinds.
+    Arp,
+    /// Frames by type after the last tag.
+    Ethertype,
+    /// Frames by IP version and protocol.
+    IpProto,
+    /// Frames by VLAN stack.
+    Vlan,
+    /// Fragments.
+    Fragments,
+    /// Malformed classes.
+    Malformed,
+    /// The ledger.
+    Ledger,
+    /// Mirror health.
+    Mirror,
+    /// Who the sensors are.
+    Sensor,
+    /// The books.
+    Books,
+}
+
+impl Table {
+    /// Its rows of one source.
+    fn rows(self, seen: &Seen<'_>, choice: &Choice) -> Vec<Row> {
+        match self {
+            Self::Flow => rows::flows(seen, choice),
+            Self::Echo => rows::echoes(seen),
+            Self::Icmp => rows::icmp(seen),
+            Self::Arp => rows::arp(seen),
+            Self::Ethertype => rows::counts(seen, TableId::Ethertype),
+            Self::IpProto => rows::counts(seen, TableId::IpProtocol),
+            Self::Vlan => rows::counts(seen, TableId::Vlan),
+            Self::Fragments => rows::counts(seen, TableId::Fragment),
+            Self::Malformed => rows::counts(seen, TableId::Malformed),
+            Self::Ledger => {
+                let ledger = seen.picture.ledger();
+                ledger.iter().map(|of| rows::ledger(seen, of)).collect()
+            }
+            Self::Mirror => vec![rows::mirror(seen)],
+            Self::Sensor => rows::sensor(seen).into_iter().collect(),
+            Self::Books => vec![rows::books(seen)],
+        }
+    }
+}
+
+/// A value as a field: lists joined by dots, absent ones empty.
+fn field(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(field).collect();
+            items.join(".")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Writes one table of all sources, the header once.
+///
+/// Rows may differ in their last fields (reasons of losses); the header has
+/// every name once, in order of appearance.
+pub fn write(
+    sources: &[Seen<'_>],
+    table: Table,
+    choice: &Choice,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let rows: Vec<Row> = sources
+        .iter()
+        .flat_map(|seen| table.rows(seen, choice))
+        .collect();
+    let mut names: Vec<&str> = Vec::new();
+    for row in &rows {
+        for name in row.keys() {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+    }
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(&names)?;
+    for row in &rows {
+        writer.write_record(
+            names
+                .iter()
+                .map(|name| row.get(*name).map(field).unwrap_or_default()),
+        )?;
+    }
+    writer.flush()
+}

@@ -1,0 +1,110 @@
+//! Views: what a picture looks like to a person or a program. Each is made
+//! from the picture and what the feeder offered, and from nothing else.
+
+pub mod csv;
+pub mod exact;
+pub mod json;
+pub mod names;
+pub mod rows;
+pub mod screen;
+pub mod table;
+pub mod text;
+
+use magpie_collector::{Books, Mirror, Offered, Picture};
+use magpie_protocol::ClockKind;
+
+/// One source as a view sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// All that its records amount to.
+    pub picture: &'a Picture,
+    /// What was on the wire, where somebody outside counted.
+    pub offered: Option<&'a Offered>,
+    /// Host time, microseconds since 1970: for rates and ages.
+    pub now_us: u64,
+}
+
+impl Seen<'_> {
+    /// The balance.
+    pub fn books(&self) -> Books {
+        self.picture.books(self.offered)
+    }
+
+    /// What the mirror port may hide.
+    pub fn mirror(&self) -> Mirror {
+        Mirror::of(self.picture)
+    }
+
+    /// How this sensor's times are shown.
+    pub fn times(&self) -> Times {
+        let kind = self.picture.hello().map(|hello| hello.clock);
+        match (kind, self.picture.clock()) {
+            (Some(ClockKind::Unix), _) => Times::Unix { offset_us: 0 },
+            (_, Some(clock)) => Times::Unix {
+                offset_us: clock.offset_us,
+            },
+            _ => Times::Boot,
+        }
+    }
+}
+
+/// What a shown time counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// 1970, after adding this to the sensor's time.
+    Unix {
+        /// Microseconds.
+        offset_us: i64,
+    },
+    /// The sensor's boot: its clock has not been compared with any other.
+    Boot,
+}
+
+impl Times {
+    /// A sensor time as it is shown, in microseconds.
+    pub fn show(self, sensor_us: u64) -> i64 {
+        let offset = match self {
+            Self::Unix { offset_us } => offset_us,
+            Self::Boot => 0,
+        };
+        i64::try_from(sensor_us)
+            .unwrap_or(i64::MAX)
+            .saturating_add(offset)
+    }
+
+    /// `unix` or `boot`.
+    pub fn base(self) -> &'static str {
+        match self {
+            Self::Unix { .. } => "unix",
+            Self::Boot => "boot",
+        }
+    }
+}
+
+/// By what flows are ordered, greatest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Sort {
+    /// Frame octets of both directions.
+    Octets,
+    /// Packets of both directions.
+    Packets,
+    /// Octets a second, now.
+    Rate,
+    /// Time of the last frame.
+    Last,
+    /// Time from first to last frame.
+    Duration,
+    /// Round trip of the TCP handshake.
+    Rtt,
+    /// Segments that began below the highest sequence number.
+    Back,
+}
+
+/// Which flows are shown, and in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Choice {
+    /// At most so many; `None` is all.
+    pub top: Option<usize>,
+    /// `None` orders by key.
+    pub sort: Option<Sort>,
+}

@@ -1,0 +1,508 @@
+//! One flat row for each thing known: what `json` writes as a line and `csv`
+//! as a record. The fields are listed in the binary's README.
+
+use magpie_collector::{EchoSums, Event, FlowSums, addresses, ends};
+use magpie_protocol::{
+    Census, EchoKey, FlowKey, Hello, Known, Ledger, Sum, TableId, Tally, VERSION_MAJOR,
+    VERSION_MINOR,
+};
+use serde_json::{Map, Value};
+
+use super::{Choice, Seen, Sort, Times, names};
+
+/// A row: fields in order.
+pub type Row = Map<String, Value>;
+
+fn row(kind: &str, seen: &Seen<'_>) -> Row {
+    let mut row = Row::new();
+    row.insert("type".into(), kind.into());
+    row.insert("source".into(), seen.picture.name().into());
+    row
+}
+
+fn put(row: &mut Row, name: impl Into<String>, value: impl Into<Value>) {
+    row.insert(name.into(), value.into());
+}
+
+fn vlan(stack: magpie_protocol::VlanStack) -> Value {
+    stack.ids().map(Value::from).collect()
+}
+
+/// Unknown is `null`, never 0; a lower bound has a second field.
+fn put_known(row: &mut Row, name: &str, known: Known) {
+    let (value, floor) = match known {
+        Known::Unknown => (Value::Null, false),
+        Known::Exact(n) => (n.into(), false),
+        Known::AtLeast(n) => (n.into(), true),
+    };
+    put(row, name, value);
+    if floor {
+        put(row, format!("{name}_at_least"), true);
+    }
+}
+
+/// Who the sensor is.
+pub fn sensor(seen: &Seen<'_>) -> Option<Row> {
+    let picture = seen.picture;
+    let Hello {
+        major,
+        minor,
+        boot_id,
+        at_us,
+        zero_seed,
+        name,
+        board,
+        firmware,
+        git,
+        capacities,
+        ..
+    } = picture.hello()?;
+    let mut row = row("sensor", seen);
+    put(&mut row, "name", name.as_str());
+    put(&mut row, "board", board.as_str());
+    put(&mut row, "firmware", firmware.as_str());
+    put(&mut row, "git", git.as_str());
+    put(&mut row, "protocol", format!("{major}.{minor}"));
+    put(
+        &mut row,
+        "host_protocol",
+        format!("{VERSION_MAJOR}.{VERSION_MINOR}"),
+    );
+    put(&mut row, "boot_id", format!("{boot_id:08x}"));
+    put(&mut row, "boots", picture.seen_boots());
+    put(&mut row, "zero_seed", *zero_seed);
+    put(&mut row, "time", seen.times().base());
+    let latest_us = (*at_us).max(picture.latest_us());
+    put(&mut row, "sensor_us", latest_us);
+    let clock = picture.clock();
+    put(
+        &mut row,
+        "clock_offset_us",
+        clock.map(|clock| clock.offset_us),
+    );
+    put(
+        &mut row,
+        "clock_bound_us",
+        clock.map(|clock| clock.bound_at(seen.now_us)),
+    );
+    put(&mut row, "max_flows", capacities.flows);
+    put(&mut row, "max_echoes", capacities.echoes);
+    put(&mut row, "max_echo_requests", capacities.echo_requests);
+    put(&mut row, "outbox_octets", capacities.outbox_octets);
+    put(&mut row, "resend_octets", capacities.resend_octets);
+    put(&mut row, "max_frame", capacities.max_frame);
+    Some(row)
+}
+
+/// One flow; `reason` is how its newest record ended.
+pub fn flow(seen: &Seen<'_>, times: Times, key: &FlowKey, sums: &FlowSums) -> Row {
+    let ((originator, originator_port), (responder, responder_port)) = ends(key, sums.initiator);
+    let (sent, answered) = sums.by_role();
+    let mut row = row("flow", seen);
+    put(&mut row, "vlan", vlan(key.vlan));
+    put(&mut row, "ip_version", key.addresses.version());
+    put(&mut row, "protocol", key.protocol);
+    put(&mut row, "originator", originator.to_string());
+    put(&mut row, "originator_port", originator_port);
+    put(&mut row, "responder", responder.to_string());
+    put(&mut row, "responder_port", responder_port);
+    put(&mut row, "first_us", times.show(sums.first_us));
+    put(&mut row, "last_us", times.show(sums.last_us));
+    for (who, direction) in [("originator", sent), ("responder", answered)] {
+        put(&mut row, format!("{who}_packets"), direction.packets);
+        put(&mut row, format!("{who}_ip_octets"), direction.ip_octets);
+        put(
+            &mut row,
+            format!("{who}_frame_octets"),
+            direction.frame_octets,
+        );
+    }
+    put(&mut row, "reason", names::reason(sums.reason));
+    put(&mut row, "records", sums.records);
+    let tcp = sums.tcp.unwrap_or_default();
+    let is_tcp = key.protocol == 6;
+    let a_first = sums.initiator == magpie_protocol::Side::A;
+    for (who, side) in [
+        ("originator", usize::from(!a_first)),
+        ("responder", usize::from(a_first)),
+    ] {
+        let of = |both: [u64; 2]| is_tcp.then(|| both[side]);
+        let flags = is_tcp.then(|| names::flags(tcp.flags[side]));
+        put(&mut row, format!("{who}_flags"), flags);
+        put(&mut row, format!("{who}_seq_back"), of(tcp.seq_back));
+        put(
+            &mut row,
+            format!("{who}_seq_back_octets"),
+            of(tcp.seq_back_octets),
+        );
+        put(
+            &mut row,
+            format!("{who}_unseen_octets"),
+            of(tcp.unseen_octets),
+        );
+    }
+    let handshake = sums.handshake();
+    put(
+        &mut row,
+        "syn_to_synack_us",
+        handshake.map(|shake| shake.syn_to_synack_us),
+    );
+    put(
+        &mut row,
+        "synack_to_ack_us",
+        handshake.map(|shake| shake.synack_to_ack_us),
+    );
+    put(&mut row, "syn_retx", handshake.map(|shake| shake.syn_retx));
+    put(
+        &mut row,
+        "synack_retx",
+        handshake.map(|shake| shake.synack_retx),
+    );
+    row
+}
+
+/// Flows as chosen: sorted, the first `top` of them.
+pub fn chosen_flows(seen: &Seen<'_>, choice: &Choice) -> Vec<(FlowKey, FlowSums)> {
+    let flows = seen.picture.flows();
+    let mut rows = flows.sorted();
+    if let Some(sort) = choice.sort {
+        let rtt = |sums: &FlowSums| {
+            sums.handshake().map_or(0, |shake| {
+                let sum = shake
+                    .syn_to_synack_us
+                    .saturating_add(shake.synack_to_ack_us);
+                u64::try_from(sum).unwrap_or(0)
+            })
+        };
+        let back = |sums: &FlowSums| sums.tcp.map_or(0, |tcp| tcp.seq_back[0] + tcp.seq_back[1]);
+        let rate = |key: &FlowKey| {
+            let both = flows.get(key).map(|flow| flow.rate().at(seen.now_us));
+            let [ab, ba] = both.unwrap_or_default();
+            // Whole octets a second order well enough.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let rate = (ab + ba) as u64;
+            rate
+        };
+        rows.sort_by_cached_key(|(key, sums)| {
+            std::cmp::Reverse(match sort {
+                Sort::Octets => sums.frame_octets(),
+                Sort::Packets => sums.packets(),
+                Sort::Rate => rate(key),
+                Sort::Last => sums.last_us,
+                Sort::Duration => sums.last_us.saturating_sub(sums.first_us),
+                Sort::Rtt => rtt(sums),
+                Sort::Back => back(sums),
+            })
+        });
+    }
+    rows.truncate(choice.top.unwrap_or(usize::MAX));
+    rows
+}
+
+/// Rows of the chosen flows.
+pub fn flows(seen: &Seen<'_>, choice: &Choice) -> Vec<Row> {
+    let times = seen.times();
+    chosen_flows(seen, choice)
+        .iter()
+        .map(|(key, sums)| flow(seen, times, key, sums))
+        .collect()
+}
+
+/// One echo pair. `lost` is `null` where the mirror may hide the replies;
+/// `doubt` says why.
+pub fn echo(
+    seen: &Seen<'_>,
+    times: Times,
+    key: &EchoKey,
+    sums: &EchoSums,
+    doubt: Option<&str>,
+) -> Row {
+    let (requester, target) = addresses(&key.addresses);
+    let mut row = row("echo", seen);
+    put(&mut row, "vlan", vlan(key.vlan));
+    put(&mut row, "ip_version", key.addresses.version());
+    put(&mut row, "requester", requester.to_string());
+    put(&mut row, "target", target.to_string());
+    put(&mut row, "id", key.id);
+    put(&mut row, "first_us", times.show(sums.first_us));
+    put(&mut row, "last_us", times.show(sums.last_us));
+    put(&mut row, "requests", sums.requests);
+    put(&mut row, "replies", sums.replies);
+    put(&mut row, "matched", sums.matched);
+    put(&mut row, "waiting", sums.waiting);
+    put(&mut row, "lost", doubt.is_none().then(|| sums.lost()));
+    put(&mut row, "doubt", doubt);
+    put(&mut row, "duplicates", sums.duplicates);
+    put(&mut row, "orphans", sums.orphans);
+    row
+}
+
+/// All echo pairs, with what is known of their round trips.
+pub fn echoes(seen: &Seen<'_>) -> Vec<Row> {
+    let mirror = seen.mirror();
+    let times = seen.times();
+    let table = seen.picture.echoes();
+    let mut rows = Vec::new();
+    for (key, sums) in table.sorted() {
+        let mut row = echo(seen, times, &key, &sums, mirror.doubt(&key));
+        if let Some(held) = table.get(&key) {
+            let samples = held.samples();
+            put(&mut row, "rtt_samples", samples.len());
+            put(&mut row, "rtt_min_us", samples.least());
+            put(&mut row, "rtt_median_us", samples.percentile(50));
+            put(&mut row, "rtt_p95_us", samples.percentile(95));
+            put(&mut row, "rtt_max_us", samples.greatest());
+        }
+        rows.push(row);
+    }
+    rows
+}
+
+/// The ICMP table.
+pub fn icmp(seen: &Seen<'_>) -> Vec<Row> {
+    let lines = seen.picture.counts(TableId::Icmp);
+    lines
+        .iter()
+        .map(|(key, line)| {
+            let mut row = row("icmp", seen);
+            if *key == magpie_protocol::KEY_OTHER {
+                put(&mut row, "ip_version", Value::Null);
+                put(&mut row, "icmp_type", Value::Null);
+                put(&mut row, "icmp_code", Value::Null);
+                put(&mut row, "name", "other");
+            } else {
+                let (version, kind, code) = (key >> 16, key >> 8 & 0xff, key & 0xff);
+                put(&mut row, "ip_version", version);
+                put(&mut row, "icmp_type", kind);
+                put(&mut row, "icmp_code", code);
+                put(&mut row, "name", names::icmp(version, kind, code));
+            }
+            put(&mut row, "frames", line.frames);
+            row
+        })
+        .collect()
+}
+
+/// ARP operations and kinds.
+pub fn arp(seen: &Seen<'_>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (what, table) in [
+        ("operation", TableId::ArpOperation),
+        ("kind", TableId::ArpKind),
+    ] {
+        for (key, line) in seen.picture.counts(table) {
+            let mut row = row("arp", seen);
+            put(&mut row, "of", what);
+            put(&mut row, "key", names::key(table, key));
+            put(&mut row, "frames", line.frames);
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+/// The other counter tables.
+pub const COUNT_TABLES: [TableId; 5] = [
+    TableId::Ethertype,
+    TableId::IpProtocol,
+    TableId::Vlan,
+    TableId::Fragment,
+    TableId::Malformed,
+];
+
+/// One counter table.
+pub fn counts(seen: &Seen<'_>, table: TableId) -> Vec<Row> {
+    let has_octets = matches!(
+        table,
+        TableId::Ethertype | TableId::IpProtocol | TableId::Vlan
+    );
+    seen.picture
+        .counts(table)
+        .into_iter()
+        .map(|(key, line)| {
+            let mut row = row("counts", seen);
+            put(&mut row, "table", names::table(table));
+            put(&mut row, "key", names::key(table, key));
+            put(&mut row, "frames", line.frames);
+            put(&mut row, "octets", has_octets.then_some(line.octets));
+            row
+        })
+        .collect()
+}
+
+fn put_sum(row: &mut Row, name: &str, sum: Sum) {
+    put(row, format!("{name}_frames"), sum.frames);
+    put(row, format!("{name}_octets"), sum.octets);
+}
+
+fn put_census(row: &mut Row, name: &str, census: &Census) {
+    put(row, format!("{name}_made"), census.made);
+    put(row, format!("{name}_live"), census.live);
+    put(row, format!("{name}_evicted"), census.evicted);
+}
+
+fn put_tally(row: &mut Row, name: &str, tally: &Tally) {
+    put(row, format!("{name}_records"), tally.records);
+    put(row, format!("{name}_flows"), tally.flows);
+    put(row, format!("{name}_packets"), tally.packets);
+    put(row, format!("{name}_octets"), tally.octets);
+}
+
+/// A ledger.
+pub fn ledger(seen: &Seen<'_>, ledger: &Ledger) -> Row {
+    let mut row = row("ledger", seen);
+    put(&mut row, "at_us", seen.times().show(ledger.at_us));
+    put(&mut row, "flush", ledger.flush);
+    for (name, sum) in [
+        ("counted", ledger.counted),
+        ("in_flows", ledger.in_flows),
+        ("arp", ledger.arp),
+        ("other", ledger.other),
+        ("invalid", ledger.invalid),
+    ] {
+        put_sum(&mut row, name, sum);
+    }
+    for (name, known) in [
+        ("lost_fcs", ledger.lost.fcs),
+        ("lost_oversize", ledger.lost.oversize),
+        ("lost_mac_fifo", ledger.lost.mac_fifo),
+        ("lost_no_descriptor", ledger.lost.no_descriptor),
+        ("lost_ring", ledger.lost.ring),
+    ] {
+        put_known(&mut row, name, known);
+    }
+    for (name, n) in [
+        ("malformed_frames", ledger.malformed),
+        ("vlan_cut_frames", ledger.vlan_cut),
+        ("own_tx_frames", ledger.own_tx),
+        ("own_rx_frames", ledger.own_rx),
+        ("forged_frames", ledger.forged),
+    ] {
+        put(&mut row, name, n);
+    }
+    put_census(&mut row, "flows", &ledger.flows);
+    put_census(&mut row, "echoes", &ledger.echoes);
+    put(&mut row, "echo_forgotten", ledger.echo_forgotten);
+    put_tally(&mut row, "exported", &ledger.exported);
+    put_tally(&mut row, "never_sent", &ledger.never_sent);
+    put_tally(&mut row, "uplink_never_sent", &ledger.uplink.never_sent);
+    put_tally(&mut row, "uplink_unconfirmed", &ledger.uplink.unconfirmed);
+    put(&mut row, "uplink_acked", ledger.uplink.acked);
+    put(&mut row, "uplink_batches", ledger.uplink.batches);
+    put(&mut row, "uplink_resent", ledger.uplink.resent);
+    put(&mut row, "uplink_bad_frames", ledger.uplink.bad_frames);
+    row
+}
+
+fn gap(seen: &Seen<'_>, boot_id: u32, is_final: bool, records: u64) -> Row {
+    let mut row = row("gap", seen);
+    put(&mut row, "boot_id", format!("{boot_id:08x}"));
+    put(&mut row, "stream", if is_final { "final" } else { "live" });
+    put(&mut row, "records", records);
+    row
+}
+
+/// Records that did not arrive, by boot.
+pub fn gaps(seen: &Seen<'_>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for boot in seen.picture.boots() {
+        for (is_final, records) in [(true, boot.lost_finals()), (false, boot.live_gaps())] {
+            if records > 0 {
+                rows.push(gap(seen, boot.id(), is_final, records));
+            }
+        }
+    }
+    rows
+}
+
+/// What could not be read.
+pub fn link(seen: &Seen<'_>) -> Row {
+    let link = seen.picture.link();
+    let mut row = row("link", seen);
+    let unknown: u64 = link.unknown.values().sum();
+    put(&mut row, "unknown_records", unknown);
+    put(&mut row, "bad_records", link.bad_bodies);
+    put(&mut row, "bad_batches", link.bad_batches);
+    put(&mut row, "refused_versions", link.refused_versions);
+    row
+}
+
+/// Mirror health.
+pub fn mirror(seen: &Seen<'_>) -> Row {
+    let mirror = seen.mirror();
+    let mut row = row("mirror", seen);
+    put(&mut row, "keys", mirror.keys);
+    put(&mut row, "one_way", mirror.one_way());
+    put(&mut row, "tag_asym", mirror.tag_asym());
+    put(&mut row, "unseen_octets", mirror.unseen.part);
+    put(&mut row, "tcp_octets", mirror.unseen.whole);
+    row
+}
+
+/// What did not fit into this program's memory bounds, if anything.
+pub fn forgotten(seen: &Seen<'_>) -> Option<Row> {
+    let forgotten = seen.picture.forgotten();
+    if !forgotten.any() {
+        return None;
+    }
+    let mut row = row("forgotten", seen);
+    put(&mut row, "flows", forgotten.flows);
+    put(&mut row, "packets", forgotten.packets);
+    put(&mut row, "frame_octets", forgotten.octets);
+    put(&mut row, "echoes", forgotten.echoes);
+    put(&mut row, "echo_requests", forgotten.requests);
+    put(&mut row, "count_lines", forgotten.count_lines);
+    put(&mut row, "live_records", forgotten.live);
+    put(&mut row, "boots", forgotten.boots);
+    Some(row)
+}
+
+/// The books, and their line.
+pub fn books(seen: &Seen<'_>) -> Row {
+    let books = seen.books();
+    let mut row = row("books", seen);
+    put(&mut row, "state", books.state.to_string());
+    put_known(&mut row, "wire", books.wire);
+    put(&mut row, "counted", books.counted);
+    for loss in &books.lost {
+        put_known(&mut row, &format!("lost_{}", loss.reason), loss.frames);
+    }
+    put(&mut row, "own", books.own);
+    let unaccounted = books.unaccounted.and_then(|n| i64::try_from(n).ok());
+    put(&mut row, "unaccounted", unaccounted);
+    put(&mut row, "records", books.records);
+    put(&mut row, "acked", books.acked);
+    put(&mut row, "never_sent", books.never_sent);
+    put(&mut row, "unconfirmed", books.unconfirmed);
+    put(&mut row, "line", books.to_string());
+    row
+}
+
+/// A change, where it is worth a line of its own.
+pub fn event(seen: &Seen<'_>, event: &Event) -> Option<Row> {
+    use magpie_collector::{EntryId, TableRecord};
+    let entry = EntryId { boot: 0, id: 0 };
+    match event {
+        Event::Sensor(_) => sensor(seen),
+        Event::Reboot { boot_id, boots } => {
+            let mut row = row("reboot", seen);
+            put(&mut row, "boot_id", format!("{boot_id:08x}"));
+            put(&mut row, "boots", *boots);
+            Some(row)
+        }
+        Event::Flow(record) => Some(flow(seen, seen.times(), &record.key, &record.sums(entry))),
+        // Whether its loss is real only the whole picture can say.
+        Event::Echo(record) => {
+            let doubt = seen.mirror().doubt(&record.key);
+            let sums = record.sums(entry);
+            Some(echo(seen, seen.times(), &record.key, &sums, doubt))
+        }
+        Event::Ledger(of) => Some(ledger(seen, of)),
+        Event::Gap {
+            boot_id,
+            is_final,
+            records,
+        } => Some(gap(seen, *boot_id, *is_final, *records)),
+        Event::Clock(_) => None,
+    }
+}

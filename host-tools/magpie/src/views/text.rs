@@ -1,0 +1,164 @@
+//! Words and columns for people.
+
+use std::fmt::Write as _;
+
+/// 1234567 as `1,234,567`.
+pub fn thousands(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Microseconds as milliseconds with one digit after the point.
+pub fn millis(us: i64) -> String {
+    let sign = if us < 0 { "-" } else { "" };
+    let tenths = us.unsigned_abs() / 100;
+    format!("{sign}{}.{}", tenths / 10, tenths % 10)
+}
+
+/// Microseconds as `02:14:03`, days before it where there are some.
+pub fn clock(us: u64) -> String {
+    let seconds = us / 1_000_000;
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    let time = format!(
+        "{:02}:{:02}:{:02}",
+        of_day / 3_600,
+        of_day / 60 % 60,
+        of_day % 60
+    );
+    if days > 0 {
+        format!("{days}d {time}")
+    } else {
+        time
+    }
+}
+
+/// A part of a whole in per cent with one digit after the point.
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "-".to_owned();
+    }
+    let tenths = u128::from(part) * 1_000 / u128::from(whole);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// Octets a second as megabits a second with one digit after the point.
+pub fn megabits(octets_a_second: f64) -> String {
+    format!("{:.1}", octets_a_second * 8.0 / 1e6)
+}
+
+/// Printable text only: names of sensors and files are a stranger's words, and
+/// must not move the cursor.
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
+/// Cuts to so many characters.
+pub fn cut(text: &str, width: usize) -> &str {
+    match text.char_indices().nth(width) {
+        Some((at, _)) => &text[..at],
+        None => text,
+    }
+}
+
+/// Lines of columns. `>` in `align` sets a column to the right, anything else
+/// to the left; the last left one is not padded.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    align: &'static str,
+    rows: Vec<Vec<String>>,
+}
+
+impl Columns {
+    /// Columns with a heading.
+    pub fn new(align: &'static str, heading: &[&str]) -> Self {
+        let heading = heading.iter().map(ToString::to_string).collect();
+        Self {
+            align,
+            rows: vec![heading],
+        }
+    }
+
+    /// Adds a line.
+    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.rows.push(cells.into());
+    }
+
+    /// How many lines there are, the heading not counted.
+    pub fn len(&self) -> usize {
+        self.rows.len() - 1
+    }
+
+    /// True when there is only the heading.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The lines, each after `indent`.
+    pub fn lines(&self, indent: &str) -> Vec<String> {
+        let columns = self.align.chars().count();
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let line = |row: &Vec<String>| {
+            let mut line = indent.to_owned();
+            for ((cell, width), align) in row.iter().zip(&widths).zip(self.align.chars()) {
+                if line.len() > indent.len() {
+                    line.push_str("  ");
+                }
+                // Writing to a String cannot fail.
+                let _ = if align == '>' {
+                    write!(line, "{cell:>width$}")
+                } else {
+                    write!(line, "{cell:<width$}")
+                };
+            }
+            line.truncate(line.trim_end().len());
+            line
+        };
+        self.rows.iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        for (n, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (12_345_678, "12,345,678"),
+        ] {
+            assert_eq!(thousands(n), text);
+        }
+        assert_eq!(millis(11_249), "11.2");
+        assert_eq!(millis(-50_000), "-50.0");
+        assert_eq!(clock(8_043_000_000), "02:14:03");
+        assert_eq!(clock(90_061_000_000), "1d 01:01:01");
+        assert_eq!(percent(1, 3), "33.3");
+        assert_eq!(percent(0, 0), "-");
+        assert_eq!(megabits(50_000.0), "0.4");
+        assert_eq!(plain("a\x1b[2Jb"), "a?[2Jb");
+        assert_eq!(cut("äöü", 2), "äö");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut columns = Columns::new("<>", &["NAME", "N"]);
+        columns.row(["a".to_owned(), "10,000".to_owned()]);
+        assert_eq!(columns.lines("  "), ["  NAME       N", "  a     10,000"]);
+    }
+}
