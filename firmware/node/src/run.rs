@@ -21,6 +21,13 @@ pub async fn run<R: FrameReceiver, U: Uart>(
     receiver: &mut R,
     uart: &mut U,
 ) -> ! {
+    #[cfg(feature = "defmt")]
+    defmt::info!(
+        "magpie {=str} ({=str}), boot {=u32:08x}",
+        crate::FIRMWARE,
+        crate::GIT,
+        node.sensor().boot_id()
+    );
     let mut armed = false;
     loop {
         match node.turn(Instant::now().as_micros(), receiver, uart) {

@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// A `--cfg` for every crate on the board, such as `magpie_forget_one`
     #[arg(long = "cfg", value_name = "SPEC", requires = "suffix")]
     cfgs: Vec<String>,
+    /// Cargo features of the board; `defmt` = logs on QEMU's stdout
+    #[arg(long, value_name = "FEATURES")]
+    features: Option<String>,
     /// Name the image BOARD-SUFFIX.elf
     #[arg(long)]
     suffix: Option<String>,
@@ -47,7 +50,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         );
     }
     for board in &boards {
-        let image = image(&workspace, board, &args.cfgs, args.suffix.as_deref())?;
+        let image = image_with(
+            &workspace,
+            board,
+            &args.cfgs,
+            args.suffix.as_deref(),
+            args.features.as_deref(),
+        )?;
         println!("{}", image.display());
     }
     Ok(())
@@ -60,11 +69,29 @@ pub(crate) fn image(
     cfgs: &[String],
     suffix: Option<&str>,
 ) -> Result<PathBuf> {
+    image_with(workspace, board, cfgs, suffix, None)
+}
+
+/// The same with cargo features of the board.
+fn image_with(
+    workspace: &Workspace,
+    board: &Board<'_>,
+    cfgs: &[String],
+    suffix: Option<&str>,
+    features: Option<&str>,
+) -> Result<PathBuf> {
     let flags: Vec<String> = cfgs
         .iter()
         .flat_map(|c| ["--cfg".into(), c.clone()])
         .collect();
     let mut build = Build::new(workspace, "build", board.name, board.target, &flags)?;
+    if let Some(features) = features {
+        build.cargo.args(["--features", features]);
+        // Without it, only errors are compiled in.
+        if std::env::var_os("DEFMT_LOG").is_none() {
+            build.cargo.env("DEFMT_LOG", "info");
+        }
+    }
     run::say(&format!("building {} for {}", board.name, board.target));
     run::run(&mut build.cargo).with_context(|| format!("cannot build {}", board.name))?;
     let name = match suffix {
