@@ -29,8 +29,10 @@ mod error;
 mod feeder;
 mod gdb;
 mod image;
+mod pace;
 mod process;
 mod qmp;
+mod sockets;
 mod stream;
 #[cfg(test)]
 mod testelf;

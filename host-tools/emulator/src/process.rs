@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::net::TcpListener;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +18,7 @@ use crate::feeder::{FeedFrame, FeedOptions, Feeder};
 use crate::gdb::Gdb;
 use crate::image::{Image, find_image};
 use crate::qmp::Qmp;
+use crate::sockets::{Net, accept, chardev, folder, listen};
 use crate::stream::NetStream;
 use crate::watchdog::Watchdog;
 
@@ -360,120 +360,11 @@ impl Drop for Starting<'_> {
     }
 }
 
-/// How the network card is connected: QEMU got stream sockets over Unix
-/// paths in 7.2; before that, the same octets go over TCP on the loopback.
-enum Net {
-    Unix(UnixListener, PathBuf),
-    Tcp(TcpListener),
-}
-
-impl Net {
-    fn listen(path: &Path, version: (u32, u32)) -> Result<Self, EmulatorError> {
-        if version >= (7, 2) {
-            return Ok(Self::Unix(listen(path)?, path.to_owned()));
-        }
-        let failed = |source| EmulatorError::Socket {
-            what: "network card",
-            source,
-        };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Self::Tcp(listener))
-    }
-
-    fn argument(&self) -> Result<String, EmulatorError> {
-        match self {
-            Self::Unix(_, path) => Ok(format!(
-                "stream,id=n0,server=off,addr.type=unix,addr.path={}",
-                escape(path)?
-            )),
-            Self::Tcp(listener) => match listener.local_addr() {
-                Ok(address) => Ok(format!("socket,id=n0,connect={address}")),
-                Err(source) => Err(EmulatorError::Socket {
-                    what: "network card",
-                    source,
-                }),
-            },
-        }
-    }
-
-    fn accept(&self) -> std::io::Result<Option<NetStream>> {
-        match self {
-            Self::Unix(listener, _) => Ok(accept(listener)?.map(NetStream::Unix)),
-            Self::Tcp(listener) => match listener.accept() {
-                Ok((stream, _)) => {
-                    stream.set_nonblocking(false)?;
-                    stream.set_nodelay(true)?;
-                    Ok(Some(NetStream::Tcp(stream)))
-                }
-                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
-                Err(e) => Err(e),
-            },
-        }
-    }
-}
-
-fn accept(listener: &UnixListener) -> std::io::Result<Option<UnixStream>> {
-    match listener.accept() {
-        Ok((stream, _)) => {
-            stream.set_nonblocking(false)?;
-            Ok(Some(stream))
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
-        Err(e) => Err(e),
-    }
-}
-
-fn listen(path: &Path) -> Result<UnixListener, EmulatorError> {
-    UnixListener::bind(path)
-        .and_then(|listener| {
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        })
-        .map_err(|source| EmulatorError::File {
-            path: path.to_owned(),
-            source,
-        })
-}
-
 fn create(path: &Path) -> Result<File, EmulatorError> {
     File::create(path).map_err(|source| EmulatorError::File {
         path: path.to_owned(),
         source,
     })
-}
-
-/// A folder for sockets: their paths may have 107 octets and no more.
-fn folder() -> Result<tempfile::TempDir, EmulatorError> {
-    let mut parent = std::env::temp_dir();
-    if parent.as_os_str().len() > 80 {
-        parent = PathBuf::from("/tmp");
-    }
-    tempfile::Builder::new()
-        .prefix("magpie-")
-        .tempdir_in(&parent)
-        .map_err(|source| EmulatorError::File {
-            path: parent,
-            source,
-        })
-}
-
-fn chardev(id: &str, path: &Path, server: &str) -> Result<String, EmulatorError> {
-    Ok(format!(
-        "socket,id={id},path={},server={server}",
-        escape(path)?
-    ))
-}
-
-/// QEMU's option syntax: a comma is written twice.
-fn escape(path: &Path) -> Result<String, EmulatorError> {
-    match path.to_str() {
-        Some(text) => Ok(text.replace(',', ",,")),
-        None => Err(EmulatorError::File {
-            path: path.to_owned(),
-            source: std::io::Error::other("not UTF-8, so QEMU cannot be told"),
-        }),
-    }
 }
 
 fn spawn_error(program: &str, source: std::io::Error) -> EmulatorError {
@@ -533,11 +424,6 @@ mod tests {
         assert_eq!(parse_version(debian), Some((7, 2)));
         assert_eq!(parse_version("QEMU emulator version 10.0.2"), Some((10, 0)));
         assert_eq!(parse_version("something else"), None);
-    }
-
-    #[test]
-    fn commas_in_paths_are_written_twice() {
-        assert_eq!(escape(Path::new("/a,b")).unwrap(), "/a,,b");
     }
 
     #[test]

@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 use crate::board::Board;
 use crate::boot::STAMP_OCTETS;
 use crate::credit::{Admission, Credit};
-use crate::feeder::{FeedError, FeedFrame, FeedOptions, Pace, Refusal, Shared, Wish};
+use crate::feeder::{FeedError, FeedFrame, FeedOptions, Refusal, Shared, Wish};
+use crate::pace::{Clock, Stall};
 use crate::stream::NetStream;
 
 /// How long one wait lasts before the owner's wishes are looked at again.
 const SLICE: Duration = Duration::from_millis(50);
-/// How long after its last heartbeat the serial line counts as being read.
-const ALIVE: Duration = Duration::from_secs(2);
 /// Frames are gathered up to so many octets into one write.
 const GATHER: usize = 32 * 1024;
 
@@ -316,98 +315,4 @@ fn drain(mut wire: NetStream) -> std::io::Result<()> {
             while matches!(wire.read(&mut scrap), Ok(n) if n > 0) {}
         })
         .map(|_| ())
-}
-
-/// When the next frame is due.
-struct Clock {
-    pace: Pace,
-    // When the first frame went, its capture time, frames since.
-    start: Option<(Instant, u64)>,
-    frames: u64,
-}
-
-impl Clock {
-    fn new(pace: Pace) -> Self {
-        Self {
-            pace,
-            start: None,
-            frames: 0,
-        }
-    }
-
-    fn paced(&self) -> bool {
-        self.pace != Pace::Full
-    }
-
-    /// After a pause: what was missed is not made up for.
-    fn restart(&mut self) {
-        self.start = None;
-    }
-
-    fn due(&mut self, at_us: u64, now: Instant) -> Option<Instant> {
-        if self.pace == Pace::Full {
-            return None;
-        }
-        let Some((start, first_us)) = self.start else {
-            self.start = Some((now, at_us));
-            self.frames = 1;
-            return None;
-        };
-        let after = match self.pace {
-            Pace::Full => return None,
-            Pace::PerSecond(rate) => {
-                let rate = u64::from(rate.max(1));
-                let seconds = Duration::from_secs(self.frames / rate);
-                let nanos = (self.frames % rate).saturating_mul(1_000_000_000) / rate;
-                seconds.saturating_add(Duration::from_nanos(nanos))
-            }
-            // A clock that steps back makes no wait.
-            Pace::Capture(factor) => {
-                let wait = Duration::from_micros(at_us.saturating_sub(first_us));
-                Duration::try_from_secs_f64(wait.as_secs_f64() / factor).unwrap_or(Duration::ZERO)
-            }
-        };
-        self.frames = self.frames.saturating_add(1);
-        start.checked_add(after)
-    }
-}
-
-/// How long nothing has moved although somebody reads the serial line.
-struct Stall {
-    total: Duration,
-    last: Instant,
-    polls: u32,
-}
-
-impl Stall {
-    fn new() -> Self {
-        Self {
-            total: Duration::ZERO,
-            last: Instant::now(),
-            polls: 0,
-        }
-    }
-
-    fn moved(&mut self) {
-        self.total = Duration::ZERO;
-        self.last = Instant::now();
-        self.polls = 0;
-    }
-
-    fn still(&mut self, now: Instant, heartbeat: Instant) -> Duration {
-        let since = now.saturating_duration_since(self.last);
-        self.last = now;
-        if now.saturating_duration_since(heartbeat) < ALIVE {
-            // One long gap is our own sleep, not the board's.
-            self.total = self.total.saturating_add(since.min(ALIVE));
-        }
-        self.total
-    }
-
-    /// How long to wait before the next question: soon at first.
-    fn pause(&mut self) -> Duration {
-        self.polls = self.polls.saturating_add(1);
-        Duration::from_micros(50_u64.saturating_mul(u64::from(self.polls)))
-            .min(Duration::from_millis(5))
-    }
 }
