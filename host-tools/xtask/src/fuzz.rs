@@ -65,7 +65,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .arg(&manifest)
             .args(["--bin", target, "--"])
             .arg(format!("-runs={}", args.runs))
-            .arg(format!("-artifact_prefix=artifacts/{target}-"));
+            .arg(format!("-artifact_prefix=artifacts/{target}-"))
+            // Inputs as long as the seeds from the start; a hang is a finding.
+            .args(["-len_control=0", "-timeout=10"]);
         if let Err(error) = run::run(&mut cargo) {
             run::say(&format!("{error:#}"));
             failed.push(target);

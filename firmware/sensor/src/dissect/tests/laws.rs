@@ -168,15 +168,15 @@ fn cut_ip(part: &Ip, part_view: &View, whole: &Ip) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn any_octets_of_any_length(frame in octets(any::<u8>(), 0..120), wire_len in any::<u32>()) {
+    fn any_octets_of_any_length(frame in octets(any::<u8>(), 0..120), wire_len in prop_oneof![0..200_u32, any::<u32>()]) {
         check(&frame, wire_len);
     }
 
     #[test]
-    fn any_layers_of_any_length(frame in frame(), wire_len in any::<u32>()) {
+    fn any_layers_of_any_length(frame in frame(), wire_len in prop_oneof![0..200_u32, any::<u32>()]) {
         check(&frame, wire_len);
         check(&frame, u32::try_from(frame.len()).unwrap());
     }

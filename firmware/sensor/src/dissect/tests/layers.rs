@@ -238,6 +238,20 @@ fn ip_octets() {
     assert_eq!(ip(&frame).ip_octets, 60);
 }
 
+/// The caller errs: the wire cannot have had less than was captured.
+#[test]
+fn a_wire_shorter_than_the_capture() {
+    let frame = frame6(17, &udp(8, &[]));
+    for wire_len in 0..=14 {
+        let Network::Ip(ip) = dissect(&frame, wire_len).network else {
+            panic!()
+        };
+        assert_eq!(ip.ip_octets, 0);
+        let frame = Ip4::new(17, &udp(8, &[])).frame();
+        assert_eq!(dissect(&frame, wire_len).network, Network::Invalid);
+    }
+}
+
 #[test]
 fn tcp_segments() {
     let expected = |payload| {
@@ -481,6 +495,13 @@ fn arp_kinds() {
         assert_eq!(view(&eth(0x0806, &other)).network, alone);
         assert_eq!(view(&eth(0x0806, &packet[..27])).network, alone);
     }
+    // Protocol addresses of another length are not IPv4's.
+    let odd = [&[0, 1, 8, 0, 6, 6, 0, 1][..], &[0; 24]].concat();
+    let alone = Network::Arp(Arp {
+        operation: 1,
+        kind: None,
+    });
+    assert_eq!(view(&eth(0x0806, &odd)).network, alone);
     // Hardware addresses of another length stand between the addresses.
     let long = [
         &[0, 32, 8, 0, 20, 4, 0, 1][..],

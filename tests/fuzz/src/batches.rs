@@ -1,0 +1,103 @@
+//! Real batches, out of a real sensor: seeds for whoever reads them.
+
+use magpie_link::{MAX_BATCH, Overflow, Sender, command_batch};
+use magpie_protocol::{Command, Configuration, CountEntry};
+use magpie_sensor::{
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, Sensor, Storage,
+};
+
+use crate::frames;
+
+/// Storage as a very small board has it.
+pub fn storage(flow_sets: usize, outbox: usize) -> Storage<'static> {
+    let counters = || vec![CountEntry::default(); 8].into();
+    Storage {
+        flows: vec![EMPTY_FLOW_SET; flow_sets].into(),
+        echoes: vec![EMPTY_ECHO_SET; 1].into(),
+        requests: vec![EMPTY_REQUEST_SET; 1].into(),
+        ethertypes: counters(),
+        protocols: counters(),
+        vlans: counters(),
+        icmp: counters(),
+        arp_operations: counters(),
+        outbox: vec![0; outbox].into(),
+    }
+}
+
+/// Everything the host may ask.
+pub fn commands() -> Vec<Command> {
+    vec![
+        Command::Hello {
+            major: magpie_protocol::VERSION_MAJOR,
+            minor: 0,
+        },
+        Command::Ack {
+            boot_id: 0,
+            next: 3,
+        },
+        Command::Flush { id: 7 },
+        Command::TimeSync {
+            id: 8,
+            host_us: 1_700_000_000_000_000,
+        },
+        Command::Configure {
+            id: 9,
+            set: Configuration {
+                idle_us: Some(1_000),
+                live_us: Some(0),
+                ..Configuration::default()
+            },
+        },
+    ]
+}
+
+/// Batches of a sensor that saw every seed frame, was asked everything, and
+/// flushed.
+pub fn of_a_sensor() -> Vec<Vec<u8>> {
+    let identity = Identity {
+        name: "seed",
+        ..Identity::default()
+    };
+    let mut sensor = Sensor::new(Config::default(), identity, &[7; 32], storage(2, 0x4000));
+    let mut kept = vec![0; 0x4000];
+    let mut sender = Sender::new(sensor.boot_id(), &mut kept, Overflow::Hold);
+    let mut batches = Vec::new();
+    let mut out = vec![0; MAX_BATCH];
+    let mut at = 1_000_000_u64;
+    for frame in frames::all() {
+        sensor.observe(
+            at,
+            &frame,
+            u32::try_from(frame.len()).expect("a seed is short"),
+        );
+        at += 1_000;
+    }
+    for command in commands() {
+        sensor.handle_command(at, &command);
+        for _ in 0..100 {
+            at += 20_000;
+            while let Some(len) = sender.poll_transmit(at, &mut sensor, &mut out) {
+                batches.push(out[..len].to_vec());
+            }
+        }
+    }
+    batches.dedup();
+    batches.truncate(32);
+    batches
+}
+
+/// Batches of a host, for the sensor with this boot id.
+pub fn of_a_host(boot_id: u32) -> Vec<Vec<u8>> {
+    let batch = |commands: &[Command]| {
+        let mut out = vec![0; MAX_BATCH];
+        let len = command_batch(boot_id, 0, commands, &mut out).expect("there is room");
+        out.truncate(len);
+        out
+    };
+    let mut batches: Vec<_> = commands()
+        .iter()
+        .map(|c| batch(core::slice::from_ref(c)))
+        .collect();
+    batches.push(batch(&commands()));
+    batches
+}

@@ -1,0 +1,44 @@
+//! Any octets as the items of a batch: what can be read can be written, and
+//! reads the same again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use magpie_protocol::{
+    Item, Items, MAX_ITEM, decode_command, decode_record, encode_command, encode_record,
+};
+
+magpie_fuzz::seeds!({
+    let batches = magpie_fuzz::batches::of_a_sensor().into_iter();
+    let commands = magpie_fuzz::batches::of_a_host(1);
+    batches
+        .chain(commands)
+        .map(|batch| batch[magpie_link::Header::OCTETS..].to_vec())
+        .collect()
+});
+
+fuzz_target!(|data: &[u8]| {
+    let mut octets = 0;
+    let mut items = Items::new(data);
+    for item in &mut items {
+        let Ok(item) = item else { break };
+        octets += 2 + item.body.len();
+        assert!(octets <= data.len(), "items overlap");
+        let mut out = [0; MAX_ITEM];
+        if let Ok(record) = decode_record(item) {
+            let len = encode_record(&record, &mut out).expect("what was read fits");
+            assert_eq!(decode_record(only(&out[..len])), Ok(record));
+        }
+        if let Ok(command) = decode_command(item) {
+            let len = encode_command(&command, &mut out).expect("what was read fits");
+            assert_eq!(decode_command(only(&out[..len])), Ok(command));
+        }
+    }
+    assert!(items.next().is_none(), "nothing comes behind an error");
+});
+
+fn only(octets: &[u8]) -> Item<'_> {
+    let mut items = Items::new(octets);
+    let item = items.next().expect("one item").expect("a sound item");
+    assert!(items.next().is_none());
+    item
+}
