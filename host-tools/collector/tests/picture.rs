@@ -234,13 +234,13 @@ proptest! {
         let mut mixed = records.clone();
         if !records.is_empty() {
             mixed.push(records[shuffle.index(records.len())].clone());
-            mixed.extend(records.iter().take(seed as usize % 7).cloned());
+            mixed.extend(records.iter().take(shuffle.index(7)).cloned());
         }
         // Fisher and Yates, with a generator that proptest can shrink.
         let mut state = seed | 1;
         for i in (1..mixed.len()).rev() {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            mixed.swap(i, (state >> 33) as usize % (i + 1));
+            mixed.swap(i, usize::try_from(state >> 33).unwrap() % (i + 1));
         }
         prop_assert_eq!(expected, seen(&picture_of(&mixed, limits)));
     }
@@ -394,7 +394,7 @@ fn a_hostile_sensor_cannot_make_the_picture_grow() {
         let sample = EchoSample {
             echo_id: 0,
             key: EchoKey {
-                id: (n % 0x1_0000) as u16,
+                id: u16::try_from(n % 0x1_0000).unwrap(),
                 ..echo_key(0)
             },
             sequence: 0,

@@ -189,6 +189,15 @@ fn time(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| error.to_string())
 }
 
+/// A factor of speed, such as `1` or `0.5`.
+fn multiplier(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(times) if times.is_finite() && times > 0.0 => Ok(times),
+        Ok(_) => Err("not greater than 0".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 impl CoreOptions {
     /// How sources are opened.
     pub fn open(&self, format: Format) -> OpenOptions {
@@ -247,6 +256,13 @@ pub struct Watch {
     /// of giving every frame its capture time
     #[arg(long)]
     pub own_clock: bool,
+    /// Emulated boards: feed the capture N times as fast as it was recorded
+    /// [default: as fast as the board takes it]
+    #[arg(long, value_name = "N", value_parser = multiplier)]
+    pub multiplier: Option<f64>,
+    /// Emulated boards: feed the capture over and over, until Ctrl-C
+    #[arg(long = "loop")]
+    pub repeat: bool,
     /// The core.
     #[command(flatten)]
     pub core: CoreOptions,

@@ -25,6 +25,7 @@ pub use drive::{
 pub use feed::Repeat;
 pub use in_process::{InProcess, SensorOptions};
 pub use magpie_collector::{Offered, Refusal};
+pub use magpie_emulator::Pace;
 pub use open::{OpenOptions, open_file, open_stream};
 pub use qemu::{QemuBoard, QemuControl, QemuOptions};
 pub use record_file::{RecordFile, RecordWriter};

@@ -342,7 +342,7 @@ fn what_the_link_had_to_drop_is_within_bounds() {
 fn hiding_any_counter_opens_the_books_or_leaves_them_partial() {
     // Every loss and every drop counted once, then one of them hidden.
     let lossy = |hide: usize| {
-        let lost = |n: usize| Known::Exact(if n == hide { 0 } else { 1 });
+        let lost = |n: usize| Known::Exact(u64::from(n != hide));
         let losses = Losses {
             fcs: lost(0),
             oversize: lost(1),

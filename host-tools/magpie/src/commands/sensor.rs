@@ -23,7 +23,9 @@ const MORE: Duration = Duration::from_secs(2);
 pub(crate) fn info(options: &Info) -> anyhow::Result<Exit> {
     let wait = Duration::try_from_secs_f64(options.wait)
         .with_context(|| format!("--wait {}: not a time", options.wait))?;
-    let mut source = options.source.open(&OpenOptions::default())?;
+    let mut how = OpenOptions::default();
+    crate::GIT.clone_into(&mut how.sensor.git);
+    let mut source = options.source.open(&how)?;
     let mut picture = Picture::new(source.name(), Limits::default());
     listen(source.as_mut(), &mut picture, wait)?;
     if picture.hello().is_none() {

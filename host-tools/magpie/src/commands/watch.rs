@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use magpie_collector::{Event, Picture};
+use magpie_collector::{Event, Mirror, Picture};
 use magpie_protocol::FlowRecord;
-use magpie_sources::{DriveOptions, Lane, Notice, RecordWriter, Shown, Stop, drive};
+use magpie_sources::{DriveOptions, Lane, Notice, Pace, RecordWriter, Repeat, Shown, Stop, drive};
 
 use super::shared::{SharedPicture, finish, judge, now_us, summary};
 use crate::cli::{Format, Watch};
@@ -47,6 +47,7 @@ pub(crate) fn run(options: &Watch) -> anyhow::Result<Exit> {
         },
         screen: Screen::default(),
         drawn: false,
+        due: Instant::now(),
         failed: None,
     };
     let started = Instant::now();
@@ -95,6 +96,12 @@ type Opened = (Vec<Lane>, Vec<SharedPicture>);
 fn open(options: &Watch, shows: Shows) -> anyhow::Result<Opened> {
     let mut how = options.core.open(options.view.format);
     how.qemu.emulator.stamped = !options.own_clock;
+    if let Some(times) = options.multiplier {
+        how.qemu.feed.pace = Pace::Capture(times);
+    }
+    if options.repeat {
+        how.qemu.repeat = Repeat::Forever;
+    }
     if shows == Shows::Screen || options.view.format != Format::Exact {
         how.sensor.live = Duration::from_secs(1);
     }
@@ -152,6 +159,8 @@ struct Live {
     choice: Choice,
     screen: Screen,
     drawn: bool,
+    /// The next drawing is due then.
+    due: Instant,
     failed: Option<io::Error>,
 }
 
@@ -190,9 +199,15 @@ impl Live {
                 offered: offered.as_ref(),
                 now_us: now_us(),
             };
+            // Only echo pairs need it, and it looks at every flow.
+            let mirror = if events.iter().any(|event| matches!(event, Event::Echo(_))) {
+                seen.mirror()
+            } else {
+                Mirror::default()
+            };
             for event in &events {
                 if self.shows == Shows::Json {
-                    if let Some(row) = rows::event(&seen, event) {
+                    if let Some(row) = rows::event(&seen, &mirror, event) {
                         json::line(&row, &mut out)?;
                     }
                 } else if let Some(line) = event_line(event) {
@@ -204,6 +219,10 @@ impl Live {
     }
 
     fn draw(&mut self, shown: &[Shown]) -> io::Result<()> {
+        let started = Instant::now();
+        if started < self.due {
+            return Ok(());
+        }
         let (columns, height) = terminal_size::terminal_size()
             .map_or((COLUMNS, ROWS), |(columns, rows)| (columns.0, rows.0));
         let status: Vec<_> = shown.iter().map(Shown::status).collect();
@@ -222,6 +241,9 @@ impl Live {
             .draw(&seen, &self.choice, columns.into(), height.into());
         drop(seen);
         drop(pictures);
+        // Sources wait while a picture is looked at: at most a tenth of the
+        // time, however many flows there are.
+        self.due = started + started.elapsed() * 10;
         let mut out = output::stdout();
         if !self.drawn {
             // The other screen, without a cursor: what stood there stays.

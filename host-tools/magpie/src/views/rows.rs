@@ -1,7 +1,7 @@
 //! One flat row for each thing known: what `json` writes as a line and `csv`
 //! as a record. The fields are listed in the binary's README.
 
-use magpie_collector::{EchoSums, Event, FlowSums, addresses, ends};
+use magpie_collector::{EchoSums, Event, FlowSums, Mirror, addresses, ends};
 use magpie_protocol::{
     Census, EchoKey, FlowKey, Hello, Known, Ledger, Sum, TableId, Tally, VERSION_MAJOR,
     VERSION_MINOR,
@@ -478,8 +478,9 @@ pub fn books(seen: &Seen<'_>) -> Row {
     row
 }
 
-/// A change, where it is worth a line of its own.
-pub fn event(seen: &Seen<'_>, event: &Event) -> Option<Row> {
+/// A change, where it is worth a line of its own. `mirror` is the picture's:
+/// whether an echo pair's loss is real only the whole picture can say.
+pub fn event(seen: &Seen<'_>, mirror: &Mirror, event: &Event) -> Option<Row> {
     use magpie_collector::{EntryId, TableRecord};
     let entry = EntryId { boot: 0, id: 0 };
     match event {
@@ -491,9 +492,8 @@ pub fn event(seen: &Seen<'_>, event: &Event) -> Option<Row> {
             Some(row)
         }
         Event::Flow(record) => Some(flow(seen, seen.times(), &record.key, &record.sums(entry))),
-        // Whether its loss is real only the whole picture can say.
         Event::Echo(record) => {
-            let doubt = seen.mirror().doubt(&record.key);
+            let doubt = mirror.doubt(&record.key);
             let sums = record.sums(entry);
             Some(echo(seen, seen.times(), &record.key, &sums, doubt))
         }

@@ -10,8 +10,9 @@ use magpie_protocol::{FlowKey, KEY_OTHER, Ledger, Sum, TableId};
 use super::text::{Columns, millis, percent, plain, thousands};
 use super::{Choice, Seen, Sort, names, rows};
 
-/// Lines of the smaller tables; the rest is one line.
-const MOST_LINES: usize = 16;
+/// Lines of the smaller tables; the rest is one line. All malformed classes
+/// fit.
+const MOST_LINES: usize = 24;
 
 fn section(out: &mut impl Write, title: &str, columns: &Columns) -> io::Result<()> {
     if columns.is_empty() {

@@ -15,11 +15,15 @@ pub fn thousands(n: u64) -> String {
     out
 }
 
-/// Microseconds as milliseconds with one digit after the point.
+/// Microseconds as milliseconds: three digits after the point below 1, one
+/// from there on.
 pub fn millis(us: i64) -> String {
     let sign = if us < 0 { "-" } else { "" };
-    let tenths = us.unsigned_abs() / 100;
-    format!("{sign}{}.{}", tenths / 10, tenths % 10)
+    let us = us.unsigned_abs();
+    if us < 1_000 {
+        return format!("{sign}0.{us:03}");
+    }
+    format!("{sign}{}.{}", us / 1_000, us / 100 % 10)
 }
 
 /// Microseconds as `02:14:03`, days before it where there are some.
@@ -146,6 +150,7 @@ mod tests {
         }
         assert_eq!(millis(11_249), "11.2");
         assert_eq!(millis(-50_000), "-50.0");
+        assert_eq!(millis(41), "0.041");
         assert_eq!(clock(8_043_000_000), "02:14:03");
         assert_eq!(clock(90_061_000_000), "1d 01:01:01");
         assert_eq!(percent(1, 3), "33.3");
