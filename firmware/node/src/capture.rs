@@ -63,7 +63,7 @@ impl Capture {
     /// Takes frames while there are any, there is room, and the turn lasts.
     pub(crate) fn turn<R: FrameReceiver>(
         &mut self,
-        boot_us: u64,
+        boot_us: &impl Fn() -> u64,
         receiver: &mut R,
         sensor: &mut Sensor<'_>,
         buffer: &mut [u8],
@@ -97,7 +97,12 @@ impl Capture {
         did
     }
 
-    fn observe(&mut self, boot_us: u64, sensor: &mut Sensor<'_>, octets: Option<&[u8]>) {
+    fn observe(
+        &mut self,
+        boot_us: &impl Fn() -> u64,
+        sensor: &mut Sensor<'_>,
+        octets: Option<&[u8]>,
+    ) {
         let Some(octets) = octets else {
             // A port that says more than it could write: as good as damaged.
             self.losses.fcs.add(1);

@@ -50,9 +50,13 @@ impl Clock {
     /// A frame as it was on the mirrored wire, and when. `None` when its stamp
     /// cannot be one: too short for it, or later than any clock says
     /// (beyond `i64`, the year 294,246).
-    pub(crate) fn take<'f>(&mut self, boot_us: u64, octets: &'f [u8]) -> Option<(u64, &'f [u8])> {
+    pub(crate) fn take<'f>(
+        &mut self,
+        boot_us: impl Fn() -> u64,
+        octets: &'f [u8],
+    ) -> Option<(u64, &'f [u8])> {
         match self {
-            Self::SinceBoot => Some((boot_us, octets)),
+            Self::SinceBoot => Some((boot_us(), octets)),
             Self::Stamped { latest_us } => {
                 let (frame, stamp) = octets.split_last_chunk::<STAMP_OCTETS>()?;
                 let at = u64::from_be_bytes(*stamp);
@@ -74,27 +78,27 @@ mod tests {
         assert_eq!(clock.now(99), 0);
         let mut octets = vec![1, 2, 3];
         octets.extend(1_700_000_000_123_456_u64.to_be_bytes());
-        let taken = clock.take(99, &octets);
+        let taken = clock.take(|| 99, &octets);
         assert_eq!(taken, Some((1_700_000_000_123_456, &[1, 2, 3][..])));
         assert_eq!(clock.now(99), 1_700_000_000_123_456);
         assert_eq!(clock.kind(), ClockKind::Unix);
         // A capture may step back.
-        assert_eq!(clock.take(99, &5_u64.to_be_bytes()), Some((5, &[][..])));
+        assert_eq!(clock.take(|| 99, &5_u64.to_be_bytes()), Some((5, &[][..])));
         assert_eq!(clock.now(99), 5);
     }
 
     #[test]
     fn what_cannot_be_a_stamp_leaves_the_clock() {
         let mut clock = Clock::Stamped { latest_us: 7 };
-        assert_eq!(clock.take(99, &[0; 7]), None);
-        assert_eq!(clock.take(99, &[0xff; 20]), None);
+        assert_eq!(clock.take(|| 99, &[0; 7]), None);
+        assert_eq!(clock.take(|| 99, &[0xff; 20]), None);
         assert_eq!(clock.now(99), 7);
     }
 
     #[test]
     fn since_boot_takes_the_frame_as_it_is() {
         let mut clock = Clock::SinceBoot;
-        assert_eq!(clock.take(99, &[0xff; 20]), Some((99, &[0xff; 20][..])));
+        assert_eq!(clock.take(|| 99, &[0xff; 20]), Some((99, &[0xff; 20][..])));
         assert_eq!(clock.kind(), ClockKind::SinceBoot);
     }
 }

@@ -4,7 +4,7 @@ use magpie_link::{Deframer, FrameCounts, Sender};
 use magpie_protocol::Command;
 use magpie_sensor::Sensor;
 
-use crate::Uart;
+use crate::{Clock, Uart};
 
 /// Octets taken from the line in one turn.
 const OCTETS_A_TURN: usize = 256;
@@ -35,8 +35,8 @@ impl Control {
     /// Takes what has arrived, within the turn's bounds; octets taken.
     pub(crate) fn turn<U: Uart>(
         &mut self,
-        link_us: u64,
-        sensor_us: u64,
+        boot_us: &impl Fn() -> u64,
+        clock: Clock,
         uart: &mut U,
         sender: &mut Sender<'_>,
         sensor: &mut Sensor<'_>,
@@ -51,7 +51,11 @@ impl Control {
                     Some(Err(_)) => sender.count_bad_frame(),
                     // A refused batch is counted by the sender.
                     Some(Ok(batch)) => {
-                        if let Ok(commands) = sender.handle_batch(link_us, batch) {
+                        // Read after the batch came: a time answer must not
+                        // say that it was there before it was sent.
+                        let now_us = boot_us();
+                        if let Ok(commands) = sender.handle_batch(now_us, batch) {
+                            let sensor_us = clock.now(now_us);
                             commands.for_each(|c: Command| sensor.handle_command(sensor_us, &c));
                         }
                     }

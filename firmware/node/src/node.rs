@@ -79,29 +79,35 @@ impl<'b> Node<'b> {
         }
     }
 
-    /// Does what there is to do, within bounds. `boot_us` is time since boot.
+    /// Does what there is to do, within bounds. `boot_us` reads the time since
+    /// boot; it is asked once a frame and once a batch.
     pub fn turn<R: FrameReceiver, U: Uart>(
         &mut self,
-        boot_us: u64,
+        boot_us: impl Fn() -> u64,
         receiver: &mut R,
         uart: &mut U,
     ) -> Turn {
-        let sensor_us = self.capture.clock().now(boot_us);
-        let heard = self
-            .control
-            .turn(boot_us, sensor_us, uart, &mut self.sender, &mut self.sensor);
+        let heard = self.control.turn(
+            &boot_us,
+            self.capture.clock(),
+            uart,
+            &mut self.sender,
+            &mut self.sensor,
+        );
         let captured = self
             .capture
-            .turn(boot_us, receiver, &mut self.sensor, self.scratch);
-        let sensor_us = self.capture.clock().now(boot_us);
+            .turn(&boot_us, receiver, &mut self.sensor, self.scratch);
+        let clock = self.capture.clock();
         let sent = self.uplink.turn(
-            boot_us,
-            sensor_us,
+            &boot_us,
+            clock,
             uart,
             &mut self.sender,
             &mut self.sensor,
             self.scratch,
         );
+        let boot_us = boot_us();
+        let sensor_us = clock.now(boot_us);
         self.note(boot_us, captured.frames, captured.held, sent);
         // Records taken by the link may have made room for frames that wait.
         let room = captured.held && self.sensor.outbox_room() >= ROOM_PER_FRAME;

@@ -30,7 +30,7 @@ pub async fn run<R: FrameReceiver, U: Uart>(
     );
     let mut armed = false;
     loop {
-        match node.turn(Instant::now().as_micros(), receiver, uart) {
+        match node.turn(|| Instant::now().as_micros(), receiver, uart) {
             Turn::Again => {
                 armed = false;
                 yield_now().await;

@@ -205,8 +205,12 @@ impl Bench {
     }
 
     fn turn(&mut self) -> Turn {
-        self.now_us += 100;
-        self.node.turn(self.now_us, &mut self.port, &mut self.line)
+        // Every look at the clock costs a microsecond.
+        let now_us = std::cell::Cell::new(self.now_us + 100);
+        let clock = || now_us.replace(now_us.get() + 1);
+        let turn = self.node.turn(clock, &mut self.port, &mut self.line);
+        self.now_us = now_us.get();
+        turn
     }
 
     /// Turns with a host that listens, until the ledger of this flush came.
@@ -338,6 +342,41 @@ fn a_turn_is_bounded() {
     assert_eq!(bench.received.load(Ordering::Relaxed), 32);
     assert_eq!(bench.line.to_node.len(), 10_000 - 256);
     assert!(bench.line.from_node.len() <= 256);
+}
+
+#[test]
+fn each_frame_has_its_own_time() {
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+    for _ in 0..4 {
+        bench.port.frames.push_back(Ok(udp(1)));
+    }
+    bench.flush(1);
+    let flow = bench.host.records.iter().find_map(|r| match r {
+        Record::Flow(flow) if flow.reason.is_final() => Some(flow),
+        _ => None,
+    });
+    let flow = flow.expect("a finished flow");
+    assert_eq!(flow.last_us - flow.first_us, 3 - HIDDEN);
+}
+
+#[test]
+fn a_time_answer_lies_between_question_and_answer() {
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+    let ask = Command::TimeSync { id: 5, host_us: 77 };
+    while bench.turn() == Turn::Again {}
+    let before = bench.now_us;
+    bench.host.say(&mut bench.line, &[ask]);
+    while bench.turn() == Turn::Again {}
+    bench.host.listen(&mut bench.line);
+    let answer = bench.host.records.iter().find_map(|r| match r {
+        Record::TimeReply(reply) => Some(*reply),
+        _ => None,
+    });
+    let answer = answer.expect("an answer");
+    assert_eq!((answer.id, answer.host_us), (5, 77));
+    assert!(before < answer.received_us);
+    assert!(answer.received_us < answer.sent_us);
+    assert!(answer.sent_us < bench.now_us);
 }
 
 #[test]

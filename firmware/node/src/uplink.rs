@@ -4,7 +4,7 @@ use magpie_link::{MAX_BATCH, MAX_FRAME, Sender, frame};
 use magpie_protocol::{Emitted, RecordSource, UplinkCounts, Want};
 use magpie_sensor::Sensor;
 
-use crate::Uart;
+use crate::{Clock, Uart};
 
 /// Octets given to the line in one turn.
 const OCTETS_A_TURN: usize = 256;
@@ -55,8 +55,8 @@ impl<'b> Uplink<'b> {
     /// Gives octets to the line, taking batches as they are needed; how many.
     pub(crate) fn turn<U: Uart>(
         &mut self,
-        link_us: u64,
-        sensor_us: u64,
+        boot_us: &impl Fn() -> u64,
+        clock: Clock,
         uart: &mut U,
         sender: &mut Sender<'_>,
         sensor: &mut Sensor<'_>,
@@ -64,8 +64,15 @@ impl<'b> Uplink<'b> {
     ) -> usize {
         let mut given = 0_usize;
         while given < OCTETS_A_TURN {
-            if !self.waits() && !self.next_batch(link_us, sensor_us, sender, sensor, scratch) {
-                break;
+            if !self.waits() {
+                let now_us = boot_us();
+                let source = Clocked {
+                    sensor,
+                    sensor_us: clock.now(now_us),
+                };
+                if !self.next_batch(now_us, source, sender, scratch) {
+                    break;
+                }
             }
             let most = OCTETS_A_TURN.saturating_sub(given);
             let upto = self.end.min(self.at.saturating_add(most));
@@ -83,12 +90,10 @@ impl<'b> Uplink<'b> {
     fn next_batch(
         &mut self,
         link_us: u64,
-        sensor_us: u64,
+        mut source: Clocked<'_, '_>,
         sender: &mut Sender<'_>,
-        sensor: &mut Sensor<'_>,
         scratch: &mut [u8],
     ) -> bool {
-        let mut source = Clocked { sensor, sensor_us };
         let Some(len) = sender.poll_transmit(link_us, &mut source, scratch) else {
             return false;
         };
