@@ -57,7 +57,7 @@ impl Framed {
     }
 
     /// A sentence on the garbage since the last one, now and then.
-    pub(crate) fn complaint(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn complaint(&mut self, name: &str, advice: &str) -> Option<String> {
         let now = self.counts();
         let soon = self.told_at.is_some_and(|at| at.elapsed() < TELL_EVERY);
         if soon || now.garbage_octets == self.told.garbage_octets {
@@ -65,7 +65,7 @@ impl Framed {
         }
         let frames = |c: FrameCounts| c.bad_crc + c.cut + c.too_long;
         let text = format!(
-            "{name}: {} damaged frames ({} octets) skipped; check the cable and the speed if there are more",
+            "{name}: {} damaged frames ({} octets) skipped; {advice}",
             frames(now) - frames(self.told),
             now.garbage_octets - self.told.garbage_octets,
         );
@@ -105,8 +105,8 @@ mod tests {
         assert_eq!(framed.next().as_deref(), Some(&batch[..]));
         assert_eq!(framed.next().as_deref(), Some(&batch[..]));
         assert_eq!(framed.counts().frames, 3);
-        let said = framed.complaint("serial:/x").unwrap();
+        let said = framed.complaint("serial:/x", "look").unwrap();
         assert!(said.contains("serial:/x: 2 damaged frames"), "{said}");
-        assert_eq!(framed.complaint("serial:/x"), None);
+        assert_eq!(framed.complaint("serial:/x", "look"), None);
     }
 }

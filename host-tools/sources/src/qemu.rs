@@ -347,7 +347,8 @@ impl Source for QemuBoard {
 
     fn warnings(&mut self) -> Vec<String> {
         let mut all = std::mem::take(&mut self.warnings);
-        all.extend(self.line.complaint(&self.name));
+        let advice = "a reset cuts the frame under way; more than that is a fault of the firmware";
+        all.extend(self.line.complaint(&self.name, advice));
         all
     }
 

@@ -144,7 +144,8 @@ impl Source for SerialLine {
 
     fn warnings(&mut self) -> Vec<String> {
         let mut all = std::mem::take(&mut self.warnings);
-        all.extend(self.line.complaint(&self.name));
+        let advice = "check the cable and the speed if there are more";
+        all.extend(self.line.complaint(&self.name, advice));
         all
     }
 }
