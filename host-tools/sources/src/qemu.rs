@@ -43,12 +43,23 @@ pub struct QemuBoard {
     uart: UnixStream,
     line: Framed,
     buffer: Vec<u8>,
-    // The boot whose batches came last; `awaits` is the one before a reset.
+    // The boot whose batches came last.
     boot: Option<u32>,
-    awaits: Option<Option<u32>>,
+    awaits: Awaits,
     feed_done: bool,
     control: QemuControl,
     warnings: Vec<String>,
+}
+
+/// The batch that says that the card takes frames.
+#[derive(Debug, Clone, Copy)]
+enum Awaits {
+    /// It came.
+    Nothing,
+    /// The first of all.
+    Any,
+    /// The first that is not of this boot, which was reset.
+    After(u32),
 }
 
 /// Buttons of an emulated board, for whoever has not the board itself.
@@ -126,7 +137,7 @@ impl QemuBoard {
             line: Framed::new(),
             buffer: vec![0; 16 * 1024],
             boot: None,
-            awaits: Some(None),
+            awaits: Awaits::Any,
             feed_done: false,
             control: QemuControl::default(),
             warnings: Vec::new(),
@@ -152,10 +163,13 @@ impl QemuBoard {
     fn note(&mut self, batch: &[u8]) {
         // A batch of another version is the session's business.
         let boot = Header::parse(batch).ok().map(|(header, _)| header.boot_id);
-        if let Some(before) = self.awaits
-            && (before.is_none() || boot != before)
-        {
-            self.awaits = None;
+        let ready = match self.awaits {
+            Awaits::Nothing => false,
+            Awaits::Any => true,
+            Awaits::After(old) => boot.is_some_and(|boot| boot != old),
+        };
+        if ready {
+            self.awaits = Awaits::Nothing;
             if let Some(feeder) = &self.feeder {
                 feeder.ready();
             }
@@ -184,7 +198,7 @@ impl QemuBoard {
             self.line.fill(self.buffer.get(..n).unwrap_or_default());
         }
         self.line.cut();
-        self.awaits = Some(self.boot);
+        self.awaits = self.boot.map_or(Awaits::Any, Awaits::After);
         if let Some(feeder) = &self.feeder {
             feeder.release_after_reset();
         }
