@@ -58,9 +58,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // magpie finds the image under the same target folder.
     magpie
         .env("CARGO_TARGET_DIR", &workspace.target_dir)
-        .args(["watch", &source]);
+        // As it was on the wire, so that there is something to watch.
+        .args(["watch", &source, "--multiplier", "1"]);
     if args.forever {
-        magpie.arg("--forever");
+        magpie.arg("--loop");
     } else {
         magpie.args(["--seconds", &args.seconds.to_string()]);
     }
