@@ -1,0 +1,258 @@
+//! The program itself: exit codes, stdout and stderr.
+
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// A capture of our own.
+fn capture(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/captures")
+        .join(name);
+    assert!(path.exists(), "{} is missing", path.display());
+    path
+}
+
+fn magpie() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_magpie"))
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Gives it these octets on stdin.
+fn with_stdin(command: &mut Command, octets: &[u8]) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let octets = octets.to_vec();
+    // It may end before it read all.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&octets)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+#[test]
+fn the_last_line_is_the_books() {
+    let output = magpie()
+        .arg("replay")
+        .arg(capture("lab.pcap"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let text = out(&output);
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("books CLOSED wire="), "{last}");
+    assert!(last.contains(" unaccounted=0 "), "{last}");
+    assert!(err(&output).is_empty(), "{}", err(&output));
+}
+
+#[test]
+fn watching_a_file_says_the_same_as_replaying_it() {
+    for format in ["json", "table"] {
+        let run = |verb: &str| {
+            let mut command = magpie();
+            command
+                .args([verb, "--format", format])
+                .arg(capture("vlan.pcap"));
+            let output = command.output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+            let text = out(&output);
+            let line = text.lines().last().unwrap().to_owned();
+            (line, text)
+        };
+        let (replayed, text) = run("replay");
+        let (watched, live) = run("watch");
+        // The sensor's own numbers of records may differ: it is shown live.
+        let books = |line: &str| line[..line.find("records").unwrap()].to_owned();
+        assert_eq!(books(&replayed), books(&watched));
+        let flows = |text: &str| {
+            text.lines()
+                .filter(|line| line.contains(r#""type":"flow""#))
+                .count()
+        };
+        assert_eq!(flows(&text), flows(&live));
+    }
+}
+
+#[test]
+fn several_files_one_after_the_other() {
+    let mut command = magpie();
+    command.args(["replay", "--format", "csv", "--table", "books"]);
+    command
+        .arg(capture("vlan.pcap"))
+        .arg("/no/such/file")
+        .arg(capture("lab.pcap"));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("/no/such/file"), "{}", err(&output));
+    let text = out(&output);
+    assert_eq!(text.lines().count(), 3, "a header and two sources: {text}");
+    assert!(text.lines().skip(1).all(|line| line.contains("CLOSED")));
+}
+
+#[test]
+fn bad_files_are_refused_with_the_reason() {
+    let lab = std::fs::read(capture("lab.pcap")).unwrap();
+    for (octets, reason) in [
+        (&b""[..], "stdin"),
+        (b"not a capture, but long enough to be one", "stdin"),
+        (&lab[..20], "cut"),
+    ] {
+        let output = with_stdin(magpie().args(["replay", "-"]), octets);
+        assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+        assert!(err(&output).contains(reason), "{}", err(&output));
+        assert!(out(&output).is_empty());
+    }
+}
+
+#[test]
+fn a_cut_capture_is_read_to_there() {
+    let lab = std::fs::read(capture("lab.pcap")).unwrap();
+    let output = with_stdin(magpie().args(["replay", "-"]), &lab[..5_000]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(err(&output).contains("cut"), "{}", err(&output));
+    assert!(out(&output).contains("books CLOSED"));
+}
+
+#[test]
+fn an_exact_run_that_had_to_forget_says_so() {
+    let mut command = magpie();
+    command.args(["replay", "--format", "exact", "--flows", "16"]);
+    let output = command.arg(capture("lab.pcap")).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    assert!(err(&output).contains("evicted"), "{}", err(&output));
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(object["frames"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    for arguments in [
+        &["replay", "--format", "json"][..],
+        &["watch", "--format", "json"],
+        &["watch"],
+    ] {
+        let mut child = magpie()
+            .args(arguments)
+            .arg(capture("lab.pcap"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = [0; 1];
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut first).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?}: {}",
+            err(&output)
+        );
+        assert!(!err(&output).contains("panic"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn a_recording_replays_to_the_same_books() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept.magpie");
+    let mut command = magpie();
+    command
+        .arg("watch")
+        .arg(capture("lab.pcap"))
+        .arg("--record")
+        .arg(&kept);
+    let live = command.output().unwrap();
+    assert_eq!(live.status.code(), Some(0), "{}", err(&live));
+    let again = magpie().arg("replay").arg(&kept).output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", err(&again));
+    let last = |output: &Output| out(output).lines().last().unwrap().to_owned();
+    assert_eq!(last(&live), last(&again));
+    // Cut anywhere, it is read to there.
+    let octets = std::fs::read(&kept).unwrap();
+    std::fs::write(&kept, &octets[..octets.len() / 2]).unwrap();
+    let cut = magpie().arg("replay").arg(&kept).output().unwrap();
+    assert!(!err(&cut).is_empty(), "a warning");
+    let line = last(&cut);
+    assert!(
+        line.starts_with("books PARTIAL(") || line.starts_with("books OPEN("),
+        "{line}"
+    );
+}
+
+#[test]
+fn who_is_there() {
+    let mut command = magpie();
+    command.args(["sensor", "info", "--format", "json"]);
+    let output = command.arg(capture("lab.pcap")).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let row: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(row["type"], "sensor");
+    assert_eq!(row["name"], "lab.pcap");
+    assert_eq!(row["git"], magpie::GIT);
+}
+
+#[test]
+fn help_version_and_completions() {
+    for (arguments, expected) in [
+        (&["--version"][..], magpie::GIT),
+        (&["--help"], "Exit codes:"),
+        (&["replay", "--help"], "Examples:"),
+        (&["watch", "--help"], "qemu:BOARD"),
+        (&["completions", "bash"], "_magpie"),
+        (&["completions", "zsh"], "#compdef magpie"),
+    ] {
+        let output = magpie().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert!(out(&output).contains(expected), "{arguments:?}");
+    }
+    let output = magpie()
+        .args(["replay", "x", "--format", "csv"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "csv without --table");
+}
+
+#[test]
+fn ctrl_c_ends_with_the_summary() {
+    // A stdin that stays open: the run would wait for ever.
+    let mut child = magpie()
+        .args(["watch", "file:-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lab = std::fs::read(capture("lab.pcap")).unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&lab).unwrap();
+    stdin.flush().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut first = [0; 1];
+    stdout.read_exact(&mut first).unwrap();
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(interrupt.success());
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let last = rest.lines().last().unwrap_or_default();
+    assert!(last.starts_with("books CLOSED"), "{last}");
+}

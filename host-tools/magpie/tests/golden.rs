@@ -1,0 +1,486 @@
+//! Views of hand-made pictures, held against files beside this test. After a
+//! wanted change: `MAGPIE_BLESS=1 cargo test -p magpie --test golden`, then
+//! read the difference.
+
+use std::path::PathBuf;
+
+use magpie::views::screen::Screen;
+use magpie::views::{Choice, Seen, Sort, csv, exact, json, table};
+use magpie_collector::{Limits, Offered, Picture, Position};
+use magpie_protocol::{
+    AddressPair, Capacities, Census, ClockKind, CountEntry, Counts, Direction, EchoKey, EchoRecord,
+    EchoSample, EndReason, FlowKey, FlowRecord, Handshake, Hello, Known, Ledger, Losses, Malformed,
+    Record, Side, Sum, TableId, Tally, TcpFacts, VlanStack,
+};
+
+const NOW_US: u64 = 1_700_000_100_000_000;
+const START_US: u64 = 1_700_000_000_000_000;
+
+/// Compares with the file, or writes it where that was asked for.
+fn golden(name: &str, got: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("MAGPIE_BLESS").is_some() {
+        std::fs::write(&path, got).unwrap();
+        return;
+    }
+    let want = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; MAGPIE_BLESS=1 writes it", path.display()));
+    for (n, (want, got)) in want.lines().zip(got.lines()).enumerate() {
+        assert_eq!(want, got, "{name}, line {}", n + 1);
+    }
+    assert_eq!(want, got, "{name}");
+}
+
+fn stack(ids: &[u16]) -> VlanStack {
+    let mut stack = VlanStack::NONE;
+    for id in ids {
+        stack.push(*id);
+    }
+    stack
+}
+
+fn v4(a: [u8; 4], b: [u8; 4]) -> AddressPair {
+    AddressPair::V4 { a, b }
+}
+
+fn direction(packets: u64, octets: u64) -> Direction {
+    Direction {
+        packets,
+        ip_octets: octets,
+        frame_octets: octets + 14 * packets,
+    }
+}
+
+struct Maker {
+    picture: Picture,
+    number: u64,
+    start_us: u64,
+}
+
+impl Maker {
+    fn new(name: &str, limits: Limits) -> Self {
+        Self {
+            picture: Picture::new(name, limits),
+            number: 0,
+            start_us: START_US,
+        }
+    }
+
+    fn put(&mut self, record: &Record) {
+        let at = Position {
+            boot_id: 0x1a2b_3c4d,
+            is_final: true,
+            number: self.number,
+        };
+        self.number += 1;
+        self.picture.apply(NOW_US, at, record);
+    }
+
+    fn flow(&mut self, key: FlowKey, reason: EndReason, ab: Direction, ba: Direction) {
+        let n = self.number;
+        let tcp = (key.protocol == 6).then_some(TcpFacts {
+            flags: [0x1b, 0x13],
+            seq_back: [1, 0],
+            seq_back_octets: [1_448, 0],
+            unseen_octets: [0, 2_896],
+            handshake: Some(Handshake {
+                client: Side::B,
+                syn_retx: 1,
+                synack_retx: 0,
+                syn_to_synack_us: 11_000,
+                synack_to_ack_us: 250,
+            }),
+        });
+        self.put(&Record::Flow(FlowRecord {
+            flow_id: n,
+            reason,
+            key,
+            // The client and who pings have the higher address here.
+            initiator: if key.protocol == 6 || (key.protocol == 1 && ab.packets < ba.packets) {
+                Side::B
+            } else {
+                Side::A
+            },
+            first_us: self.start_us + n,
+            last_us: self.start_us + 5_000_000 + n,
+            ab,
+            ba,
+            tcp,
+        }));
+    }
+
+    fn echo(&mut self, key: EchoKey, requests: u64, matched: u64) {
+        let n = self.number;
+        self.put(&Record::Echo(EchoRecord {
+            echo_id: n,
+            reason: EndReason::Flush,
+            key,
+            first_us: START_US,
+            last_us: START_US + 4_000_000,
+            requests,
+            replies: matched,
+            matched,
+            duplicates: 0,
+            orphans: 0,
+            waiting: u64::from(requests > matched),
+        }));
+        for i in 0..matched {
+            let sequence = u16::try_from(i).unwrap();
+            self.put(&Record::EchoSample(EchoSample {
+                echo_id: n,
+                key,
+                sequence,
+                reply_us: START_US + i,
+                rtt_us: 9_800 + i64::from(sequence) * 700,
+            }));
+        }
+    }
+
+    fn table(&mut self, table: TableId, lines: &[(u64, u64, u64)]) {
+        let entries = lines.iter().map(|(key, frames, octets)| CountEntry {
+            key: *key,
+            frames: *frames,
+            octets: *octets,
+        });
+        self.put(&Record::Counts(Counts {
+            table,
+            entries: entries.collect(),
+        }));
+    }
+}
+
+/// The counters of that run, and its ledger; what was counted.
+fn count(maker: &mut Maker) -> Sum {
+    // 60 + 100 + 7 + 3 + 4 packets; 14 octets each above their IP octets.
+    let in_flows = Sum {
+        frames: 174,
+        octets: 62_000 + 50_000 + 840 + 400 + 14 * 174,
+    };
+    let mut types = vec![
+        (0x0800, 74, in_flows.octets - 51_400),
+        (0x86dd, 100, 51_400),
+    ];
+    types.extend([(0x0806, 4, 240), (0x88cc, 2, 120), (0x1_0000, 1, 10)]);
+    maker.table(TableId::Ethertype, &types);
+    let all = Sum {
+        frames: 181,
+        octets: in_flows.octets + 370,
+    };
+    let tagged = 60 + 10;
+    maker.table(
+        TableId::Vlan,
+        &[
+            (stack(&[10]).to_bits(), tagged, 60_000),
+            (stack(&[20]).to_bits(), 100, 51_400),
+            (VlanStack::NONE.to_bits(), 11, all.octets - 111_400),
+        ],
+    );
+    maker.table(
+        TableId::IpProtocol,
+        &[
+            (0x406, 60, 62_000),
+            (0x611, 100, 50_000),
+            (0x401, 10, 840),
+            (0x411, 4, 400),
+        ],
+    );
+    maker.table(TableId::Icmp, &[(0x4_0800, 7, 0), (0x4_0000, 3, 0)]);
+    maker.table(TableId::ArpOperation, &[(1, 3, 0), (2, 1, 0)]);
+    maker.table(TableId::ArpKind, &[(0, 1, 0), (2, 3, 0)]);
+    maker.table(TableId::Malformed, &[(Malformed::EthShort as u64, 1, 0)]);
+    let records = maker.number;
+    maker.put(&Record::Ledger(Ledger {
+        at_us: START_US + 10_000_000,
+        flush: 3,
+        counted: all,
+        in_flows,
+        arp: Sum {
+            frames: 4,
+            octets: 240,
+        },
+        other: Sum {
+            frames: 2,
+            octets: 120,
+        },
+        invalid: Sum {
+            frames: 1,
+            octets: 10,
+        },
+        malformed: 1,
+        flows: Census {
+            made: 6,
+            ..Census::default()
+        },
+        exported: Tally {
+            records: records + 1,
+            flows: 6,
+            packets: in_flows.frames,
+            octets: in_flows.octets,
+        },
+        ..Ledger::default()
+    }));
+    all
+}
+
+/// A run that closes: TCP over a VLAN, a ping, one that the mirror shows one
+/// way only, an asymmetric pair, ARP, LLDP, something malformed.
+fn closed() -> (Picture, Offered) {
+    let mut maker = Maker::new("file:lab.pcap", Limits::default());
+    maker.put(&Record::Hello(Hello {
+        major: 1,
+        minor: 0,
+        boot_id: 0x1a2b_3c4d,
+        at_us: START_US,
+        clock: ClockKind::Unix,
+        zero_seed: false,
+        name: "lab.pcap".try_into().unwrap(),
+        board: "in-process".try_into().unwrap(),
+        firmware: "0.1.0".try_into().unwrap(),
+        git: "abcdef".try_into().unwrap(),
+        capacities: Capacities {
+            flows: 4_096,
+            ..Capacities::default()
+        },
+    }));
+    let web = FlowKey {
+        vlan: stack(&[10]),
+        protocol: 6,
+        addresses: v4([10, 0, 10, 23], [185, 125, 190, 39]),
+        a_port: 443,
+        b_port: 51_544,
+    };
+    maker.flow(
+        web,
+        EndReason::End,
+        direction(40, 60_000),
+        direction(20, 2_000),
+    );
+    let cast = FlowKey {
+        vlan: stack(&[20]),
+        protocol: 17,
+        addresses: AddressPair::V6 {
+            a: [0xfe; 16],
+            b: [0xff; 16],
+        },
+        a_port: 5_004,
+        b_port: 5_004,
+    };
+    maker.flow(
+        cast,
+        EndReason::Flush,
+        direction(100, 50_000),
+        direction(0, 0),
+    );
+    let pings = [
+        (stack(&[10]), [1, 1, 1, 1], 4, 3),
+        (stack(&[10]), [10, 0, 40, 1], 3, 0),
+    ];
+    let requester = [10, 0, 10, 2];
+    for (vlan, target, sent, back) in pings {
+        let (a, b) = (requester.min(target), requester.max(target));
+        let key = FlowKey {
+            vlan,
+            protocol: 1,
+            addresses: v4(a, b),
+            a_port: 0,
+            b_port: 0,
+        };
+        let (mut ab, mut ba) = (direction(sent, 84 * sent), direction(back, 84 * back));
+        if a != requester {
+            std::mem::swap(&mut ab, &mut ba);
+        }
+        maker.flow(key, EndReason::Flush, ab, ba);
+        let key = EchoKey {
+            vlan,
+            addresses: v4(requester, target),
+            id: 7,
+        };
+        maker.echo(key, sent, back);
+    }
+    for (vlan, there, back) in [(30, 2, 0), (31, 0, 2)] {
+        let key = FlowKey {
+            vlan: stack(&[vlan]),
+            protocol: 17,
+            addresses: v4([10, 0, 30, 1], [10, 0, 30, 2]),
+            a_port: 53,
+            b_port: 53,
+        };
+        maker.flow(
+            key,
+            EndReason::Idle,
+            direction(there, 100 * there),
+            direction(back, 100 * back),
+        );
+    }
+    let all = count(&mut maker);
+    let mut offered = Offered {
+        frames: 183,
+        octets: all.octets + 6_000,
+        refused: Vec::new(),
+    };
+    offered.refuse("oversize", 2, 6_000);
+    (maker.picture, offered)
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// As `replay` shows it.
+fn seen<'a>(picture: &'a Picture, offered: &'a Offered) -> Seen<'a> {
+    Seen {
+        picture,
+        offered: Some(offered),
+        now_us: NOW_US,
+    }
+}
+
+#[test]
+fn the_table() {
+    let (picture, offered) = closed();
+    let choice = Choice {
+        top: Some(4),
+        sort: Some(Sort::Octets),
+    };
+    let got = text(|out| table::write(&seen(&picture, &offered), &choice, out));
+    golden("table.txt", &got);
+    let last = got.lines().last().unwrap();
+    assert!(last.starts_with("books CLOSED wire=183 counted=181 lost=2(oversize 2)"));
+}
+
+#[test]
+fn json_lines() {
+    let (picture, offered) = closed();
+    let got = text(|out| json::write(&seen(&picture, &offered), &Choice::default(), true, out));
+    golden("json.txt", &got);
+    for line in got.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(
+            row["type"].is_string() && row["source"] == "file:lab.pcap",
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn csv_tables() {
+    let (picture, offered) = closed();
+    let seen = seen(&picture, &offered);
+    for (name, of) in [
+        ("flow.csv", csv::Table::Flow),
+        ("echo.csv", csv::Table::Echo),
+        ("books.csv", csv::Table::Books),
+    ] {
+        let got = text(|out| csv::write(&[seen], of, &Choice::default(), out));
+        golden(name, &got);
+    }
+}
+
+#[test]
+fn the_exact_object() {
+    let (picture, _) = closed();
+    let mut got = serde_json::to_string_pretty(&exact::object(&picture)).unwrap();
+    got.push('\n');
+    golden("exact.json", &got);
+    assert!(exact::shortfalls(&picture).is_empty());
+}
+
+/// A board whose MAC cannot tell what it lost, in mid-run, without time.
+fn running() -> Picture {
+    let limits = Limits {
+        flows: Some(2),
+        ..Limits::default()
+    };
+    let mut maker = Maker::new("serial:/dev/ttyACM0", limits);
+    maker.start_us = 8_000_000_000;
+    maker.put(&Record::Hello(Hello {
+        major: 1,
+        minor: 0,
+        boot_id: 0x1a2b_3c4d,
+        at_us: 8_043_000_000,
+        clock: ClockKind::SinceBoot,
+        zero_seed: true,
+        // A stranger's name must not move the cursor.
+        name: "tap1\x1b[2J".try_into().unwrap(),
+        board: "nucleo".try_into().unwrap(),
+        firmware: "0.1.0".try_into().unwrap(),
+        git: "abcdef".try_into().unwrap(),
+        capacities: Capacities {
+            flows: 256,
+            ..Capacities::default()
+        },
+    }));
+    for n in 0..4 {
+        let key = FlowKey {
+            vlan: VlanStack::NONE,
+            protocol: 89,
+            addresses: v4([10, 0, 0, n], [224, 0, 0, 5]),
+            a_port: 0,
+            b_port: 0,
+        };
+        maker.flow(
+            key,
+            EndReason::Evicted,
+            direction(1_000, 64_000),
+            direction(0, 0),
+        );
+    }
+    maker.table(TableId::Ethertype, &[(0x800, 4_000, 312_000)]);
+    maker.put(&Record::Ledger(Ledger {
+        at_us: 8_043_000_000,
+        counted: Sum {
+            frames: 4_000,
+            octets: 312_000,
+        },
+        in_flows: Sum {
+            frames: 4_000,
+            octets: 312_000,
+        },
+        lost: Losses {
+            fcs: Known::Exact(3),
+            oversize: Known::Exact(0),
+            mac_fifo: Known::Unknown,
+            no_descriptor: Known::Exact(0),
+            ring: Known::AtLeast(5),
+        },
+        flows: Census {
+            made: 4,
+            evicted: 4,
+            ..Census::default()
+        },
+        exported: Tally {
+            records: 4,
+            flows: 4,
+            packets: 4_000,
+            octets: 312_000,
+        },
+        ..Ledger::default()
+    }));
+    maker.picture
+}
+
+#[test]
+fn the_screen_and_what_was_forgotten() {
+    let picture = running();
+    let seen = Seen {
+        picture: &picture,
+        offered: None,
+        now_us: NOW_US,
+    };
+    let mut screen = Screen::default();
+    let lines = screen.draw(&[seen], &Choice::default(), 80, 24);
+    assert!(lines.iter().all(|line| line.chars().count() <= 80));
+    assert!(lines.len() <= 24);
+    assert!(!lines.concat().contains('\x1b'), "{lines:?}");
+    golden("screen.txt", &(lines.join("\n") + "\n"));
+    let small = screen.draw(&[seen], &Choice::default(), 20, 4);
+    assert!(small.len() <= 4);
+    let got = text(|out| table::write(&seen, &Choice::default(), out));
+    assert!(!got.contains('\x1b'));
+    golden("forgotten.txt", &got);
+    assert!(!exact::shortfalls(&picture).is_empty());
+}
