@@ -393,3 +393,40 @@ fn emulator_error(name: &str, error: &EmulatorError) -> SourceError {
     };
     SourceError::failed(name, error.to_string(), advice)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(board: &str, feed: &Feed, options: &QemuOptions) -> String {
+        match QemuBoard::start("qemu:x", board, feed, None, options) {
+            Ok(_) => panic!("it started"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_start_says_why_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = QemuOptions::default();
+        options.emulator.image = Some(folder.path().join("none.elf"));
+        let unknown = said("nucleo", &Feed::Nothing, &options);
+        assert!(
+            unknown.contains("nucleo") && unknown.contains("qemu-mps2-an386"),
+            "{unknown}"
+        );
+        let image = said("mps2-an386", &Feed::Nothing, &options);
+        assert!(
+            image.contains("none.elf") && image.contains("cargo xtask build qemu-mps2-an386"),
+            "{image}"
+        );
+        let live = said("mps2-an386", &Feed::Interface("eth0".into()), &options);
+        assert!(
+            live.contains("eth0") && live.contains("feed=FILE"),
+            "{live}"
+        );
+        let capture = folder.path().join("none.pcap");
+        let capture = said("mps2-an386", &Feed::File(capture), &options);
+        assert!(capture.contains("none.pcap"), "{capture}");
+    }
+}
