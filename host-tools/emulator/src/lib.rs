@@ -20,6 +20,13 @@
 //! under way than the card holds. Frames that no such card takes (too short,
 //! too long, cut by the capture) are refused before they are sent, and the
 //! refusals are counted by reason.
+//!
+//! # Why every boot is another one
+//!
+//! The 40 octets of a [`BootBlock`] are written through QEMU's gdb server
+//! while the machine stands still, at the start and at every reset. A loader
+//! device would do for the start only: it puts the same octets back at a
+//! reset, so the seed and with it the boot id would repeat.
 #![forbid(unsafe_code)]
 
 mod board;
