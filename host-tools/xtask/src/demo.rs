@@ -15,8 +15,8 @@ pub(crate) struct Args {
     /// Emulated board
     #[arg(long, default_value = "qemu-mps2-an386")]
     board: String,
-    /// Stop after this time
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    /// Stop after so many seconds; the bundled capture lasts 23
+    #[arg(long, default_value_t = 30, value_name = "N")]
     seconds: u32,
     /// Feed the capture again and again, until Ctrl-C
     #[arg(long, conflicts_with = "seconds")]
