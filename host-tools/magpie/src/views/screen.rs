@@ -1,16 +1,22 @@
 //! The live screen: what one wants to see at three in the morning.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use magpie_collector::ends;
-use magpie_protocol::{Known, Ledger, TableId};
+use magpie_collector::{Mirror, addresses, ends};
+use magpie_protocol::{ClockKind, Known, Ledger, TableId};
 
-use super::text::{Columns, clock, cut, megabits, millis, percent, plain, thousands};
+use super::text::{Columns, clock, cut, megabits, millis, percent, plain, shorten, thousands};
 use super::{Choice, Seen, Sort, names, rows, table};
 
 /// Echo pairs shown.
 const ECHO_LINES: usize = 5;
+/// Columns of a flow's line beside its end points, and of an echo pair's.
+const BESIDE_FLOW: usize = 42;
+const BESIDE_ECHO: usize = 54;
+/// End points get at least so many characters.
+const LEAST_END: usize = 15;
 /// ICMP messages shown.
 const ICMP_KINDS: usize = 5;
 
@@ -49,7 +55,7 @@ impl Screen {
         let each = height.saturating_sub(1) / sources.len().max(1);
         let mut lines = Vec::new();
         for seen in sources {
-            let mut of_source = self.source(seen, choice, each);
+            let mut of_source = self.source(seen, choice, columns, each);
             of_source.truncate(each);
             lines.extend(of_source);
         }
@@ -83,11 +89,17 @@ impl Screen {
         *before
     }
 
-    fn source(&mut self, seen: &Seen<'_>, choice: &Choice, height: usize) -> Vec<String> {
+    fn source(
+        &mut self,
+        seen: &Seen<'_>,
+        choice: &Choice,
+        columns: usize,
+        height: usize,
+    ) -> Vec<String> {
         let picture = seen.picture;
         let ledger = picture.ledger().unwrap_or_default();
         let rates = self.rates(seen, &ledger);
-        let mut lines = vec![head(seen)];
+        let mut lines = vec![head(seen, columns)];
         lines.push(format!(
             "LINK   {} Mb/s  {:.0} f/s  {} frames  {} octets",
             megabits(rates.octets_a_second),
@@ -115,43 +127,58 @@ impl Screen {
             thousands(picture.flows().len() as u64),
         ));
         let tail = tail(seen, &ledger);
-        let echoes = table::echoes(seen).lines("");
-        let echoes: Vec<String> = if echoes.len() > 1 {
-            echoes.into_iter().take(1 + ECHO_LINES).collect()
-        } else {
-            Vec::new()
-        };
+        let echoes = echoes(seen, &mirror, columns);
         let room = height
             .saturating_sub(lines.len() + echoes.len() + tail.len() + 1)
             .min(choice.top.unwrap_or(usize::MAX));
-        lines.extend(flows(seen, choice, room));
+        lines.extend(flows(seen, &mirror, choice, columns, room));
         lines.extend(echoes);
         lines.extend(tail);
         lines
     }
 }
 
-// Writing to a String cannot fail.
-fn head(seen: &Seen<'_>) -> String {
+/// The first line; what matters least gives way where it does not fit.
+fn head(seen: &Seen<'_>, columns: usize) -> String {
     let picture = seen.picture;
-    let mut line = format!("magpie {}Z", clock(seen.now_us % 86_400_000_000));
-    if let Some(hello) = picture.hello() {
-        let up = if matches!(hello.clock, magpie_protocol::ClockKind::SinceBoot) {
-            format!("  up {}", clock(picture.latest_us()))
-        } else {
-            String::new()
-        };
-        let _ = write!(line, "  {} {}{up}", plain(&hello.name), plain(&hello.board));
-    } else {
-        let _ = write!(line, "  {}  no answer yet", plain(picture.name()));
-    }
-    if let Some(measured) = picture.clock() {
+    let time = format!("magpie {}Z", clock(seen.now_us % 86_400_000_000));
+    let books = format!("BOOKS: {}", seen.books().state);
+    let Some(hello) = picture.hello() else {
+        let name = plain(picture.name());
+        return format!("{time}  {name}  no answer yet  {books}");
+    };
+    let up = match hello.clock {
+        ClockKind::SinceBoot => Some(format!("up {}", clock(picture.latest_us()))),
+        _ => None,
+    };
+    let bound = picture.clock().map(|measured| {
         let bound = i64::try_from(measured.bound_at(seen.now_us)).unwrap_or(i64::MAX);
-        let _ = write!(line, "  clock +-{}ms", millis(bound));
-    }
-    line + &format!("  BOOKS: {}", seen.books().state)
+        format!("clock +-{}ms", millis(bound))
+    });
+    let (name, board) = (plain(&hello.name), plain(&hello.board));
+    let with = |board: Option<String>, bound: Option<String>| {
+        let named = board.map_or_else(|| name.clone(), |board| format!("{name} {board}"));
+        let parts = [
+            Some(time.clone()),
+            Some(named),
+            up.clone(),
+            bound,
+            Some(books.clone()),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        parts.join("  ")
+    };
+    [
+        with(Some(board), bound.clone()),
+        with(None, bound),
+        with(None, None),
+    ]
+    .into_iter()
+    .find(|line| line.chars().count() <= columns)
+    .unwrap_or_else(|| with(None, None))
 }
 
+// Writing to a String cannot fail.
 fn lost(seen: &Seen<'_>, ledger: &Ledger) -> String {
     let lost = &ledger.lost;
     let mut line = "LOST  ".to_owned();
@@ -192,7 +219,14 @@ fn lost(seen: &Seen<'_>, ledger: &Ledger) -> String {
 }
 
 /// Flows, the fastest first unless asked for otherwise.
-fn flows(seen: &Seen<'_>, choice: &Choice, room: usize) -> Vec<String> {
+fn flows(
+    seen: &Seen<'_>,
+    mirror: &Mirror,
+    choice: &Choice,
+    width: usize,
+    room: usize,
+) -> Vec<String> {
+    let width = end_width(width, BESIDE_FLOW);
     let mut columns = Columns::new(
         "<<<<>>>>",
         &[
@@ -210,7 +244,6 @@ fn flows(seen: &Seen<'_>, choice: &Choice, room: usize) -> Vec<String> {
         top: Some(room),
         sort: choice.sort.or(Some(Sort::Rate)),
     };
-    let mirror = seen.mirror();
     for (key, sums) in rows::chosen_flows(seen, &choice) {
         let ((originator, port), (responder, to)) = ends(&key, sums.initiator);
         let held = seen.picture.flows().get(&key);
@@ -223,8 +256,8 @@ fn flows(seen: &Seen<'_>, choice: &Choice, room: usize) -> Vec<String> {
         columns.row([
             names::vlan(key.vlan),
             names::protocol_or_number(key.protocol),
-            table::end_point(originator, port),
-            table::end_point(responder, to),
+            shorten(&table::end_point(originator, port), width),
+            shorten(&table::end_point(responder, to), width),
             megabits(there),
             if one_way {
                 "-".to_owned()
@@ -242,12 +275,56 @@ fn flows(seen: &Seen<'_>, choice: &Choice, room: usize) -> Vec<String> {
     columns.lines("")
 }
 
+/// Room for one of two end points beside the other columns.
+fn end_width(columns: usize, beside: usize) -> usize {
+    (columns.saturating_sub(beside) / 2).max(LEAST_END)
+}
+
+/// Echo pairs, those with the most requests first.
+fn echoes(seen: &Seen<'_>, mirror: &Mirror, width: usize) -> Vec<String> {
+    let width = end_width(width, BESIDE_ECHO);
+    let mut pairs = seen.picture.echoes().sorted();
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    pairs.sort_by_key(|(_, sums)| Reverse(sums.requests));
+    let heading = [
+        "ECHO",
+        "REQUESTER",
+        "TARGET",
+        "SENT",
+        "BACK",
+        "WAIT",
+        "LOST",
+        "DUP",
+        "med/p95 ms",
+    ];
+    let mut columns = Columns::new("<<<>>>>>>", &heading);
+    for (key, sums) in pairs.iter().take(ECHO_LINES) {
+        let (requester, target) = addresses(&key.addresses);
+        let doubt = mirror.doubt(key);
+        let lost = doubt.map_or_else(|| sums.lost().to_string(), |_| "?".to_owned());
+        columns.row([
+            names::vlan(key.vlan),
+            shorten(&requester.to_string(), width),
+            shorten(&target.to_string(), width),
+            sums.requests.to_string(),
+            sums.matched.to_string(),
+            sums.waiting.to_string(),
+            lost,
+            sums.duplicates.to_string(),
+            doubt.map_or_else(|| table::rtt(seen, key), str::to_owned),
+        ]);
+    }
+    columns.lines("")
+}
+
 fn tail(seen: &Seen<'_>, ledger: &Ledger) -> Vec<String> {
     let mut lines = Vec::new();
     let icmp = seen.picture.counts(TableId::Icmp);
     if !icmp.is_empty() {
         let mut sorted: Vec<_> = icmp.into_iter().collect();
-        sorted.sort_by_key(|(_, line)| std::cmp::Reverse(line.frames));
+        sorted.sort_by_key(|(_, line)| Reverse(line.frames));
         let mut line = "ICMP  ".to_owned();
         for (key, count) in sorted.into_iter().take(ICMP_KINDS) {
             let (version, kind, code) = (key >> 16, key >> 8 & 0xff, key & 0xff);

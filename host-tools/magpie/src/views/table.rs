@@ -4,8 +4,8 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use magpie_collector::{CountTable, FlowSums, addresses, count_sum, ends};
-use magpie_protocol::{FlowKey, KEY_OTHER, Ledger, Sum, TableId};
+use magpie_collector::{CountTable, Echo, FlowSums, addresses, count_sum, ends};
+use magpie_protocol::{EchoKey, FlowKey, KEY_OTHER, Ledger, Sum, TableId};
 
 use super::text::{Columns, millis, percent, plain, thousands};
 use super::{Choice, Seen, Sort, names, rows};
@@ -275,8 +275,17 @@ fn icmp(seen: &Seen<'_>) -> Columns {
     columns
 }
 
-/// One line an echo pair: also on the live screen.
-pub(super) fn echoes(seen: &Seen<'_>) -> Columns {
+/// Median and 95th percentile of a pair's round trips, in milliseconds.
+pub(super) fn rtt(seen: &Seen<'_>, key: &EchoKey) -> String {
+    let samples = seen.picture.echoes().get(key).map(Echo::samples);
+    samples
+        .and_then(|samples| Some((samples.percentile(50)?, samples.percentile(95)?)))
+        .map_or("-".to_owned(), |(median, p95)| {
+            format!("{}/{}", millis(median), millis(p95))
+        })
+}
+
+fn echoes(seen: &Seen<'_>) -> Columns {
     let mut columns = Columns::new(
         "<<<>>>>>>>><",
         &[
@@ -295,20 +304,9 @@ pub(super) fn echoes(seen: &Seen<'_>) -> Columns {
         ],
     );
     let mirror = seen.mirror();
-    let table = seen.picture.echoes();
-    for (key, sums) in table.sorted() {
+    for (key, sums) in seen.picture.echoes().sorted() {
         let (requester, target) = addresses(&key.addresses);
         let doubt = mirror.doubt(&key);
-        let samples = table.get(&key).map(magpie_collector::Echo::samples);
-        let rtt = samples
-            .and_then(|samples| Some((samples.percentile(50)?, samples.percentile(95)?)))
-            .map_or("-".to_owned(), |(median, p95)| {
-                format!("{}/{}", millis(median), millis(p95))
-            });
-        let lost = match doubt {
-            Some(_) => "?".to_owned(),
-            None => thousands(sums.lost()),
-        };
         columns.row([
             names::vlan(key.vlan),
             requester.to_string(),
@@ -317,10 +315,10 @@ pub(super) fn echoes(seen: &Seen<'_>) -> Columns {
             thousands(sums.requests),
             thousands(sums.matched),
             thousands(sums.waiting),
-            lost,
+            doubt.map_or_else(|| thousands(sums.lost()), |_| "?".to_owned()),
             thousands(sums.duplicates),
             thousands(sums.orphans),
-            rtt,
+            rtt(seen, &key),
             doubt.unwrap_or_default().to_owned(),
         ]);
     }

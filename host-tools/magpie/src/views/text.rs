@@ -52,9 +52,15 @@ pub fn percent(part: u64, whole: u64) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-/// Octets a second as megabits a second with one digit after the point.
+/// Octets a second as megabits a second: two digits after the point below 1,
+/// one from there on.
 pub fn megabits(octets_a_second: f64) -> String {
-    format!("{:.1}", octets_a_second * 8.0 / 1e6)
+    let megabits = octets_a_second * 8.0 / 1e6;
+    if megabits < 0.995 {
+        format!("{megabits:.2}")
+    } else {
+        format!("{megabits:.1}")
+    }
 }
 
 /// Printable text only: names of sensors and files are a stranger's words, and
@@ -63,6 +69,19 @@ pub fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '?' } else { c })
         .collect()
+}
+
+/// Shortens an end point to so many characters: what tells most is at its
+/// begin, and the port at its end.
+pub fn shorten(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_owned();
+    }
+    let tail = width.min(7);
+    let head: String = text.chars().take(width - tail).collect();
+    let end: String = text.chars().skip(length + 1 - tail).collect();
+    format!("{head}~{end}")
 }
 
 /// Cuts to so many characters.
@@ -155,9 +174,12 @@ mod tests {
         assert_eq!(clock(90_061_000_000), "1d 01:01:01");
         assert_eq!(percent(1, 3), "33.3");
         assert_eq!(percent(0, 0), "-");
-        assert_eq!(megabits(50_000.0), "0.4");
+        assert_eq!(megabits(50_000.0), "0.40");
+        assert_eq!(megabits(5e6), "40.0");
         assert_eq!(plain("a\x1b[2Jb"), "a?[2Jb");
         assert_eq!(cut("äöü", 2), "äö");
+        assert_eq!(shorten("[2001:db8:10::23]:48066", 15), "[2001:db~:48066");
+        assert_eq!(shorten("10.0.0.1:80", 15), "10.0.0.1:80");
     }
 
     #[test]
