@@ -3,6 +3,8 @@
 
 mod exact;
 mod faults;
+mod files;
 mod laws;
+mod program;
 mod tables;
 mod versions;

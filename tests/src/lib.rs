@@ -11,5 +11,6 @@ pub mod bench;
 pub mod boards;
 pub mod corpus;
 pub mod line;
+pub mod program;
 pub mod truth;
 pub mod wire;
