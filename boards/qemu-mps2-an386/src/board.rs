@@ -148,6 +148,7 @@ impl FrameReceiver for Port {
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
+    magpie_cortex_m::guard::below_stack();
     magpie_cortex_m::thread::run(|spawner| {
         if let Ok(task) = sensor() {
             spawner.spawn(task);

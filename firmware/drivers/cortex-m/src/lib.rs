@@ -1,16 +1,19 @@
 //! What every Cortex-M board shares and what needs `unsafe` there: the clock
-//! (`time`), the executor (`thread`), and the block of memory through which the
-//! outside speaks to an image before its first instruction, and watches it
-//! (`boot`).
+//! (`time`), the executor (`thread`), the wall below the stack (`guard`), and
+//! the block of memory through which the outside speaks to an image before its
+//! first instruction, and watches it (`boot`).
 //!
-//! It never knows a chip, a frame or a record. Order of use: `thread::run`
-//! spawns the board's task, which calls `boot::take` first and
-//! `time::SysTickTime::start` before it awaits anything.
+//! It never knows a chip, a frame or a record. Order of use:
+//! `guard::below_stack` before all else, then `thread::run`, which spawns the
+//! board's task; that calls `boot::take` first and `time::SysTickTime::start`
+//! before it awaits anything.
 #![no_std]
 
 #[cfg(target_os = "none")]
 pub mod boot;
 mod count;
+#[cfg(target_os = "none")]
+pub mod guard;
 #[cfg(target_os = "none")]
 pub mod thread;
 #[cfg(target_os = "none")]
