@@ -99,13 +99,23 @@ pub fn write(
         }
     }
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(&names)?;
+    writer.write_record(&names).map_err(plain)?;
     for row in &rows {
-        writer.write_record(
-            names
-                .iter()
-                .map(|name| row.get(*name).map(field).unwrap_or_default()),
-        )?;
+        writer
+            .write_record(
+                names
+                    .iter()
+                    .map(|name| row.get(*name).map(field).unwrap_or_default()),
+            )
+            .map_err(plain)?;
     }
     writer.flush()
+}
+
+/// The error as the system gave it: its kind says whether a pipe was closed.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
