@@ -8,7 +8,7 @@ use magpie_protocol::{
 use crate::{
     Config, Identity, Storage,
     books::Books,
-    dissect::{self, Network, Transport},
+    dissect::{self, Network, Transport, View},
     echo::Echoes,
     export::Exporter,
     flow::Flows,
@@ -110,7 +110,8 @@ impl<'a> Sensor<'a> {
     /// clock that steps back is taken as it comes.
     #[inline]
     pub fn observe(&mut self, at_us: u64, frame: &[u8], wire_len: u32) {
-        let view = dissect::dissect(frame, wire_len);
+        let mut view = View::empty();
+        dissect::dissect_into(frame, wire_len, &mut view);
         self.books.count(&view, wire_len);
         let Network::Ip(ip) = &view.network else {
             return;

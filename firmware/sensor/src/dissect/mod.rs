@@ -29,8 +29,9 @@ use link::Carried;
 /// `wire_len` is the frame's length on the wire in octets, without FCS; it
 /// is at least `frame.len()` unless the caller errs, and then too nothing
 /// worse than odd classes follows.
+#[inline]
 pub fn dissect(frame: &[u8], wire_len: u32) -> View {
-    let mut view = View::EMPTY;
+    let mut view = View::empty();
     dissect_into(frame, wire_len, &mut view);
     view
 }

@@ -22,14 +22,18 @@ pub struct View {
 }
 
 impl View {
-    /// What a frame without any octet gives, but for its class.
-    pub const EMPTY: Self = Self {
-        ethertype: NONE,
-        vlan: VlanStack::NONE,
-        vlan_cut: false,
-        malformed: Classes::NONE,
-        network: Network::Invalid,
-    };
+    /// What [`super::dissect_into`] can write over.
+    // No constant: that would be copied whole, its unused octets too.
+    #[inline]
+    pub fn empty() -> Self {
+        Self {
+            ethertype: NONE,
+            vlan: VlanStack::NONE,
+            vlan_cut: false,
+            malformed: Classes::NONE,
+            network: Network::Invalid,
+        }
+    }
 }
 
 /// The four parts of EXACT.md 1: a frame is in exactly one.

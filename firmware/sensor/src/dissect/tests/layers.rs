@@ -83,7 +83,7 @@ fn a_used_view_is_overwritten() {
         vec![0; 5],
         eth(0x0806, &[0; 8]),
     ];
-    let mut used = View::EMPTY;
+    let mut used = View::empty();
     for before in &frames {
         for frame in &frames {
             dissect_into(before, 60, &mut used);
