@@ -9,6 +9,7 @@ use magpie_tests::{answer, boards};
 
 on_each_board!(
     every_capture,
+    every_round_trip_of_the_lab,
     what_a_card_cannot_take_is_refused_by_name,
     a_sensor_that_forgets_one_frame_leaves_the_books_open
 );
@@ -74,6 +75,18 @@ fn every_capture(board: &'static Board) {
         "{}: {runs} captures, {frames} frames, {evicted} with evictions, all as their truth says",
         board.name
     );
+}
+
+/// Pings of the bundled capture, every pair and every round trip to the
+/// microsecond: both boards' echo tables hold them all.
+fn every_round_trip_of_the_lab(board: &'static Board) {
+    let capture = own_named("lab.pcap");
+    let truth = capture.truth();
+    let outcome = boards::replay(board, &capture);
+    let mut differences = compare(&truth, &answer::of(&outcome.picture), Level::Whole);
+    differences.retain(|d| d.section == "echo");
+    assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
+    assert!(truth.echo.iter().map(|e| e.rtt_ns.len()).sum::<usize>() > 200);
 }
 
 /// Frames that a card cannot take are refused by the feeder, named, and part

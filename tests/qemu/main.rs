@@ -31,3 +31,4 @@ macro_rules! on_each_board {
 mod captures;
 mod faults;
 mod line;
+mod program;
