@@ -13,7 +13,7 @@ const MPU_RBAR: u32 = 0x0c;
 const MPU_RASR: u32 = 0x10;
 const WINDOW: u32 = 0x14;
 
-/// 64 KB directly below RAM (which begins at 0x2000_0000 on every Cortex-M).
+/// 64 KB directly below RAM (which begins at `0x2000_0000` on every Cortex-M).
 const WALL: u32 = 0x1fff_0000;
 /// No access at all, no execution, 2^(15 + 1) octets, on (ARMv7-M, B3.5.9).
 const RASR_NO_ACCESS_64_KB: u32 = 1 << 28 | 15 << 1 | 1;
