@@ -67,7 +67,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .arg(format!("-runs={}", args.runs))
             .arg(format!("-artifact_prefix=artifacts/{target}-"))
             // Inputs as long as the seeds from the start; a hang is a finding.
-            .args(["-len_control=0", "-timeout=10"]);
+            .args(["-len_control=0", "-timeout=10"])
+            // The same inputs each time, so that a failure can be repeated.
+            .arg("-seed=1")
+            // These would take the place of the flags in .cargo/config.toml.
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS");
         if let Err(error) = run::run(&mut cargo) {
             run::say(&format!("{error:#}"));
             failed.push(target);
