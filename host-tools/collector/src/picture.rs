@@ -6,7 +6,6 @@ use magpie_protocol::{Hello, Ledger, Record, TableId};
 
 use crate::boot::Entry;
 use crate::counts::{CountTable, CountTables};
-use crate::table::Taken;
 use crate::{Boot, Clock, EchoTable, Event, FlowTable, Limits, Position, TableRecord, ledger_sum};
 
 /// Numbers of unknown record types that are told apart.
@@ -239,11 +238,10 @@ impl Picture {
                     return;
                 }
                 self.latest_us = self.latest_us.max(flow.last_us);
-                if self.flows.take(ordinal, flow) == Taken::Changed {
-                    let held = self.flows.touch(flow.key);
-                    if let Some(total) = held.total() {
-                        held.extra.note(now_us, &total);
-                    }
+                if let Some(held) = self.flows.take(ordinal, flow)
+                    && let Some(total) = held.total()
+                {
+                    held.extra.note(now_us, &total);
                 }
                 if flow.is_final() {
                     self.tell(|| Event::Flow(Box::new(*flow)));

@@ -67,15 +67,6 @@ impl<R: TableRecord, X> Held<R, X> {
     }
 }
 
-/// What became of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It changed the table.
-    Changed,
-    /// It was older than what was known.
-    Stale,
-}
-
 /// Records by key.
 #[derive(Debug, Clone)]
 pub struct Table<R: TableRecord, X> {
@@ -124,8 +115,13 @@ impl<R: TableRecord, X: Default> Table<R, X> {
 
     /// Entry of a key, made when it is new; marks it as changed now.
     pub(crate) fn touch(&mut self, key: R::Key) -> &mut Held<R, X> {
+        self.enter(key).0
+    }
+
+    /// The same, with the counter of dropped live records beside it.
+    fn enter(&mut self, key: R::Key) -> (&mut Held<R, X>, &mut u64) {
         self.changes += 1;
-        if !self.held.contains_key(&key) {
+        if self.is_full() && !self.held.contains_key(&key) {
             self.make_room();
         }
         let held = self.held.entry(key).or_insert_with(|| Held {
@@ -135,19 +131,24 @@ impl<R: TableRecord, X: Default> Table<R, X> {
             extra: X::default(),
         });
         held.touched = self.changes;
-        held
+        (held, &mut self.dropped_live)
     }
 
-    /// Takes a record; finished ones must come once only.
-    pub(crate) fn take(&mut self, boot: u64, record: &R) -> Taken {
+    fn is_full(&self) -> bool {
+        self.limit
+            .is_some_and(|limit| self.held.len() >= limit.max(1))
+    }
+
+    /// Takes a record; finished ones must come once only. Gives what is held
+    /// of its key, unless the record was older than what was known.
+    pub(crate) fn take(&mut self, boot: u64, record: &R) -> Option<&mut Held<R, X>> {
         let entry = EntryId {
             boot,
             id: record.id(),
         };
-        let mut dropped = 0;
-        let held = self.touch(record.key());
+        let (held, dropped_live) = self.enter(record.key());
         let known = held.live.iter().position(|(at, _)| *at == entry);
-        let taken = if record.is_final() {
+        if record.is_final() {
             if let Some(index) = known {
                 held.live.swap_remove(index);
             }
@@ -156,37 +157,28 @@ impl<R: TableRecord, X: Default> Table<R, X> {
                 Some(sums) => R::add(sums, &one),
                 None => held.finished = Some(one),
             }
-            Taken::Changed
         } else if let Some((_, old)) = known.and_then(|index| held.live.get_mut(index)) {
-            if old.rank() < record.rank() {
-                *old = *record;
-                Taken::Changed
-            } else {
-                Taken::Stale
+            if old.rank() >= record.rank() {
+                return None;
             }
+            *old = *record;
         } else {
             held.live.push((entry, *record));
             if held.live.len() > MAX_LIVE {
                 let oldest = (0..held.live.len()).min_by_key(|i| held.live[*i].0);
                 if let Some(index) = oldest {
                     held.live.swap_remove(index);
-                    dropped = 1;
+                    *dropped_live += 1;
                 }
             }
-            Taken::Changed
-        };
-        self.dropped_live += dropped;
-        taken
+        }
+        Some(held)
     }
 
     /// Forgets the least recently changed sixteenth when the table is full.
     /// Their finished sums are kept as one sum; a live record is dropped,
     /// since its finished one will count again in full.
     fn make_room(&mut self) {
-        let Some(limit) = self.limit else { return };
-        if self.held.len() < limit.max(1) {
-            return;
-        }
         let mut ages: Vec<u64> = self.held.values().map(|held| held.touched).collect();
         let (_, newest, _) = ages.select_nth_unstable(self.held.len() / 16);
         let newest = *newest;
@@ -212,15 +204,17 @@ impl<R: TableRecord, X: Default> Table<R, X> {
         self.held.iter()
     }
 
+    /// All keys and their totals, by key, one after the other.
+    pub fn by_key(&self) -> impl Iterator<Item = (R::Key, R::Sums)> + '_ {
+        let mut keys: Vec<R::Key> = self.held.keys().copied().collect();
+        keys.sort_unstable();
+        keys.into_iter()
+            .filter_map(|key| Some((key, self.held.get(&key)?.total()?)))
+    }
+
     /// All keys and their totals, by key.
     pub fn sorted(&self) -> Vec<(R::Key, R::Sums)> {
-        let mut rows: Vec<_> = self
-            .held
-            .iter()
-            .filter_map(|(key, held)| Some((*key, held.total()?)))
-            .collect();
-        rows.sort_unstable_by_key(|(key, _)| *key);
-        rows
+        self.by_key().collect()
     }
 
     /// One key.

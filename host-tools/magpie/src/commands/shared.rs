@@ -104,8 +104,7 @@ pub(crate) fn summary(
         }
         (Format::Exact, _) => {
             for seen in sources {
-                serde_json::to_writer(&mut *out, &exact::object(seen.picture))?;
-                out.write_all(b"\n")?;
+                exact::write(seen.picture, out)?;
             }
         }
     }

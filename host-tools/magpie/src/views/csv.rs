@@ -43,7 +43,7 @@ impl Table {
     /// Its rows of one source.
     fn rows(self, seen: &Seen<'_>, choice: &Choice) -> Vec<Row> {
         match self {
-            Self::Flow => rows::flows(seen, choice),
+            Self::Flow => rows::flows(seen, choice).collect(),
             Self::Echo => rows::echoes(seen),
             Self::Icmp => rows::icmp(seen),
             Self::Arp => rows::arp(seen),
@@ -76,46 +76,48 @@ fn field(value: &Value) -> String {
     }
 }
 
+fn record(row: &Row, names: &[String]) -> Vec<String> {
+    let value = |name: &String| row.get(name).map(field).unwrap_or_default();
+    names.iter().map(value).collect()
+}
+
 /// Writes one table of all sources, the header once.
-///
-/// Rows may differ in their last fields (reasons of losses); the header has
-/// every name once, in order of appearance.
 pub fn write(
     sources: &[Seen<'_>],
     table: Table,
     choice: &Choice,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    if table == Table::Flow {
+        // All flows have the same fields, and there may be millions.
+        let mut names = Vec::new();
+        for row in sources.iter().flat_map(|seen| rows::flows(seen, choice)) {
+            if names.is_empty() {
+                names = row.keys().cloned().collect();
+                writer.write_record(&names)?;
+            }
+            writer.write_record(record(&row, &names))?;
+        }
+        return writer.flush();
+    }
+    // Others differ in a few (reasons of losses): the header has every name
+    // once, in order of appearance.
     let rows: Vec<Row> = sources
         .iter()
         .flat_map(|seen| table.rows(seen, choice))
         .collect();
-    let mut names: Vec<&str> = Vec::new();
-    for row in &rows {
-        for name in row.keys() {
-            if !names.contains(&name.as_str()) {
-                names.push(name);
-            }
+    let mut names: Vec<String> = Vec::new();
+    for name in rows.iter().flat_map(Row::keys) {
+        if !names.contains(name) {
+            names.push(name.clone());
         }
     }
-    let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(&names).map_err(plain)?;
+    if !names.is_empty() {
+        writer.write_record(&names)?;
+    }
     for row in &rows {
-        writer
-            .write_record(
-                names
-                    .iter()
-                    .map(|name| row.get(*name).map(field).unwrap_or_default()),
-            )
-            .map_err(plain)?;
+        writer.write_record(record(row, &names))?;
     }
     writer.flush()
-}
-
-/// The error as the system gave it: its kind says whether a pipe was closed.
-fn plain(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
 }

@@ -1,7 +1,9 @@
 //! The object that EXACT.md describes, for comparison with a truth.
 
-use magpie_collector::{FlowSums, Picture, addresses};
-use magpie_protocol::{Direction, FlowKey, KEY_OTHER, Side, TableId};
+use std::io::{self, Write};
+
+use magpie_collector::{EchoSums, FlowSums, Picture, addresses};
+use magpie_protocol::{Direction, EchoKey, FlowKey, KEY_OTHER, Side, TableId};
 use serde_json::{Map, Value, json};
 
 use super::names;
@@ -102,60 +104,90 @@ fn flow(key: &FlowKey, sums: &FlowSums) -> Value {
     out
 }
 
-fn echoes(picture: &Picture) -> Vec<Value> {
-    let table = picture.echoes();
-    let mut out = Vec::new();
-    for (key, sums) in table.sorted() {
-        let (requester, target) = addresses(&key.addresses);
-        let samples = table.get(&key).map(|echo| echo.samples().in_order());
-        let rtt_ns: Vec<i64> = samples.into_iter().flatten().map(span_ns).collect();
-        out.push(json!({
-            "vlan": key.vlan.ids().collect::<Vec<_>>(),
-            "ver": key.addresses.version(),
-            "src": requester.to_string(),
-            "dst": target.to_string(),
-            "id": key.id,
-            "requests": sums.requests,
-            "replies": sums.replies,
-            "matched": sums.matched,
-            "lost": sums.unanswered(),
-            "dup": sums.duplicates,
-            "orphan": sums.orphans,
-            "rtt_ns": rtt_ns,
-        }));
-    }
-    out
+fn echo(picture: &Picture, key: &EchoKey, sums: &EchoSums) -> Value {
+    let (requester, target) = addresses(&key.addresses);
+    let samples = picture
+        .echoes()
+        .get(key)
+        .map(|echo| echo.samples().in_order());
+    let rtt_ns: Vec<i64> = samples.into_iter().flatten().map(span_ns).collect();
+    json!({
+        "vlan": key.vlan.ids().collect::<Vec<_>>(),
+        "ver": key.addresses.version(),
+        "src": requester.to_string(),
+        "dst": target.to_string(),
+        "id": key.id,
+        "requests": sums.requests,
+        "replies": sums.replies,
+        "matched": sums.matched,
+        "lost": sums.unanswered(),
+        "dup": sums.duplicates,
+        "orphan": sums.orphans,
+        "rtt_ns": rtt_ns,
+    })
 }
 
-/// The whole picture in the shape of `corpus/truth/*.json`.
-pub fn object(picture: &Picture) -> Value {
+/// The object but for its flows and echo pairs, of which there may be many.
+fn head(picture: &Picture) -> Map<String, Value> {
     let ledger = picture.ledger().unwrap_or_default();
     let mut arp = counts(picture, TableId::ArpOperation, false);
     arp.extend(counts(picture, TableId::ArpKind, false));
     let mut malformed = counts(picture, TableId::Malformed, false);
     malformed.insert("frames".into(), ledger.malformed.into());
-    let flows: Vec<Value> = picture
-        .flows()
-        .sorted()
-        .iter()
-        .map(|(key, sums)| flow(key, sums))
-        .collect();
-    json!({
-        "file": picture.name(),
-        "frames": ledger.counted.frames,
-        "frame_bytes": ledger.counted.octets,
-        "ethertype": counts(picture, TableId::Ethertype, true),
-        "ip_proto": counts(picture, TableId::IpProtocol, true),
-        "vlan": counts(picture, TableId::Vlan, false),
-        "fragments": counts(picture, TableId::Fragment, false),
-        "icmp4": icmp(picture, 4),
-        "icmp6": icmp(picture, 6),
-        "arp": arp,
-        "echo": echoes(picture),
-        "flow_count": flows.len(),
-        "flows": flows,
-        "malformed": malformed,
-    })
+    let tables: [(&str, Value); 12] = [
+        ("file", picture.name().into()),
+        ("frames", ledger.counted.frames.into()),
+        ("frame_bytes", ledger.counted.octets.into()),
+        (
+            "ethertype",
+            counts(picture, TableId::Ethertype, true).into(),
+        ),
+        (
+            "ip_proto",
+            counts(picture, TableId::IpProtocol, true).into(),
+        ),
+        ("vlan", counts(picture, TableId::Vlan, false).into()),
+        (
+            "fragments",
+            counts(picture, TableId::Fragment, false).into(),
+        ),
+        ("icmp4", icmp(picture, 4).into()),
+        ("icmp6", icmp(picture, 6).into()),
+        ("arp", arp.into()),
+        ("malformed", malformed.into()),
+        ("flow_count", picture.flows().len().into()),
+    ];
+    tables
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Writes a member that is a list, item by item.
+fn list(name: &str, items: impl Iterator<Item = Value>, out: &mut impl Write) -> io::Result<()> {
+    write!(out, ",\"{name}\":[")?;
+    for (i, item) in items.enumerate() {
+        if i > 0 {
+            out.write_all(b",")?;
+        }
+        serde_json::to_writer(&mut *out, &item)?;
+    }
+    out.write_all(b"]")
+}
+
+/// Writes the whole picture in the shape of `corpus/truth/*.json`, on one
+/// line. Flows are made one at a time: there may be millions.
+pub fn write(picture: &Picture, out: &mut impl Write) -> io::Result<()> {
+    let head = serde_json::to_vec(&head(picture))?;
+    // Without its closing brace.
+    out.write_all(head.strip_suffix(b"}").unwrap_or(&head))?;
+    let echoes = picture.echoes().by_key();
+    let echoes = echoes.map(|(key, sums)| echo(picture, &key, &sums));
+    list("echo", echoes, out)?;
+    let flows = picture.flows().by_key();
+    let flows = flows.map(|(key, sums)| flow(&key, &sums));
+    list("flows", flows, out)?;
+    out.write_all(b"}\n")
 }
 
 /// What had to be given up, in words: where this is not empty the object is

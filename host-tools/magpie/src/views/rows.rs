@@ -1,6 +1,8 @@
 //! One flat row for each thing known: what `json` writes as a line and `csv`
 //! as a record. The fields are listed in the binary's README.
 
+use std::cmp::Reverse;
+
 use magpie_collector::{EchoSums, Event, FlowSums, Mirror, addresses, ends};
 use magpie_protocol::{
     Census, EchoKey, FlowKey, Hello, Known, Ledger, Sum, TableId, Tally, VERSION_MAJOR,
@@ -161,51 +163,60 @@ pub fn flow(seen: &Seen<'_>, times: Times, key: &FlowKey, sums: &FlowSums) -> Ro
     row
 }
 
-/// Flows as chosen: sorted, the first `top` of them.
-pub fn chosen_flows(seen: &Seen<'_>, choice: &Choice) -> Vec<(FlowKey, FlowSums)> {
-    let flows = seen.picture.flows();
-    let mut rows = flows.sorted();
-    if let Some(sort) = choice.sort {
-        let rtt = |sums: &FlowSums| {
-            sums.handshake().map_or(0, |shake| {
-                let sum = shake
-                    .syn_to_synack_us
-                    .saturating_add(shake.synack_to_ack_us);
-                u64::try_from(sum).unwrap_or(0)
-            })
-        };
-        let back = |sums: &FlowSums| sums.tcp.map_or(0, |tcp| tcp.seq_back[0] + tcp.seq_back[1]);
-        let rate = |key: &FlowKey| {
-            let both = flows.get(key).map(|flow| flow.rate().at(seen.now_us));
-            let [ab, ba] = both.unwrap_or_default();
+/// What a flow is ordered by.
+fn rank(seen: &Seen<'_>, sort: Sort, key: &FlowKey, sums: &FlowSums) -> u64 {
+    match sort {
+        Sort::Octets => sums.frame_octets(),
+        Sort::Packets => sums.packets(),
+        Sort::Rate => {
+            let flow = seen.picture.flows().get(key);
+            let [ab, ba] = flow.map_or([0.0; 2], |flow| flow.rate().at(seen.now_us));
             // Whole octets a second order well enough.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let rate = (ab + ba) as u64;
             rate
-        };
-        rows.sort_by_cached_key(|(key, sums)| {
-            std::cmp::Reverse(match sort {
-                Sort::Octets => sums.frame_octets(),
-                Sort::Packets => sums.packets(),
-                Sort::Rate => rate(key),
-                Sort::Last => sums.last_us,
-                Sort::Duration => sums.last_us.saturating_sub(sums.first_us),
-                Sort::Rtt => rtt(sums),
-                Sort::Back => back(sums),
-            })
-        });
+        }
+        Sort::Last => sums.last_us,
+        Sort::Duration => sums.last_us.saturating_sub(sums.first_us),
+        Sort::Rtt => sums.handshake().map_or(0, |shake| {
+            let sum = shake
+                .syn_to_synack_us
+                .saturating_add(shake.synack_to_ack_us);
+            u64::try_from(sum).unwrap_or(0)
+        }),
+        Sort::Back => sums
+            .tcp
+            .map_or(0, |tcp| tcp.seq_back[0].saturating_add(tcp.seq_back[1])),
     }
-    rows.truncate(choice.top.unwrap_or(usize::MAX));
-    rows
+}
+
+/// Flows as chosen: sorted, the first `top` of them, one at a time.
+pub fn chosen_flows<'s>(
+    seen: &Seen<'s>,
+    choice: &Choice,
+) -> impl Iterator<Item = (FlowKey, FlowSums)> + use<'s> {
+    let flows = seen.picture.flows();
+    let mut keys: Vec<(Reverse<u64>, FlowKey)> = flows
+        .iter()
+        .filter_map(|(key, flow)| {
+            let rank = match choice.sort {
+                None => 0,
+                Some(sort) => rank(seen, sort, key, &flow.total()?),
+            };
+            Some((Reverse(rank), *key))
+        })
+        .collect();
+    keys.sort_unstable();
+    keys.truncate(choice.top.unwrap_or(usize::MAX));
+    keys.into_iter()
+        .filter_map(|(_, key)| Some((key, flows.get(&key)?.total()?)))
 }
 
 /// Rows of the chosen flows.
-pub fn flows(seen: &Seen<'_>, choice: &Choice) -> Vec<Row> {
+pub fn flows<'s>(seen: &Seen<'s>, choice: &Choice) -> impl Iterator<Item = Row> + use<'s> {
     let times = seen.times();
-    chosen_flows(seen, choice)
-        .iter()
-        .map(|(key, sums)| flow(seen, times, key, sums))
-        .collect()
+    let seen = *seen;
+    chosen_flows(&seen, choice).map(move |(key, sums)| flow(&seen, times, &key, &sums))
 }
 
 /// One echo pair. `lost` is `null` where the mirror may hide the replies;
