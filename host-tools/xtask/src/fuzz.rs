@@ -66,8 +66,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .args(["--bin", target, "--"])
             .arg(format!("-runs={}", args.runs))
             .arg(format!("-artifact_prefix=artifacts/{target}-"))
-            // Inputs as long as the seeds from the start; a hang is a finding.
-            .args(["-len_control=0", "-timeout=10"])
+            // A hang is a finding.
+            .arg("-timeout=10")
             // The same inputs each time, so that a failure can be repeated.
             .arg("-seed=1")
             // These would take the place of the flags in .cargo/config.toml.
