@@ -14,7 +14,7 @@ pub fn sensor(config: Config, flows: usize) -> Sensor<'static> {
         config,
         Identity::default(),
         &[7; 32],
-        Storage::owned(flows, 16),
+        storage(flows, 16),
     )
 }
 
@@ -36,7 +36,8 @@ pub fn drain(sensor: &mut Sensor<'_>, now_us: u64, want: Want) -> Vec<Record> {
     let mut out = [0; MAX_ITEM];
     let mut records = Vec::new();
     let mut quiet = 0;
-    // A scan is cut at `scan_slots`, so one empty answer is not the end.
+    // A scan is cut at `scan_slots`, so one empty answer is not the end;
+    // 300 cover the largest table of `storage` many times.
     while quiet < 300 {
         match sensor.poll_record(now_us, want, &mut out) {
             Some(emitted) => {
