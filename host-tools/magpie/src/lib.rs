@@ -32,7 +32,7 @@ pub fn run(cli: Cli) -> Exit {
             // Who read our output has seen enough.
             return Exit::Success;
         }
-        eprintln!("magpie: {error:#}");
+        output::say(&format!("{error:#}"));
         Exit::Usage
     })
 }

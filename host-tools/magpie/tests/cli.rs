@@ -140,12 +140,19 @@ fn an_exact_run_that_had_to_forget_says_so() {
 fn a_reader_that_goes_away_is_no_failure() {
     for arguments in [
         &["replay", "--format", "json"][..],
+        &["replay", "--format", "csv", "--table", "flow"],
+        &["replay", "--format", "exact"],
         &["watch", "--format", "json"],
         &["watch"],
     ] {
+        // More than a pipe holds.
         let mut child = magpie()
             .args(arguments)
-            .arg(capture("lab.pcap"))
+            .args([
+                capture("lab.pcap"),
+                capture("lab.pcap"),
+                capture("lab.pcap"),
+            ])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -76,9 +76,22 @@ fn field(value: &Value) -> String {
     }
 }
 
-fn record(row: &Row, names: &[String]) -> Vec<String> {
+/// Writes one record; an error of the output keeps its kind.
+fn put<T: AsRef<[u8]>>(
+    writer: &mut csv::Writer<impl Write>,
+    fields: impl IntoIterator<Item = T>,
+) -> io::Result<()> {
+    writer
+        .write_record(fields)
+        .map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            other => io::Error::other(format!("{other:?}")),
+        })
+}
+
+fn record<'r>(row: &'r Row, names: &'r [String]) -> impl Iterator<Item = String> + 'r {
     let value = |name: &String| row.get(name).map(field).unwrap_or_default();
-    names.iter().map(value).collect()
+    names.iter().map(value)
 }
 
 /// Writes one table of all sources, the header once.
@@ -95,9 +108,9 @@ pub fn write(
         for row in sources.iter().flat_map(|seen| rows::flows(seen, choice)) {
             if names.is_empty() {
                 names = row.keys().cloned().collect();
-                writer.write_record(&names)?;
+                put(&mut writer, &names)?;
             }
-            writer.write_record(record(&row, &names))?;
+            put(&mut writer, record(&row, &names))?;
         }
         return writer.flush();
     }
@@ -114,10 +127,10 @@ pub fn write(
         }
     }
     if !names.is_empty() {
-        writer.write_record(&names)?;
+        put(&mut writer, &names)?;
     }
     for row in &rows {
-        writer.write_record(record(row, &names))?;
+        put(&mut writer, record(row, &names))?;
     }
     writer.flush()
 }
