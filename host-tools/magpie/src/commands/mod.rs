@@ -7,6 +7,7 @@ pub(crate) mod watch;
 
 use std::io::Write as _;
 
+use anyhow::Context as _;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
@@ -20,7 +21,8 @@ pub(crate) fn completions(shell: Shell) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "magpie", &mut script);
     let mut out = output::stdout();
-    out.write_all(&script)?;
-    out.flush()?;
+    out.write_all(&script)
+        .and_then(|()| out.flush())
+        .context("stdout")?;
     Ok(Exit::Success)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use magpie_collector::{Offered, Picture};
 use magpie_sources::{
     DriveOptions, Lane, Notice, Report, Shown, SourceError, Stop, drive, open_file,
@@ -114,7 +115,7 @@ fn show(done: &[Done], options: &Replay) -> anyhow::Result<Exit> {
     for (done, seen) in done.iter().zip(&seen) {
         exit = exit.and(judge(&done.report, seen, options.view.format));
     }
-    summary(&seen, &options.view, false, &mut output::stdout())?;
+    summary(&seen, &options.view, false, &mut output::stdout()).context("stdout")?;
     Ok(exit)
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Watch) -> anyhow::Result<Exit> {
     });
     live.leave();
     if let Some(error) = live.failed.take() {
-        return Err(error.into());
+        return Err(error).context("stdout");
     }
     let pictures: Vec<Picture> = pictures.into_iter().map(finish).collect();
     let now_us = now_us();
@@ -87,7 +87,7 @@ pub(crate) fn run(options: &Watch) -> anyhow::Result<Exit> {
         exit = exit.and(judge(report, seen, options.view.format));
     }
     let streamed = shows == Shows::Json;
-    summary(&seen, &options.view, streamed, &mut output::stdout())?;
+    summary(&seen, &options.view, streamed, &mut output::stdout()).context("stdout")?;
     Ok(exit)
 }
 
