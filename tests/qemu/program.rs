@@ -88,18 +88,29 @@ fn a_recording_of_a_board_is_read_back(board: &'static Board) {
 }
 
 fn info_says_who_it_is(board: &'static Board) {
-    let output = run(&mut magpie(&[
-        "sensor",
-        "info",
-        &format!("qemu:{}", board.name),
-        "--format",
-        "json",
-    ]));
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let info: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an object");
-    assert_eq!(info["board"], board.name, "{info}");
-    assert!(info["boot_id"].as_u64().is_some_and(|id| id != 0), "{info}");
-    assert!(info["firmware"].is_string(), "{info}");
+    let ask = || {
+        let source = format!("qemu:{}", board.name);
+        let output = run(&mut magpie(&[
+            "sensor", "info", &source, "--format", "json",
+        ]));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let info: serde_json::Value = serde_json::from_slice(&output.stdout).expect("an object");
+        info
+    };
+    let (one, two) = (ask(), ask());
+    assert_eq!(one["board"], board.name, "{one}");
+    for text in ["firmware", "git", "protocol", "name", "boot_id"] {
+        assert!(
+            one[text].as_str().is_some_and(|t| !t.is_empty()),
+            "{text}: {one}"
+        );
+    }
+    assert_eq!(one["zero_seed"], false, "{one}");
+    assert_ne!(
+        one["boot_id"], two["boot_id"],
+        "each boot has an id of its own"
+    );
+    assert!(one["max_flows"].as_u64().is_some_and(|n| n >= 256), "{one}");
 }
 
 /// A board that is fed for ever, and a user who has seen enough.

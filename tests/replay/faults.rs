@@ -279,6 +279,10 @@ fn a_sensor_that_starts_anew_after_a_flush() {
     assert!(bench.flush());
     unharmed(&bench, &truth);
     assert_eq!(bench.picture().boots().len(), 2);
+    // Numbers begin anew with a boot; round trips of the first one stay.
+    for echo in answer::of(bench.picture()).echo {
+        assert_eq!(echo.rtt_ns.len() as u64, echo.matched, "{echo:?}");
+    }
 }
 
 /// A sensor that dies with frames it never told of: nothing is counted twice,
