@@ -15,7 +15,8 @@ pub struct Config {
     pub echo_wait_us: u64,
     /// Changed entries are shown live this often; 0 for no live records.
     pub live_us: u64,
-    /// Expired entries are looked for this often.
+    /// Expired entries are looked for this often (in a table of more than
+    /// 65,536 slots proportionally less often).
     pub sweep_us: u64,
     /// Most slots looked at in one call of `poll_record`.
     pub scan_slots: u32,

@@ -27,6 +27,9 @@ enum Stage {
     Ledger,
 }
 
+/// Slots of the flow table that are looked through within one `sweep_us`.
+const SLOTS_A_SWEEP: u64 = 1 << 16;
+
 /// Answers that can wait at once; more than the host has commands without an
 /// answer under way.
 const ANSWERS: usize = 4;
@@ -177,7 +180,11 @@ impl Sensor<'_> {
     fn sweep_step(&mut self, now_us: u64) -> Option<Step> {
         let (config, limit) = (self.config, self.limit());
         if self.exporter.sweep == Stage::Resting {
-            if !due(now_us, self.exporter.sweep_began_us, config.sweep_us) {
+            // A large table is looked through less often, so that the looking
+            // stays a small part of the work.
+            let times = (self.flows.slots() as u64 / SLOTS_A_SWEEP).saturating_add(1);
+            let interval_us = config.sweep_us.saturating_mul(times);
+            if !due(now_us, self.exporter.sweep_began_us, interval_us) {
                 return None;
             }
             self.exporter.sweep_began_us = Some(now_us);
