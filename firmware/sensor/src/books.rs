@@ -5,6 +5,7 @@ use magpie_protocol::{CountEntry, Ledger, Losses, Malformed, Sum, TableId, Uplin
 use crate::{
     counters::Counters,
     dissect::{Arp, ArpKind, Fragment, Icmp, Ip, Network, Transport, View},
+    own::Own,
     storage::Storage,
 };
 
@@ -17,6 +18,7 @@ pub(crate) struct Books<'a> {
     invalid: Sum,
     malformed: u64,
     vlan_cut: u64,
+    pub(crate) own: Option<Own>,
     pub(crate) losses: Losses,
     pub(crate) uplink: UplinkCounts,
     ethertypes: Counters<'a>,
@@ -71,6 +73,7 @@ impl<'a> Books<'a> {
             invalid: Sum::default(),
             malformed: 0,
             vlan_cut: 0,
+            own: None,
             losses: Losses::default(),
             uplink: UplinkCounts::default(),
             ethertypes: take(&mut storage.ethertypes),
@@ -206,6 +209,9 @@ impl<'a> Books<'a> {
             lost: self.losses,
             malformed: self.malformed,
             vlan_cut: self.vlan_cut,
+            own_tx: self.own.map_or(0, |own| own.seen),
+            own_rx: self.own.map_or(0, |own| own.received),
+            forged: self.own.map_or(0, |own| own.forged),
             uplink: self.uplink,
             ..Ledger::default()
         }

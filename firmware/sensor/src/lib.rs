@@ -57,6 +57,7 @@ mod export;
 mod flow;
 mod hash;
 mod outbox;
+mod own;
 mod sensor;
 mod storage;
 mod table;

@@ -14,6 +14,7 @@ use crate::{
     flow::Flows,
     hash::{Secret, draw},
     outbox::Outbox,
+    own::Own,
 };
 
 /// Room in the outbox that one frame can need at most, in octets: a finished
@@ -113,6 +114,9 @@ impl<'a> Sensor<'a> {
         let mut view = View::empty();
         dissect::dissect_into(frame, wire_len, &mut view);
         self.books.count(&view, wire_len);
+        if let Some(own) = &mut self.books.own {
+            own.see(frame);
+        }
         let Network::Ip(ip) = &view.network else {
             return;
         };
@@ -134,6 +138,22 @@ impl<'a> Sensor<'a> {
             && let Some(echo) = icmp.echo
         {
             echoes.observe(at_us, view.vlan, ip.addresses, echo, desk);
+        }
+    }
+
+    /// The port speaks under this address: from now on frames of its own, and
+    /// forged ones, are told apart in the ledger ([`Ledger::own_tx`],
+    /// [`Ledger::own_rx`], [`Ledger::forged`]). They are counted like all
+    /// others besides.
+    pub fn set_own(&mut self, address: [u8; 6]) {
+        self.books.own = Some(Own::new(address));
+    }
+
+    /// A frame goes out of the port under the address of [`Self::set_own`]:
+    /// one such frame may be seen.
+    pub fn note_own_tx(&mut self) {
+        if let Some(own) = &mut self.books.own {
+            own.sent();
         }
     }
 

@@ -12,6 +12,9 @@ pub(super) fn all() {
     look();
     let mut sensor = make();
     black_box(&mut sensor);
+    sensor.set_own(opaque([0; 6]));
+    sensor.note_own_tx();
+    black_box(&mut sensor);
     observe(&mut sensor);
     black_box(&mut sensor);
     command(&mut sensor);
