@@ -1,0 +1,46 @@
+//! What the operating system alone can do: frames off an interface and onto
+//! it, what an interface is, and laying down the rights this took.
+//!
+//! Order of use: [`Capture::open`], [`drop_privileges`] before any other
+//! thread is started, then [`Capture::next_frame`] until it has none and
+//! [`Capture::wait`] for more; at the end [`Capture::stop`] and what is left.
+//!
+//! What it never does: look into a frame, or decide what a count means. It is
+//! the one host crate that may use `unsafe`, and has it in `linux/sys.rs` and
+//! `linux/ring.rs` only.
+//!
+//! Linux only. Elsewhere it compiles, and opening says so.
+//!
+//! # Why a ring
+//!
+//! Frames come through the kernel's shared ring (`AF_PACKET`, `TPACKET_V3`)
+//! and not by `recvmmsg`: the buffer of a socket may hold 208 KiB unless one
+//! has `CAP_NET_ADMIN` too, and every small frame counts there with about
+//! 800 octets. A ring of any size needs `CAP_NET_RAW` alone, and a frame is
+//! looked at where the kernel put it. Measured with 10^6 frames of 60 octets
+//! at 220,000 a second on two busy cores: the ring lost none and took 0.04 s
+//! of the reader's time; a loop of `recv` lost a third and took 1.3 s.
+//!
+//! # What is seen
+//!
+//! Everything the interface receives, whoever it is for (by a membership of
+//! this socket, so the interface's own flags stay as they are), and what this
+//! host sends, as in tcpdump. On the loopback interface, where each frame
+//! passes twice, only its arrival. A VLAN tag that the kernel keeps apart
+//! from the frame is put back where it was.
+
+mod error;
+mod stats;
+
+pub use error::OsError;
+pub use stats::{CaptureOptions, Frame, Offload, Stats, Wake};
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::{Capture, FrameSender, drop_privileges};
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{Capture, FrameSender, drop_privileges};

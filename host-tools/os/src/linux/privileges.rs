@@ -1,0 +1,36 @@
+//! Rights that are needed once.
+
+use std::io;
+
+use caps::{CapSet, Capability};
+
+use crate::OsError;
+
+/// What opens sockets and changes interfaces.
+const NETWORK: [Capability; 2] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN];
+
+/// Gives the rights over the network up, for good, for this thread and those
+/// it starts from now on: call it after the last [`crate::Capture::open`] and
+/// before the first thread. Programs that root starts have them again.
+pub fn drop_privileges() -> Result<(), OsError> {
+    // What is permitted goes last: the other sets are within it.
+    let sets = [
+        CapSet::Ambient,
+        CapSet::Inheritable,
+        CapSet::Effective,
+        CapSet::Permitted,
+    ];
+    for set in sets {
+        for capability in NETWORK {
+            if caps::has_cap(None, set, capability).unwrap_or(false) {
+                caps::drop(None, set, capability).map_err(|error| OsError::Io {
+                    thing: "this process".to_owned(),
+                    what: "its rights over the network cannot be given up",
+                    reason: io::Error::other(error.to_string()),
+                    advice: "run it without them if that matters",
+                })?;
+            }
+        }
+    }
+    Ok(())
+}
