@@ -73,12 +73,17 @@ impl CountTables {
         self.refused
     }
 
-    /// Adds another boot's tables (not: the same boot's).
-    pub(crate) fn add(&mut self, other: &Self) {
+    /// Adds another boot's tables (not: the same boot's). A line that finds no
+    /// room is added to `other`.
+    pub(crate) fn add(&mut self, other: &Self, limit: Option<usize>) {
         for (table, lines) in &other.tables {
             let into = self.tables.entry(*table).or_default();
             for (key, line) in lines {
-                into.entry(*key).or_default().add(*line);
+                let full = limit.is_some_and(|limit| into.len() >= limit);
+                let room = !full || *key == KEY_OTHER || into.contains_key(key);
+                let key = if room { *key } else { KEY_OTHER };
+                self.refused = self.refused.saturating_add(u64::from(!room));
+                into.entry(key).or_default().add(*line);
             }
         }
         self.refused = self.refused.saturating_add(other.refused);

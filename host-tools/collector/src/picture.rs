@@ -131,7 +131,8 @@ impl Picture {
             .is_some_and(|limit| self.boots.len() >= limit.max(1))
         {
             let oldest = self.boots.remove(0);
-            self.folded_counts.add(&oldest.counts);
+            self.folded_counts
+                .add(&oldest.counts, self.limits.count_lines);
             if let Some(ledger) = oldest.ledger() {
                 ledger_sum(&mut self.folded_ledger, ledger);
             }

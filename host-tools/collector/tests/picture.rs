@@ -431,6 +431,8 @@ fn a_hostile_sensor_cannot_make_the_picture_grow() {
     assert!(picture.echoes().len() <= 100);
     assert_eq!(picture.boots().len(), 4);
     assert_eq!(picture.seen_boots(), 40);
+    // Those of four boots, those of all earlier ones together, and `other`.
+    assert!(picture.counts(TableId::Vlan).len() <= 5 * 100 + 1);
     assert!(picture.take_events().count() <= 50);
     let forgotten = picture.forgotten();
     assert!(forgotten.any() && forgotten.flows > 0 && forgotten.count_lines > 0);
