@@ -101,13 +101,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
-    let host = |line: &'static str| -> Box<dyn Fn() -> Result<()> + 'a> {
+    // A line is a call of cargo.
+    let host = |lines: &'static str| -> Box<dyn Fn() -> Result<()> + 'a> {
         Box::new(move || {
-            let mut cargo = cargo();
-            cargo
-                .current_dir(&workspace.root)
-                .args(line.split_whitespace());
-            run::run(cargo.stdin(Stdio::null()))
+            for line in lines.lines() {
+                let mut cargo = cargo();
+                cargo
+                    .current_dir(&workspace.root)
+                    .args(line.split_whitespace());
+                run::run(cargo.stdin(Stdio::null()))?;
+            }
+            Ok(())
         })
     };
     vec![
@@ -115,7 +119,11 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
             "setup",
             Box::new(|| setup::ensure(workspace, Purpose::Verify, args.yes)),
         ),
-        ("fmt", host("fmt --all -- --check")),
+        // The fuzz targets are a workspace of their own.
+        (
+            "fmt",
+            host("fmt --all -- --check\nfmt --manifest-path tests/fuzz/Cargo.toml -- --check"),
+        ),
         (
             "clippy",
             host("clippy --workspace --all-targets -- -D warnings"),
@@ -125,6 +133,11 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         ("proof", Box::new(proof::run)),
         ("clippy-firmware", Box::new(clippy::run)),
         ("size", Box::new(|| size::run(&size::Args::default()))),
+        (
+            "fuzz",
+            Box::new(|| fuzz::run(&fuzz::Args::all(args.fuzz_runs))),
+        ),
+        // Last, so that their summaries are what one sees.
         (
             "tests",
             host("test --workspace --exclude magpie-tests --no-fail-fast"),
@@ -142,10 +155,6 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
                 "test --release -p magpie-emulator -p magpie-tests --lib --test qemu \
                  --no-fail-fast -- --include-ignored",
             ),
-        ),
-        (
-            "fuzz",
-            Box::new(|| fuzz::run(&fuzz::Args::all(args.fuzz_runs))),
         ),
     ]
 }
