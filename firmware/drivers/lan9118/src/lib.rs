@@ -1,10 +1,13 @@
 //! SMSC LAN9118: a 10/100 Ethernet MAC and PHY on a parallel bus, used as a
-//! receive-only, promiscuous port.
+//! promiscuous port, receive-only unless started otherwise.
 //!
-//! It never transmits, never looks into a frame and never counts: a frame
-//! with an error is handed out as its error, so that the caller books it.
+//! It never looks into a frame and never counts: a frame with an error is
+//! handed out as its error, so that the caller books it.
 //! Order of use: [`Lan9118::start`], then [`Lan9118::poll_receive`] until it
 //! says `None`; before sleeping, [`Lan9118::acknowledge`] and poll once more.
+//! After [`Lan9118::start`] the chip's transmitter is off, and nothing here
+//! turns it on: only [`Lan9118::start_speaking`] does, and
+//! [`Lan9118::transmit`] works after that.
 //!
 //! Names of registers and bits are those of the data sheet (SMSC, LAN9118
 //! rev. 1.5, chapter 5).
@@ -28,11 +31,11 @@ mod tests;
 
 use magpie_mmio::Registers;
 use registers::{
-    BYTE_TEST, BYTE_TEST_VALUE, FIFO_INT, FIFO_INT_AT_ONCE, HW_CFG, HW_CFG_SRST,
+    ADDRH, ADDRL, BYTE_TEST, BYTE_TEST_VALUE, FIFO_INT, FIFO_INT_AT_ONCE, HW_CFG, HW_CFG_SRST,
     HW_CFG_TX_FIFO_5_MF, INT_EN, INT_RSFL, INT_STS, IRQ_CFG, IRQ_CFG_PUSH_PULL_HIGH, MAC_CR,
-    MAC_CR_FDPX, MAC_CR_PRMS, MAC_CR_RXEN, MAC_CSR_BUSY, MAC_CSR_CMD, MAC_CSR_DATA, RX_CFG,
-    RX_CFG_RX_DUMP, RX_DATA_FIFO, RX_DROP, RX_FIFO_INF, RX_STATUS_FIFO, RxStatus, TX_CFG,
-    TX_CFG_TX_ON,
+    MAC_CR_FDPX, MAC_CR_PRMS, MAC_CR_RXEN, MAC_CR_TXEN, MAC_CSR_BUSY, MAC_CSR_CMD, MAC_CSR_DATA,
+    MAC_CSR_READ, RX_CFG, RX_CFG_RX_DUMP, RX_DATA_FIFO, RX_DROP, RX_FIFO_INF, RX_STATUS_FIFO,
+    RxStatus, TX_CFG, TX_CFG_TX_ON, TX_CMD_A_WHOLE, TX_DATA_FIFO, TX_FIFO_INF, TX_STATUS_FIFO,
 };
 
 /// Longest frame the chip takes, in octets without FCS.
@@ -69,20 +72,59 @@ pub enum ReceiveError {
     TooLong(usize),
 }
 
+/// Why a frame was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransmitError {
+    /// The transmitter is off ([`Lan9118::start`]).
+    Off,
+    /// No room in the chip now.
+    Full,
+    /// Shorter than an Ethernet header, or longer than [`MAX_SENT`].
+    Length,
+}
+
+/// Longest frame sent, in octets without FCS.
+pub const MAX_SENT: usize = 1514;
+/// Shortest frame on the wire, in octets without FCS.
+const MIN_SENT: usize = 60;
+const HEADER_OCTETS: usize = 14;
+
 /// The chip.
 pub struct Lan9118<R> {
     registers: R,
+    speaks: bool,
 }
 
 impl<R: Registers> Lan9118<R> {
     /// A chip behind these registers ([`WINDOW`] octets).
     pub const fn new(registers: R) -> Self {
-        Self { registers }
+        Self {
+            registers,
+            speaks: false,
+        }
     }
 
     /// Resets the chip and turns the receiver on, promiscuous. Frames sent
-    /// before are lost.
+    /// before are lost. The transmitter is off: what is mirrored must never be
+    /// answered.
     pub fn start(&mut self) -> Result<(), StartError> {
+        self.reset()?;
+        self.speaks = false;
+        self.write_mac(MAC_CR, MAC_CR_FDPX | MAC_CR_PRMS | MAC_CR_RXEN)
+    }
+
+    /// The same with the transmitter on.
+    pub fn start_speaking(&mut self) -> Result<(), StartError> {
+        self.reset()?;
+        self.registers.write(TX_CFG, TX_CFG_TX_ON);
+        self.speaks = true;
+        self.write_mac(
+            MAC_CR,
+            MAC_CR_FDPX | MAC_CR_PRMS | MAC_CR_TXEN | MAC_CR_RXEN,
+        )
+    }
+
+    fn reset(&mut self) -> Result<(), StartError> {
         let signature = self.registers.read(BYTE_TEST);
         if signature != BYTE_TEST_VALUE {
             return Err(StartError::NotThere(signature));
@@ -97,10 +139,58 @@ impl<R: Registers> Lan9118<R> {
         self.registers.write(FIFO_INT, FIFO_INT_AT_ONCE);
         self.registers.write(RX_CFG, RX_CFG_RX_DUMP);
         self.wait(RX_CFG, RX_CFG_RX_DUMP, StartError::ResetStuck)?;
-        self.registers.write(TX_CFG, TX_CFG_TX_ON);
         self.registers.write(INT_EN, INT_RSFL);
-        // The transmitter stays off: what is mirrored must never be answered.
-        self.write_mac(MAC_CR, MAC_CR_FDPX | MAC_CR_PRMS | MAC_CR_RXEN)
+        Ok(())
+    }
+
+    /// The chip's own address, from its EEPROM.
+    pub fn address(&mut self) -> Result<[u8; 6], StartError> {
+        let [a, b, c, d] = self.read_mac(ADDRL)?.to_le_bytes();
+        let [e, f, ..] = self.read_mac(ADDRH)?.to_le_bytes();
+        Ok([a, b, c, d, e, f])
+    }
+
+    /// Gives the chip a frame to send, from its destination address on and
+    /// without FCS; a short one is padded. The chip takes it whole or not at
+    /// all.
+    pub fn transmit(&mut self, frame: &[u8]) -> Result<(), TransmitError> {
+        if !self.speaks {
+            return Err(TransmitError::Off);
+        }
+        if frame.len() < HEADER_OCTETS || frame.len() > MAX_SENT {
+            return Err(TransmitError::Length);
+        }
+        let octets = frame.len().max(MIN_SENT);
+        let octets = u32::try_from(octets).map_err(|_| TransmitError::Length)?;
+        let state = self.registers.read(TX_FIFO_INF);
+        // What became of earlier frames: nobody asks.
+        for _ in 0..(state >> 16) & 0xff {
+            self.registers.read(TX_STATUS_FIFO);
+        }
+        // Two command words go in as well, and the last word is filled up.
+        if state & 0xffff < octets.saturating_add(COMMAND_AND_FILL) {
+            return Err(TransmitError::Full);
+        }
+        self.registers.write(TX_DATA_FIFO, TX_CMD_A_WHOLE | octets);
+        self.registers.write(TX_DATA_FIFO, octets);
+        let (words, tail) = frame.as_chunks::<4>();
+        for word in words {
+            self.registers
+                .write(TX_DATA_FIFO, u32::from_le_bytes(*word));
+        }
+        let mut written = words.len();
+        if !tail.is_empty() {
+            let mut last = [0; 4];
+            for (to, from) in last.iter_mut().zip(tail) {
+                *to = *from;
+            }
+            self.registers.write(TX_DATA_FIFO, u32::from_le_bytes(last));
+            written = written.saturating_add(1);
+        }
+        for _ in written..MIN_SENT.div_ceil(4) {
+            self.registers.write(TX_DATA_FIFO, 0);
+        }
+        Ok(())
     }
 
     /// The next frame, read whole into `buffer`; its octets without FCS.
@@ -166,6 +256,14 @@ impl<R: Registers> Lan9118<R> {
         self.wait(MAC_CSR_CMD, MAC_CSR_BUSY, StartError::MacStuck)
     }
 
+    fn read_mac(&mut self, index: u32) -> Result<u32, StartError> {
+        self.wait(MAC_CSR_CMD, MAC_CSR_BUSY, StartError::MacStuck)?;
+        self.registers
+            .write(MAC_CSR_CMD, MAC_CSR_BUSY | MAC_CSR_READ | index);
+        self.wait(MAC_CSR_CMD, MAC_CSR_BUSY, StartError::MacStuck)?;
+        Ok(self.registers.read(MAC_CSR_DATA))
+    }
+
     fn wait(&self, offset: u32, bit: u32, error: StartError) -> Result<(), StartError> {
         for _ in 0..PATIENCE {
             if self.registers.read(offset) & bit == 0 {
@@ -177,3 +275,5 @@ impl<R: Registers> Lan9118<R> {
 }
 
 const FCS_OCTETS: usize = 4;
+/// Two command words, and up to three octets of filling.
+const COMMAND_AND_FILL: u32 = 11;

@@ -4,8 +4,12 @@ use crate::ReceiveError;
 
 /// Received octets, 32 bits at a time.
 pub(crate) const RX_DATA_FIFO: u32 = 0x00;
+/// Frames to be sent: two command words, then octets, 32 bits at a time.
+pub(crate) const TX_DATA_FIFO: u32 = 0x20;
 /// One word a frame, see [`RxStatus`]; reading takes it.
 pub(crate) const RX_STATUS_FIFO: u32 = 0x40;
+/// One word a frame sent; reading takes it.
+pub(crate) const TX_STATUS_FIFO: u32 = 0x48;
 pub(crate) const IRQ_CFG: u32 = 0x54;
 pub(crate) const INT_STS: u32 = 0x58;
 pub(crate) const INT_EN: u32 = 0x5c;
@@ -16,6 +20,8 @@ pub(crate) const TX_CFG: u32 = 0x70;
 pub(crate) const HW_CFG: u32 = 0x74;
 /// Octets of data (15:0) and status words (23:16) that wait.
 pub(crate) const RX_FIFO_INF: u32 = 0x7c;
+/// Octets free for frames (15:0), status words that wait (23:16).
+pub(crate) const TX_FIFO_INF: u32 = 0x80;
 pub(crate) const RX_DROP: u32 = 0xa0;
 pub(crate) const MAC_CSR_CMD: u32 = 0xa4;
 pub(crate) const MAC_CSR_DATA: u32 = 0xa8;
@@ -42,17 +48,30 @@ pub(crate) const FIFO_INT_AT_ONCE: u32 = 0x4800_0000;
 /// Empties both receive FIFOs; clears itself.
 pub(crate) const RX_CFG_RX_DUMP: u32 = 1 << 15;
 
-/// Transmitter's FIFO side on. (The MAC's side stays off.)
+/// Transmitter's FIFO side on (`TX_ON`); status words may be overrun (`TXSAO`),
+/// so that nobody has to read them.
 pub(crate) const TX_CFG_TX_ON: u32 = 0x6;
+
+/// Command word A: this buffer is a whole frame (first and last segment), and
+/// so many octets (10:0).
+pub(crate) const TX_CMD_A_WHOLE: u32 = 1 << 13 | 1 << 12;
 
 /// Busy with the last access.
 pub(crate) const MAC_CSR_BUSY: u32 = 1 << 31;
 /// Index of the MAC control register.
 pub(crate) const MAC_CR: u32 = 1;
+/// Station address: octets 4 and 5.
+pub(crate) const ADDRH: u32 = 2;
+/// Station address: octets 0 to 3.
+pub(crate) const ADDRL: u32 = 3;
+/// Access is a reading one.
+pub(crate) const MAC_CSR_READ: u32 = 1 << 30;
 /// Full duplex: a mirror never collides.
 pub(crate) const MAC_CR_FDPX: u32 = 1 << 20;
 /// Promiscuous.
 pub(crate) const MAC_CR_PRMS: u32 = 1 << 18;
+/// Transmitter enable.
+pub(crate) const MAC_CR_TXEN: u32 = 1 << 3;
 /// Receiver enable.
 pub(crate) const MAC_CR_RXEN: u32 = 1 << 2;
 

@@ -16,6 +16,9 @@ struct Chip {
     statuses: VecDeque<u32>,
     data: RefCell<VecDeque<u32>>,
     written: Vec<(u32, u32)>,
+    /// Octets free for sending, and statuses of frames sent.
+    send_room: u32,
+    sent_statuses: u32,
     state: RefCell<State>,
 }
 
@@ -24,6 +27,7 @@ struct State {
     taken: usize,
     reset_reads: u32,
     underruns: usize,
+    statuses_read: u32,
 }
 
 impl Chip {
@@ -66,6 +70,16 @@ impl Registers for Chip {
                 state.underruns += 1;
                 0
             }),
+            TX_FIFO_INF => (self.sent_statuses - state.statuses_read) << 16 | self.send_room,
+            TX_STATUS_FIFO => {
+                state.statuses_read += 1;
+                0
+            }
+            MAC_CSR_DATA => match self.written.last() {
+                Some((MAC_CSR_CMD, 0xc000_0002)) => 0xffff_0605,
+                Some((MAC_CSR_CMD, 0xc000_0003)) => 0x0403_0201,
+                other => panic!("no reading access before: {other:x?}"),
+            },
             _ => 0,
         }
     }
@@ -97,6 +111,86 @@ fn starts_promiscuous_with_the_transmitter_off() {
         .1;
     assert_eq!(mac_cr & (1 << 3), 0, "TXEN");
     assert_eq!(mac_cr, 0x0014_0004);
+    assert!(written.iter().all(|(offset, _)| *offset != TX_CFG), "TX_ON");
+    let before = written.len();
+    assert_eq!(nic.transmit(&pattern(60)), Err(TransmitError::Off));
+    assert_eq!(
+        nic.registers.written.len(),
+        before,
+        "a silent chip is left alone"
+    );
+}
+
+fn speaking(send_room: u32, sent_statuses: u32) -> Lan9118<Chip> {
+    let mut nic = Lan9118::new(Chip {
+        send_room,
+        sent_statuses,
+        ..Chip::new()
+    });
+    assert_eq!(nic.start_speaking(), Ok(()));
+    assert!(nic.registers.written.contains(&(TX_CFG, 6)));
+    assert!(nic.registers.written.contains(&(MAC_CSR_DATA, 0x0014_000c)));
+    nic.registers.written.clear();
+    nic
+}
+
+fn words(octets: &[u8]) -> Vec<u32> {
+    octets
+        .chunks(4)
+        .map(|chunk| {
+            let mut word = [0; 4];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u32::from_le_bytes(word)
+        })
+        .collect()
+}
+
+#[test]
+fn frames_go_out_whole_and_short_ones_padded() {
+    for (len, sent) in [
+        (14, 60),
+        (15, 60),
+        (57, 60),
+        (60, 60),
+        (61, 61),
+        (1514, 1514),
+    ] {
+        let mut nic = speaking(4608, 3);
+        let frame = pattern(len);
+        assert_eq!(nic.transmit(&frame), Ok(()));
+        let mut padded = frame.clone();
+        padded.resize(len.max(60), 0);
+        let mut expected = vec![0x3000 | sent, sent];
+        expected.extend(words(&padded));
+        let written: Vec<u32> = nic
+            .registers
+            .written
+            .iter()
+            .map(|(offset, value)| {
+                assert_eq!(*offset, TX_DATA_FIFO);
+                *value
+            })
+            .collect();
+        assert_eq!(written, expected, "{len}");
+        assert_eq!(nic.registers.state.borrow().statuses_read, 3);
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_touches_nothing() {
+    let mut nic = speaking(4608, 0);
+    for len in [0, 13, 1515] {
+        assert_eq!(nic.transmit(&pattern(len)), Err(TransmitError::Length));
+    }
+    let mut nic = speaking(70, 0);
+    assert_eq!(nic.transmit(&pattern(60)), Err(TransmitError::Full));
+    assert!(nic.registers.written.is_empty());
+}
+
+#[test]
+fn its_address_is_read_out() {
+    let mut nic = Lan9118::new(Chip::new());
+    assert_eq!(nic.address(), Ok([1, 2, 3, 4, 5, 6]));
 }
 
 #[test]

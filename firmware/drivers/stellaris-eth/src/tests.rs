@@ -12,6 +12,7 @@ use super::*;
 struct Chip {
     frames: RefCell<VecDeque<VecDeque<u32>>>,
     raised: u32,
+    sending: bool,
     written: Vec<(u32, u32)>,
 }
 
@@ -44,6 +45,9 @@ impl Registers for Chip {
                 word
             }
             MACRIS_MACIACK => self.raised,
+            MACTR => u32::from(self.sending),
+            MACIA0 => 0x0403_0201,
+            MACIA1 => 0xffff_0605,
             _ => 0,
         }
     }
@@ -70,6 +74,52 @@ fn starts_promiscuous_with_the_transmitter_off() {
     assert!(written.contains(&(MACTCTL, 0)));
     let rctl = written.iter().rev().find(|(o, _)| *o == MACRCTL).unwrap().1;
     assert_eq!(rctl, 0b1111);
+    let before = written.len();
+    assert_eq!(nic.transmit(&pattern(60)), Err(TransmitError::Off));
+    assert_eq!(
+        nic.registers.written.len(),
+        before,
+        "a silent chip is left alone"
+    );
+}
+
+#[test]
+fn frames_go_out_whole() {
+    for len in [14, 15, 16, 17, 18, 60, 1513, 1514] {
+        let mut nic = StellarisEthernet::new(Chip::default());
+        nic.start_speaking();
+        assert!(nic.registers.written.contains(&(MACTCTL, 0b1_0111)));
+        nic.registers.written.clear();
+        let frame = pattern(len);
+        assert_eq!(nic.transmit(&frame), Ok(()));
+        let (last, words) = nic.registers.written.split_last().unwrap();
+        assert_eq!(*last, (MACTR, 1));
+        let octets: Vec<u8> = words
+            .iter()
+            .flat_map(|(offset, word)| {
+                assert_eq!(*offset, MACDATA);
+                word.to_le_bytes()
+            })
+            .collect();
+        let payload = u16::from_le_bytes([octets[0], octets[1]]);
+        assert_eq!(usize::from(payload), len - 14);
+        assert_eq!(octets[2..][..len], frame);
+        assert!(octets.len() - 2 - len < 4, "{len}: more words than needed");
+    }
+}
+
+#[test]
+fn what_cannot_be_sent_touches_nothing() {
+    let mut nic = StellarisEthernet::new(Chip::default());
+    nic.start_speaking();
+    nic.registers.written.clear();
+    for len in [0, 13, 1515] {
+        assert_eq!(nic.transmit(&pattern(len)), Err(TransmitError::Length));
+    }
+    nic.registers.sending = true;
+    assert_eq!(nic.transmit(&pattern(60)), Err(TransmitError::Full));
+    assert!(nic.registers.written.is_empty());
+    assert_eq!(nic.address(), [1, 2, 3, 4, 5, 6]);
 }
 
 #[test]
