@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use magpie_protocol::{Known, Ledger, Malformed, TableId, Tally};
+use magpie_protocol::{Known, Ledger, Malformed, Sum, TableId, Tally};
 
 use super::{Offered, State, classes, unsure};
 use crate::boot::{Boot, Flushed};
@@ -23,6 +23,18 @@ impl fmt::Display for Break {
     }
 }
 
+/// Whether all that a boot's ledger counted was received as finished records
+/// and counter lines.
+fn is_whole(boot: &Boot, ledger: &Ledger) -> bool {
+    let tally = &boot.received().tally;
+    let Sum { frames, octets } = ledger.in_flows;
+    (tally.packets, tally.octets) == (frames, octets)
+        && [TableId::Ethertype, TableId::Vlan].iter().all(|table| {
+            let lines = boot.counts.table(*table).map_or(Count::default(), sum);
+            (lines.frames, lines.octets) == (ledger.counted.frames, ledger.counted.octets)
+        })
+}
+
 /// One of a tally's numbers.
 type Part = fn(&Tally) -> u64;
 
@@ -38,6 +50,8 @@ pub(super) struct Audit {
     silent: bool,
     running: bool,
     rebooted: bool,
+    /// Part of what an earlier boot counted was never received.
+    left: bool,
     /// It ended without a Flush's ledger.
     unflushed: bool,
     /// Nothing says that the traffic stopped for the Flush: a table may have
@@ -86,6 +100,7 @@ impl Audit {
                 self.acked = self.acked.saturating_add(received);
                 self.records = self.records.saturating_add(received);
                 self.unfinished(index == last, picture.is_finished());
+                self.left |= received > 0;
                 continue;
             };
             // A later ledger that counted no more frames says nothing new, and
@@ -104,6 +119,7 @@ impl Audit {
                 let made = ledger.exported.records.max(received);
                 self.records = self.records.saturating_add(made);
                 self.unfinished(index == last, picture.is_finished());
+                self.left |= !is_whole(boot, ledger);
             }
         }
         if picture.boots().is_empty() {
@@ -206,6 +222,9 @@ impl Audit {
         self.lines(name, "frames", least.frames, is.frames, should.frames);
         if octets {
             self.lines(name, "octets", least.octets, is.octets, should.octets);
+        }
+        if !all && is.frames < should.frames {
+            self.doubt(format!("{name} short"));
         }
     }
 
@@ -339,8 +358,9 @@ impl Audit {
             let stage = stage.to_owned();
             self.broken.insert(0, Break { stage, by, unit });
         }
-        if by == 0 && self.rebooted {
-            // Nothing was counted after the last word of the earlier boots.
+        if by == 0 && self.rebooted && !self.left {
+            // Nothing was counted after the last word of the earlier boots,
+            // and all that they counted is here.
             self.doubts.retain(|why| why != "reboot");
         }
         wire
