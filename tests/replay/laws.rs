@@ -86,8 +86,20 @@ fn frames() -> impl Strategy<Value = (Capture, usize, usize)> {
         .prop_map(|(c, from, n)| (c, from, from + n))
 }
 
+/// 48 cases, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    let mut config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = 48;
+    }
+    config
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn no_size_no_time_out_no_mishap_changes_a_sum(
