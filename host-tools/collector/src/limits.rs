@@ -20,13 +20,15 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Forgets nothing: for captures whose answer must be exact.
+    /// Forgets nothing: for captures whose answer must be exact. Only the boots
+    /// are bounded, of which a capture has one: what the oldest counted is
+    /// added up.
     pub const EXACT: Self = Self {
         flows: None,
         echoes: None,
         samples: None,
         count_lines: None,
-        boots: None,
+        boots: Some(128),
         events: 0,
     };
 }

@@ -122,7 +122,7 @@ impl Picture {
 
     /// Index of a boot, which is made when it is new.
     fn boot_index(&mut self, id: u32) -> usize {
-        if let Some(index) = self.boots.iter().position(|boot| boot.id() == id) {
+        if let Some(index) = self.boots.iter().rposition(|boot| boot.id() == id) {
             return index;
         }
         if self

@@ -353,6 +353,33 @@ fn a_live_record_gives_way_to_its_finished_one_only() {
     assert!(picture.flows().get(&flow_key(2)).unwrap().is_live());
 }
 
+/// A recording may hold another boot in every batch; each would be searched
+/// for among all earlier ones.
+#[test]
+fn boots_without_end_are_added_up_in_an_exact_picture_too() {
+    let mut picture = Picture::new("hostile", Limits::EXACT);
+    for boot_id in 0..5_000_u32 {
+        let line = CountEntry {
+            key: u64::from(boot_id),
+            frames: 1,
+            octets: 2,
+        };
+        let counts = Counts {
+            table: TableId::Vlan,
+            entries: std::iter::once(line).collect(),
+        };
+        let at = Position {
+            boot_id,
+            is_final: true,
+            number: 0,
+        };
+        picture.apply(0, at, &Record::Counts(counts));
+    }
+    assert!(picture.boots().len() <= 2_000);
+    assert_eq!(picture.seen_boots(), 5_000);
+    assert_eq!(picture.counts(TableId::Vlan).len(), 5_000, "every line");
+}
+
 #[test]
 fn a_hostile_sensor_cannot_make_the_picture_grow() {
     let limits = Limits {
