@@ -119,11 +119,14 @@ impl<'a> Echoes<'a> {
         };
         let old = *request;
         *request = RequestSlot::new(wanted, at_us, place);
-        if found == Found::Full && old.state() == RequestState::Waiting {
+        // Where its pair is gone it was booked with that.
+        if found == Found::Full
+            && old.state() == RequestState::Waiting
+            && let Some(pair) = self.pairs.slot(old.place())
+            && pair.serial() == old.serial()
+        {
             self.forgotten = self.forgotten.saturating_add(1);
-            if let Some(pair) = self.pairs.slot(old.place()) {
-                pair.stop_waiting(old.serial());
-            }
+            pair.stop_waiting(old.serial());
         }
         if (found != Found::Held || old.state() != RequestState::Waiting)
             && let Some(pair) = self.pairs.slot(place)
@@ -199,6 +202,7 @@ impl<'a> Echoes<'a> {
             };
             let finished = finish(pair, reason, &mut self.census);
             if idle {
+                self.forgotten = self.forgotten.saturating_add(pair.waiting());
                 *pair = EchoSlot::EMPTY;
             }
             if finished.is_some() {

@@ -96,8 +96,9 @@ enum Step {
 }
 
 impl Sensor<'_> {
+    /// Slots to look at in one step: at least one, or no pass would end.
     fn limit(&self) -> usize {
-        self.config.scan_slots as usize
+        self.config.scan_slots.max(1) as usize
     }
 
     /// Moves to the next stage when this one's cursor is at its end.

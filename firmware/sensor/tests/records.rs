@@ -5,10 +5,10 @@ mod common;
 
 use common::{ACK, FIN, RST, SYN, drain, echo, feed, flows, flush, reasons, sensor, tcp, udp};
 use magpie_protocol::{
-    Command, Configuration, EndReason, Handshake, Malformed, Outcome, Record, Side, TableId,
-    TcpFacts, Want,
+    Command, Configuration, EndReason, Handshake, Malformed, Outcome, Record, RecordSource, Side,
+    TableId, TcpFacts, Want,
 };
-use magpie_sensor::Config;
+use magpie_sensor::{Config, EMPTY_REQUEST_SET, Identity, Sensor, Storage};
 
 /// Feeds segments (time, frame) and gives the one flow's TCP facts.
 fn facts(segments: &[(u64, Vec<u8>)]) -> TcpFacts {
@@ -346,6 +346,46 @@ fn requests_wait_then_time_out_and_a_late_reply_still_counts() {
         waiting(&drain(&mut core, 13_000_000, Want::Live)),
         Some((0, 0))
     );
+}
+
+/// Four pairs and eight requests: each of twelve pairs asks once, so eight
+/// pairs leave with their request, and no request leaves twice.
+#[test]
+fn a_forgotten_request_is_booked_once() {
+    let mut storage = Storage::owned(8, 4);
+    storage.requests = vec![EMPTY_REQUEST_SET; 1].into();
+    let mut core = Sensor::new(Config::exact(), Identity::default(), &[7; 32], storage);
+    for id in 0..12_u16 {
+        feed(&mut core, u64::from(id), &echo(1, 2, true, id, 1));
+    }
+    assert_eq!(core.ledger(12).echo_forgotten, 8);
+    // A pair that idles away takes its waiting request along.
+    let config = Config {
+        idle_us: 1_000,
+        ..Config::default()
+    };
+    let mut core = sensor(config, 64);
+    feed(&mut core, 0, &echo(1, 2, true, 7, 1));
+    assert_eq!(core.ledger(0).echo_forgotten, 0);
+    drain(&mut core, 2_000_000, Want::Final);
+    assert_eq!(core.ledger(2_000_000).echo_forgotten, 1);
+}
+
+#[test]
+fn a_flush_ends_however_few_slots_a_call_may_look_at() {
+    let config = Config {
+        scan_slots: 0,
+        ..Config::exact()
+    };
+    let mut core = sensor(config, 64);
+    feed(&mut core, 0, &udp(1, 2, 9, 9, 0));
+    core.handle_command(1, &Command::Flush { id: 1 });
+    let mut out = [0; magpie_protocol::MAX_ITEM];
+    for _ in 0..100_000 {
+        core.poll_record(1, Want::Final, &mut out);
+    }
+    assert_eq!(core.poll_at(), None, "nothing is under way any more");
+    assert_eq!(core.ledger(1).exported.flows, 1);
 }
 
 #[test]
