@@ -1,0 +1,57 @@
+//! The Ethernet controller of the STM32H7 (a Synopsys core with its own DMA),
+//! used as a receive-only, promiscuous port.
+//!
+//! It never transmits: the MAC's transmitter and its PAUSE frames stay off.
+//! It never looks into a frame. It books every descriptor that the DMA gives
+//! back: a frame comes out whole or as the reason why it is lost, once.
+//!
+//! Order of use: the board turns on the clocks, chooses RMII and routes the
+//! pins; then [`Ethernet::start`], [`Ethernet::poll_receive`] until it says
+//! `None`, [`Ethernet::service`] every 5 ms at least (the counters of missed
+//! frames are narrow), [`Ethernet::follow_link`] now and then. Before
+//! sleeping: [`Ethernet::acknowledge`], then poll once more.
+//!
+//! Facts about the hardware are from ST's reference manual RM0433, chapter
+//! "Ethernet (ETH): media access control (MAC) with DMA controller"; places in
+//! it are named by register, or by descriptor word (sections "Receive
+//! descriptor", "Ethernet DMA registers", "Ethernet MTL registers", "Ethernet
+//! MAC and MMC registers"), since section and table numbers move between its
+//! revisions. Addresses and bit positions are held against the vendor's own
+//! register description by a test.
+//!
+//! None of this ever ran on the chip: see the board's README.
+#![cfg_attr(not(test), no_std)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation
+    )
+)]
+
+mod counters;
+mod descriptor;
+mod mac;
+mod memory;
+mod phy;
+mod port;
+mod registers;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+pub use counters::{Count, Missed};
+pub use mac::{Setup, StartError};
+pub use memory::{BUFFER_OCTETS, DmaMemory, DmaRing};
+pub use phy::Link;
+pub use port::{Ethernet, Fault};
+pub use registers::EthRegisters;
+pub use ring::{Booked, Frame, Loss, Memory, Ring, Stamp, Word};
+
+/// Longest frame that is received whole, in octets without FCS. (The MAC cuts
+/// off beyond 10,240 octets: `MACCR.WD` = 0 with `JE` = 1.)
+pub const MAX_FRAME: usize = 9_216;

@@ -1,0 +1,5 @@
+mod card;
+mod controller;
+mod random;
+mod ring;
+mod vendor;
