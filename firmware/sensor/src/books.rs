@@ -87,6 +87,20 @@ impl<'a> Books<'a> {
         }
     }
 
+    /// Doubles every table in which the next key might become `other`.
+    #[cfg(feature = "std")]
+    pub(crate) fn grow_if_crowded(&mut self) {
+        for table in [
+            &mut self.ethertypes,
+            &mut self.protocols,
+            &mut self.vlans,
+            &mut self.icmp,
+            &mut self.arp_operations,
+        ] {
+            table.grow_if_crowded();
+        }
+    }
+
     /// Counts one frame.
     #[inline]
     pub(crate) fn count(&mut self, view: &View, wire_len: u32) {

@@ -10,8 +10,8 @@ const PROBES: usize = 32;
 /// of Computer Programming" 6.4).
 const SCATTER: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Owned storage grows up to so many entries: stacks made to share a place
-/// end as `other`, and do not take all memory.
+/// A table grows up to so many entries: stacks made to share a place end as
+/// `other`, and do not take all memory.
 #[cfg(feature = "std")]
 const MOST_ENTRIES: usize = 1 << 20;
 
@@ -36,7 +36,7 @@ pub(crate) struct Counters<'a> {
 
 impl<'a> Counters<'a> {
     /// Counters over this storage; of a number that is no power of two the
-    /// rest is not used. Storage that is owned grows before a key finds no room.
+    /// rest is not used.
     pub(crate) fn new(entries: ManagedSlice<'a, CountEntry>) -> Self {
         let usable = entries
             .len()
@@ -65,8 +65,6 @@ impl<'a> Counters<'a> {
     #[inline]
     pub(crate) fn count(&mut self, key: u64, octets: u64) {
         self.changed = true;
-        #[cfg(feature = "std")]
-        self.grow_if_crowded();
         let entry = self.place(key);
         entry.frames = entry.frames.saturating_add(1);
         entry.octets = entry.octets.saturating_add(octets);
@@ -117,10 +115,15 @@ impl<'a> Counters<'a> {
 
     /// Doubles storage that is owned where the next key might become `other`.
     #[cfg(feature = "std")]
-    fn grow_if_crowded(&mut self) {
-        if !core::mem::take(&mut self.crowded) || !self.grows {
-            return;
+    #[inline]
+    pub(crate) fn grow_if_crowded(&mut self) {
+        if self.crowded && self.grows {
+            self.grow();
         }
+    }
+
+    #[cfg(feature = "std")]
+    fn grow(&mut self) {
         let mut places = self.mask.saturating_add(1);
         while places < MOST_ENTRIES {
             places = places.saturating_mul(2);
@@ -240,11 +243,18 @@ mod tests {
 
     #[cfg(feature = "std")]
     #[test]
-    fn owned_storage_grows_before_a_key_is_other() {
+    fn a_table_grows_before_a_key_is_other() {
         for places in [1, 20, 64, 65_536] {
             let free = vec![CountEntry::default(); places];
-            let table = Counters::new(ManagedSlice::Owned(free));
-            assert_eq!(other_of(table, stacks(0..300)), 0, "{places}");
+            let mut table = Counters::new(ManagedSlice::Owned(free));
+            for key in stacks(0..300).chain(stacks(0..300)) {
+                table.grow_if_crowded();
+                table.count(key, 1);
+            }
+            assert_eq!(table.other.frames, 0, "{places}");
+            let lines: Vec<_> = (0..table.len()).filter_map(|at| table.entry(at)).collect();
+            assert_eq!(lines.len(), 300 * 300, "{places}");
+            assert!(lines.iter().all(|line| line.frames == 2), "{places}");
         }
     }
 
@@ -259,6 +269,7 @@ mod tests {
         assert_eq!(inverse.wrapping_mul(SCATTER), 1);
         let mut table = Counters::new(ManagedSlice::Owned(vec![CountEntry::default(); 64]));
         for n in 0..1_000_u64 {
+            table.grow_if_crowded();
             table.count((7 << 44 | n).wrapping_mul(inverse), 1);
         }
         assert!(table.other.frames > 900);

@@ -223,10 +223,12 @@ impl<'a> Sensor<'a> {
         });
     }
 
-    /// Doubles every table in which the next frame might evict something: an
-    /// exact run calls this before each frame, and nothing is ever evicted.
+    /// Doubles every table in which the next frame might evict something or be
+    /// counted as `other`: an exact run calls this before each frame, and
+    /// nothing ever is. (Counter tables grow to a million lines at most.)
     #[cfg(feature = "std")]
     pub fn grow_if_crowded(&mut self) {
+        self.books.grow_if_crowded();
         self.flows.grow_if_crowded(&self.secret);
         self.echoes.grow_if_crowded(&self.secret);
     }

@@ -39,7 +39,7 @@ pub struct Storage<'a> {
 impl Storage<'static> {
     /// Storage on the heap: `flows` flow entries, `echoes` echo pairs (sixteen
     /// requests each), counter tables that hold every key of theirs (VLAN
-    /// stacks: 65,536, growing to a million), an outbox of 64 KiB.
+    /// stacks: 65,536), an outbox of 64 KiB.
     pub fn owned(flows: usize, echoes: usize) -> Self {
         fn vec<T: Clone>(value: T, len: usize) -> ManagedSlice<'static, T> {
             ManagedSlice::Owned(std::vec![value; len])

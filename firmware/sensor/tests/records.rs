@@ -371,6 +371,22 @@ fn a_forgotten_request_is_booked_once() {
     assert_eq!(core.ledger(2_000_000).echo_forgotten, 1);
 }
 
+/// As a provider's trunk has them: every customer tag under every service tag.
+#[test]
+fn an_exact_run_has_a_line_for_every_stack() {
+    let mut core = sensor(Config::exact(), 64);
+    for outer in 100..164_u8 {
+        for inner in 100..164_u8 {
+            let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+            frame.extend([0x88, 0xa8, 0, outer, 0x81, 0, 0, inner, 0x88, 0xcc]);
+            frame.resize(60, 0);
+            core.grow_if_crowded();
+            feed(&mut core, 0, &frame);
+        }
+    }
+    assert_eq!(core.shortfalls(), Vec::<String>::new());
+}
+
 #[test]
 fn a_flush_ends_however_few_slots_a_call_may_look_at() {
     let config = Config {
