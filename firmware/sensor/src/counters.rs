@@ -19,6 +19,8 @@ const MOST_ENTRIES: usize = 1 << 20;
 pub(crate) struct Counters<'a> {
     entries: ManagedSlice<'a, CountEntry>,
     mask: usize,
+    /// Bits of a word that the mask does not have.
+    spare: u32,
     other: CountEntry,
     /// A key found its place late, or half of them are taken: the next key may
     /// find none.
@@ -38,10 +40,8 @@ impl<'a> Counters<'a> {
     /// Counters over this storage; of a number that is no power of two the
     /// rest is not used.
     pub(crate) fn new(entries: ManagedSlice<'a, CountEntry>) -> Self {
-        let usable = entries
-            .len()
-            .checked_ilog2()
-            .map_or(0, |bits| 1_usize << bits);
+        let bits = entries.len().checked_ilog2();
+        let usable = bits.map_or(0, |bits| 1_usize << bits);
         let other = CountEntry {
             key: KEY_OTHER,
             frames: 0,
@@ -56,6 +56,7 @@ impl<'a> Counters<'a> {
             grows: matches!(entries, ManagedSlice::Owned(_)) && usable > 0,
             entries,
             mask: usable.saturating_sub(1),
+            spare: u32::BITS.saturating_sub(bits.unwrap_or(0)),
             other,
             changed: false,
         }
@@ -80,8 +81,8 @@ impl<'a> Counters<'a> {
             (key ^ (key >> 16)) & 0x3_ffff
         } else {
             // The product's upper bits, as many as the mask has.
-            let spare = u64::BITS.saturating_sub(self.mask.count_ones());
-            key.wrapping_mul(SCATTER).checked_shr(spare).unwrap_or(0)
+            let upper = (key.wrapping_mul(SCATTER) >> 32) as u32;
+            u64::from(upper.checked_shr(self.spare).unwrap_or(0))
         };
         usize::try_from(home).unwrap_or(0)
     }
