@@ -1,9 +1,9 @@
 //! The host's end of the conversation with one sensor.
 
-use magpie_link::{Delivery, Header, LinkError, MAX_BATCH, Receiver, Stream, command_batch};
+use magpie_link::{LinkError, MAX_BATCH, Receiver, Stream, command_batch};
 use magpie_protocol::{
-    ClockKind, Command, CommandReply, Configuration, DecodeError, Items, Outcome, Record,
-    TimeReply, VERSION_MAJOR, VERSION_MINOR, decode_record,
+    ClockKind, Command, CommandReply, Configuration, DecodeError, Outcome, Record, TimeReply,
+    VERSION_MAJOR, VERSION_MINOR, decode_record,
 };
 
 use crate::{Clock, Picture, Position};
@@ -200,13 +200,15 @@ impl Session {
         let is_final = delivery.stream == Stream::Final;
         picture.miss(delivery.boot_id, true, delivery.lost_finals);
         picture.miss(delivery.boot_id, false, delivery.live_gap);
-        let first = first_number(batch, &delivery);
-        for (number, item) in (first..).zip(delivery.items) {
+        let mut number = delivery.first_seq;
+        for item in delivery.items {
             let at = Position {
                 boot_id: delivery.boot_id,
                 is_final,
                 number,
             };
+            // The last number there is has none behind it.
+            number = number.saturating_add(1);
             match item.and_then(decode_record) {
                 Ok(record) => {
                     picture.apply(now_us, at, &record);
@@ -382,14 +384,4 @@ impl Session {
             });
         }
     }
-}
-
-/// Number of the first record that a delivery hands on.
-fn first_number(batch: &[u8], delivery: &Delivery<'_>) -> u64 {
-    let Ok((header, octets)) = Header::parse(batch) else {
-        return 0;
-    };
-    let all = Items::new(octets).count() as u64;
-    let fresh = delivery.items.clone().count() as u64;
-    header.first_seq.saturating_add(all.saturating_sub(fresh))
 }

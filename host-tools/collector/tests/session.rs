@@ -6,8 +6,9 @@ use magpie_collector::{Clock, Event, Limits, Picture, Session, SessionError};
 use magpie_link::{Overflow, Sender};
 use magpie_protocol::{
     AddressPair, Capacities, ClockKind, Command, CommandReply, CommandType, Configuration,
-    Direction, Emitted, EndReason, FlowKey, FlowRecord, Hello, Ledger, Outcome, Record,
-    RecordSource, Side, Tally, TimeReply, UplinkCounts, VlanStack, Want, encode_record,
+    Direction, Emitted, EndReason, FlowKey, FlowRecord, Hello, Ledger, MAX_ITEM, Outcome, Record,
+    RecordSource, Side, Tally, TimeReply, UplinkCounts, VERSION_MAJOR, VERSION_MINOR, VlanStack,
+    Want, encode_record,
 };
 use proptest::prelude::*;
 
@@ -267,6 +268,27 @@ fn settings_are_asked_for_until_answered() {
     exchange(2 * SECOND, &mut session, &mut sensor, &mut picture);
     assert!(!session.is_configuring());
     assert_eq!(session.take_replies()[0].outcome, Outcome::Done);
+}
+
+/// Up to the last numbers there are: of records and of table entries.
+#[test]
+fn the_last_numbers_are_numbers_like_others() {
+    for stream in [0, 1] {
+        let mut session = Session::new("test");
+        let mut picture = watching();
+        let last = u64::MAX - 2;
+        let numbers = if stream == 0 { [last; 2] } else { [last, 0] };
+        let mut batch = vec![VERSION_MAJOR, VERSION_MINOR, stream, 0, 7, 0, 0, 0];
+        batch.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        for id in [u64::MAX - 1, u64::MAX] {
+            let mut out = [0; MAX_ITEM];
+            let len = encode_record(&flow(id, 5), &mut out).unwrap();
+            batch.extend(&out[..len]);
+        }
+        session.handle_batch(SECOND, &batch, &mut picture).unwrap();
+        assert_eq!(packets(&picture), 10);
+        session.poll_transmit(SECOND);
+    }
 }
 
 #[test]
