@@ -101,6 +101,11 @@ impl<'a> Books<'a> {
         }
     }
 
+    /// Frames counted since boot.
+    pub(crate) fn frames(&self) -> u64 {
+        self.counted.frames
+    }
+
     /// Counts one frame.
     #[inline]
     pub(crate) fn count(&mut self, view: &View, wire_len: u32) {

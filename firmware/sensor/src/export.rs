@@ -30,6 +30,12 @@ enum Stage {
 /// Slots of the flow table that are looked through within one `sweep_us`.
 const SLOTS_A_SWEEP: u64 = 1 << 16;
 
+/// How often a flush writes the counter tables anew because frames came in
+/// while it did. With room for all lines at once it is done in one go; a port
+/// that never rests, with a link that is always full, gets a ledger that is
+/// newer than its tables.
+const TABLES_AGAIN: u8 = 16;
+
 /// Answers that can wait at once; more than the host has commands without an
 /// answer under way.
 const ANSWERS: usize = 4;
@@ -42,6 +48,9 @@ pub(crate) struct Exporter {
     answers: heapless::Deque<CommandReply, ANSWERS>,
     flush_id: u32,
     flush: Stage,
+    /// Frames counted when the flush began to write the counter tables.
+    tables_as_of: u64,
+    tables_again: u8,
     sweep: Stage,
     sweep_began_us: Option<u64>,
     live: Stage,
@@ -72,6 +81,7 @@ impl Exporter {
         if id != self.flush_id && id != 0 {
             self.flush_id = id;
             self.flush = Stage::Flows(0);
+            self.tables_again = 0;
         }
     }
 
@@ -160,9 +170,19 @@ impl Sensor<'_> {
                 None
             }
             Stage::Tables(table, line) => {
+                if (*table, *line) == (0, 0) {
+                    self.exporter.tables_as_of = self.books.frames();
+                }
                 self.lines(table, line, true).map(|counts| (counts, record))
             }
             Stage::Ledger => {
+                let changed = self.books.frames() != self.exporter.tables_as_of;
+                if changed && self.exporter.tables_again < TABLES_AGAIN {
+                    // Tables and ledger are to be as of the same frame.
+                    self.exporter.tables_again = self.exporter.tables_again.saturating_add(1);
+                    self.exporter.flush = Stage::Tables(0, 0);
+                    return Some(Step::Next);
+                }
                 self.exporter.flush = Stage::Resting;
                 // The ledger counts itself among what was exported.
                 let mut ledger = self.ledger(now_us);

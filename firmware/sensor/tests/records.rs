@@ -5,8 +5,8 @@ mod common;
 
 use common::{ACK, FIN, RST, SYN, drain, echo, feed, flows, flush, reasons, sensor, tcp, udp};
 use magpie_protocol::{
-    Command, Configuration, EndReason, Handshake, Malformed, Outcome, Record, RecordSource, Side,
-    TableId, TcpFacts, Want,
+    Command, Configuration, EndReason, Handshake, Items, Ledger, Malformed, Outcome, Record,
+    RecordSource, Side, TableId, TcpFacts, Want, decode_record,
 };
 use magpie_sensor::{Config, EMPTY_REQUEST_SET, Identity, Sensor, Storage};
 
@@ -473,4 +473,48 @@ fn configure_answers_and_takes_effect() {
         reasons(&drain(&mut core, 100, Want::Final)),
         [EndReason::Idle]
     );
+}
+
+/// Flushes while frames come in: one after every `every` records, `most` in
+/// all. Ethertype lines as the host keeps them, and the ledger.
+fn flush_in_traffic(every: usize, most: usize) -> (u64, Ledger) {
+    let mut core = sensor(Config::exact(), 64);
+    for n in 0..40 {
+        feed(&mut core, 0, &udp(1, 2, n, 53, 0));
+    }
+    core.handle_command(1, &Command::Flush { id: 7 });
+    let mut out = [0; magpie_protocol::MAX_ITEM];
+    let (mut made, mut fed, mut lines) = (0, 0, std::collections::BTreeMap::new());
+    for _ in 0..1_000_000 {
+        let Some(emitted) = core.poll_record(1, Want::Final, &mut out) else {
+            continue;
+        };
+        let item = Items::new(&out[..emitted.len]).next().unwrap().unwrap();
+        match decode_record(item).unwrap() {
+            Record::Counts(counts) if counts.table == TableId::Ethertype => {
+                for entry in &counts.entries {
+                    lines.insert(entry.key, entry.frames);
+                }
+            }
+            Record::Ledger(ledger) => return (lines.values().sum(), ledger),
+            _ => {}
+        }
+        made += 1;
+        if made % every == 0 && fed < most {
+            fed += 1;
+            feed(&mut core, 1, &udp(3, 4, 9, 53, 0));
+        }
+    }
+    panic!("the flush does not end");
+}
+
+#[test]
+fn tables_and_ledger_of_a_flush_are_as_of_the_same_frame() {
+    for every in [1, 2, 7, 41, 43] {
+        let (lines, ledger) = flush_in_traffic(every, 5);
+        assert_eq!((ledger.flush, lines), (7, ledger.counted.frames), "{every}");
+    }
+    // A port that never rests gets its ledger all the same.
+    let (lines, ledger) = flush_in_traffic(1, usize::MAX);
+    assert!(lines < ledger.counted.frames);
 }
