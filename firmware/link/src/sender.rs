@@ -24,6 +24,9 @@ const RESEND_MAX_US: u64 = 4_000_000;
 const ABSENT_US: u64 = 4_000_000;
 /// After so many batches of finished records a live one has its turn.
 const FINALS_A_TURN: u8 = 8;
+/// So much is taken from the source in one call, two batches: a Flush must not
+/// keep the caller from its frames until the storage is full.
+const OCTETS_A_CALL: usize = 2 * MAX_ITEMS_OCTETS;
 /// Most records dropped for newer ones in one call, so that its work is bounded.
 const DROPS_A_CALL: usize = 64;
 
@@ -276,7 +279,8 @@ impl<'b> Sender<'b> {
         if self.heard_at > now_us {
             self.heard_at = now_us; // the clock stepped back
         }
-        loop {
+        let mut taken = 0_usize;
+        while taken < OCTETS_A_CALL {
             if self.window.kept().room() < MAX_ENTRY {
                 let absent = now_us.saturating_sub(self.heard_at) >= ABSENT_US;
                 if self.overflow == Overflow::Hold
@@ -296,6 +300,7 @@ impl<'b> Sender<'b> {
                 self.counts.never_sent.add(&emitted.tally);
                 return false;
             };
+            taken = taken.saturating_add(item.len());
             if self.window.held() == 0 {
                 self.heard_at = now_us;
             }
@@ -310,6 +315,7 @@ impl<'b> Sender<'b> {
                 }
             }
         }
+        false
     }
 
     fn drop_oldest(&mut self) -> bool {
@@ -668,6 +674,19 @@ mod tests {
         assert_eq!(streams[8], Stream::Live);
         assert_eq!(streams[9..17], [Stream::Final; 8]);
         assert_eq!(streams[17], Stream::Live);
+    }
+
+    #[test]
+    fn a_call_takes_no_more_than_it_can_soon_send() {
+        let mut bench = Bench::new(65_536, Overflow::Hold, Source::finals(440));
+        bench.poll(0).unwrap();
+        assert!(bench.source.finals > 300, "{}", bench.source.finals);
+        assert!(bench.sender.held() >= 44);
+        // And still all comes, none waiting for company at the end of a Flush.
+        let flush = Command::Flush { id: 1 };
+        bench.tell(0, 7, flush);
+        let sent: u64 = bench.drain(0).iter().map(|(.., count)| count).sum();
+        assert_eq!((sent, bench.source.finals), (440 - 22, 0));
     }
 
     #[test]
