@@ -187,7 +187,10 @@ impl Audit {
         let complete = if flushed.blurred {
             self.doubt("uplink out of order");
             false
-        } else if boot.joined_at() > known_dropped {
+        } else if boot.joined_at() > 0
+            && boot.joined_at().saturating_add(boot.lost_finals()) > known_dropped
+        {
+            // Some of those before it were not dropped: another host has them.
             self.doubt(format!("joined at record {}", boot.joined_at()));
             false
         } else if boot.unread() > 0 {

@@ -338,6 +338,32 @@ fn what_the_link_had_to_drop_is_within_bounds() {
     assert_eq!(stage(&books), "OPEN uplink");
 }
 
+/// The first record went to an earlier host, the second was dropped while
+/// this one listened: nothing is wrong, and nothing is certain.
+#[test]
+fn what_an_earlier_host_has_does_not_open_the_books() {
+    let dropped = Tally {
+        records: 1,
+        flows: 1,
+        packets: 3,
+        octets: 300,
+    };
+    let records = with_ledger(|ledger| ledger.uplink.unconfirmed = dropped);
+    let mut picture = Picture::new("test", Limits::default());
+    picture.meet(BOOT, 1);
+    for (number, record) in (0..).zip(&records).skip(2) {
+        let at = Position {
+            boot_id: BOOT,
+            is_final: true,
+            number,
+        };
+        picture.apply(0, at, record);
+    }
+    picture.miss(BOOT, true, 1);
+    let books = picture.books(Some(&offered()));
+    assert_eq!(stage(&books), "PARTIAL joined at record 1", "{books}");
+}
+
 #[test]
 fn hiding_any_counter_opens_the_books_or_leaves_them_partial() {
     // Every loss and every drop counted once, then one of them hidden.
