@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{CaptureOptions, Frame, Offload, OsError, Stats, Wake};
+use crate::{CaptureOptions, Card, Frame, Offload, OsError, Stats, Wake};
 
 /// Frames of an interface: none can be opened here.
 #[derive(Debug)]
@@ -23,6 +23,9 @@ impl Capture {
         match *self {}
     }
     pub fn stats(&mut self) -> Result<Stats, OsError> {
+        match *self {}
+    }
+    pub fn card(&self) -> Card {
         match *self {}
     }
     pub fn stop(&mut self) -> Result<(), OsError> {

@@ -33,7 +33,7 @@ mod error;
 mod stats;
 
 pub use error::OsError;
-pub use stats::{CaptureOptions, Frame, Offload, Stats, Wake};
+pub use stats::{CaptureOptions, Card, CardDrops, Frame, Offload, Stats, Wake};
 
 #[cfg(target_os = "linux")]
 mod linux;

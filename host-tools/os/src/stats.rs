@@ -41,8 +41,8 @@ pub struct Stats {
     pub read: u64,
     /// Sent by this host, among those read.
     pub outgoing: u64,
-    /// Longer than the interface can carry, among those read: several frames
-    /// merged by the network card or the kernel.
+    /// Longer than the interface could carry when it was opened, among those
+    /// read: several frames merged by the network card or the kernel.
     pub merged: u64,
 }
 
@@ -52,6 +52,53 @@ impl Stats {
         self.packets
             .saturating_sub(self.dropped)
             .saturating_sub(self.read)
+    }
+}
+
+/// What is known of frames that never came from the network card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Card {
+    /// There is no card: a virtual interface.
+    None,
+    /// Nobody tells.
+    Unknown,
+    /// What the driver counted since the capture was opened. A driver need not
+    /// count everything.
+    Drops(CardDrops),
+}
+
+/// Frames that the network card dropped, in the words of the kernel's
+/// `/sys/class/net/.../statistics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CardDrops {
+    /// With a wrong frame check sequence.
+    pub crc: u64,
+    /// Of a wrong length.
+    pub length: u64,
+    /// For which its FIFO had no room.
+    pub fifo: u64,
+    /// For which the host had no buffer.
+    pub missed: u64,
+}
+
+impl CardDrops {
+    /// What came on top since `before`; counters that went back count from
+    /// there.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            crc: self.crc.saturating_sub(before.crc),
+            length: self.length.saturating_sub(before.length),
+            fifo: self.fifo.saturating_sub(before.fifo),
+            missed: self.missed.saturating_sub(before.missed),
+        }
+    }
+
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        [self.crc, self.length, self.fifo, self.missed]
+            .into_iter()
+            .fold(0, u64::saturating_add)
     }
 }
 

@@ -196,6 +196,9 @@ fn down_up_and_gone_are_told_once_each() {
         read += 1;
     });
     assert_eq!(read, 1);
+    // As it often is: seen to be down before it is gone.
+    ip("link set right down");
+    until(&mut capture, Wake::Down);
     ip("link delete left");
     until(&mut capture, Wake::Gone);
     assert_eq!(capture.wait(Duration::ZERO).unwrap(), Wake::Gone);
@@ -219,6 +222,8 @@ fn an_interface_that_is_down_is_waited_for() {
     }
     let sender = FrameSender::open("left").unwrap();
     sender.send(&frame(3)).unwrap();
+    // Longer than either end takes.
+    assert!(sender.send(&[2; 4000]).is_err());
     let mut read = 0;
     drain(&mut capture, |_, _, _| read += 1);
     assert_eq!(read, 1);

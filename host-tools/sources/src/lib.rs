@@ -1,20 +1,25 @@
-//! Where records come from: capture files (with the sensor core in this
-//! process), files of kept records, serial lines, emulated boards.
+//! Where records come from: capture files and interfaces (with the sensor core
+//! in this process), files of kept records, serial lines, emulated boards.
 //!
 //! This crate never counts and never draws conclusions: it moves batches.
-//! Order of use: parse a [`Spec`], [`Spec::open`] it, hand the [`Source`] with
-//! a picture to [`drive`], which runs a collector's session over it; at the
-//! end draw up the books with what the [`Report`] says was offered.
+//! Order of use: parse each [`Spec`], open them ([`open_all`]), hand the
+//! [`Source`]s with a picture each to [`drive`], which runs a collector's
+//! session over every one; at the end draw up the books with what the
+//! [`Report`] says was offered.
 #![forbid(unsafe_code)]
 
 mod drive;
 mod feed;
 mod framed;
 mod in_process;
+mod interface;
+#[cfg(all(test, target_os = "linux"))]
+mod netns;
 mod open;
 mod pipe;
 mod qemu;
 mod record_file;
+mod sensor_core;
 mod serial;
 mod source;
 mod spec;
@@ -23,12 +28,14 @@ pub use drive::{
     DriveOptions, FlushOutcome, Lane, Notice, Phase, Report, Shown, Status, Stop, drive,
 };
 pub use feed::Repeat;
-pub use in_process::{InProcess, SensorOptions};
+pub use in_process::InProcess;
+pub use interface::Interface;
 pub use magpie_collector::{Offered, Refusal};
 pub use magpie_emulator::Pace;
-pub use open::{OpenOptions, open_file, open_stream};
+pub use open::{OpenOptions, open_all, open_file, open_stream};
 pub use qemu::{QemuBoard, QemuControl, QemuOptions};
 pub use record_file::{RecordFile, RecordWriter};
+pub use sensor_core::SensorOptions;
 pub use serial::{DEFAULT_BAUD, SerialLine};
 pub use source::{Incoming, Source, SourceError};
 pub use spec::{Feed, Spec, SpecError};

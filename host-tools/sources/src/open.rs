@@ -4,25 +4,62 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
+use magpie_os::{Capture, CaptureOptions};
+
 use crate::pipe::{Patient, Pipe};
 use crate::record_file::MAGIC;
 use crate::{
-    InProcess, QemuBoard, QemuOptions, RecordFile, SensorOptions, SerialLine, Source, SourceError,
-    Spec,
+    InProcess, Interface, QemuBoard, QemuOptions, RecordFile, SensorOptions, SerialLine, Source,
+    SourceError, Spec,
 };
 
 /// How whatever is named is to be opened.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
-    /// For capture files.
+    /// For capture files and interfaces.
     pub sensor: SensorOptions,
     /// For emulated boards.
     pub qemu: QemuOptions,
 }
 
+/// Opens every one of them, and then gives up the rights over the network,
+/// which only opening needs: call it before other threads are started, since
+/// those keep theirs.
+pub fn open_all(
+    specs: &[Spec],
+    options: &OpenOptions,
+) -> Result<Vec<Box<dyn Source>>, SourceError> {
+    // First the interfaces: other sources start threads.
+    let captures = specs.iter().map(Spec::listen);
+    let captures = captures.collect::<Result<Vec<_>, _>>()?;
+    magpie_os::drop_privileges()?;
+    let both = specs.iter().zip(captures);
+    both.map(|(spec, capture)| spec.open_with(options, capture))
+        .collect()
+}
+
 impl Spec {
     /// Opens what it names.
     pub fn open(&self, options: &OpenOptions) -> Result<Box<dyn Source>, SourceError> {
+        self.open_with(options, self.listen()?)
+    }
+
+    /// Listens to the interface it needs, if it needs one.
+    fn listen(&self) -> Result<Option<Capture>, SourceError> {
+        match self {
+            Self::Interface(interface) => {
+                let capture = Capture::open(interface, &CaptureOptions::default())?;
+                Ok(Some(capture))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn open_with(
+        &self,
+        options: &OpenOptions,
+        capture: Option<Capture>,
+    ) -> Result<Box<dyn Source>, SourceError> {
         let name = self.to_string();
         match self {
             Self::File(path) => open_file(path, &options.sensor),
@@ -31,11 +68,13 @@ impl Spec {
                 let board = QemuBoard::start(name, board, feed, *pace, &options.qemu)?;
                 Ok(Box::new(board))
             }
-            Self::Interface(interface) => Err(SourceError::Unsupported {
-                thing: name,
-                advice: format!("until then: tcpdump -i {interface} -U -w - | magpie watch file:-")
-                    .into(),
-            }),
+            Self::Interface(interface) => {
+                let capture = match capture {
+                    Some(capture) => capture,
+                    None => Capture::open(interface, &CaptureOptions::default())?,
+                };
+                Ok(Box::new(Interface::new(name, capture, &options.sensor)?))
+            }
             Self::Udp(_) => Err(SourceError::Unsupported {
                 thing: name,
                 advice: "connect the sensor by a serial line".into(),

@@ -103,6 +103,9 @@ pub enum SourceError {
     /// A capture file cannot be read.
     #[error(transparent)]
     Capture(#[from] magpie_capture::CaptureError),
+    /// An interface cannot be listened to.
+    #[error(transparent)]
+    Os(#[from] magpie_os::OsError),
     /// The sensor and this program do not understand each other.
     #[error(transparent)]
     Session(magpie_collector::SessionError),

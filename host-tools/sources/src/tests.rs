@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A UDP frame from 10.x.x.x with this number to 192.0.2.1.
-fn frame(flow: u32) -> Vec<u8> {
+pub(crate) fn frame(flow: u32) -> Vec<u8> {
     let mut frame = vec![2; 12];
     frame.extend([8, 0, 0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17, 0, 0]);
     let [_, a, b, c] = flow.to_be_bytes();
@@ -262,22 +262,15 @@ fn what_is_no_capture_is_refused_at_the_door() {
 
 #[test]
 fn what_is_not_there_yet_says_what_to_do_instead() {
-    for (text, advice) in [
-        ("if:eth0", "tcpdump -i eth0"),
-        ("udp://127.0.0.1:4739", "serial"),
-    ] {
-        let spec: crate::Spec = text.parse().unwrap();
-        let error = spec
-            .open(&crate::OpenOptions::default())
-            .err()
-            .expect(text)
-            .to_string();
-        assert!(
-            error.contains("not supported yet") && error.contains(advice),
-            "{error}"
-        );
-        assert!(error.starts_with(text), "{error}");
-    }
+    let text = "udp://127.0.0.1:4739";
+    let spec: crate::Spec = text.parse().unwrap();
+    let error = spec.open(&crate::OpenOptions::default()).err().unwrap();
+    let error = error.to_string();
+    assert!(
+        error.contains("not supported yet") && error.contains("serial"),
+        "{error}"
+    );
+    assert!(error.starts_with(text), "{error}");
 }
 
 /// A capture without end.

@@ -8,10 +8,11 @@ use libc::c_int;
 use socket2::Socket;
 
 use super::block::TAG;
+use super::card;
 use super::interface::{failed, is_up, offloads, open};
 use super::ring::Ring;
 use super::sys;
-use crate::{CaptureOptions, Frame, Offload, OsError, Stats, Wake};
+use crate::{CaptureOptions, Card, Frame, Offload, OsError, Stats, Wake};
 
 /// `ETH_P_ALL`: frames of every protocol, going in and out.
 const ALL: u16 = 0x0003;
@@ -22,7 +23,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Capture {
     interface: String,
+    index: c_int,
     longest: u32,
+    // What the card had dropped before.
+    card: Card,
     // Before the socket: unmapped first.
     ring: Ring,
     socket: Socket,
@@ -95,7 +99,9 @@ impl Capture {
         sys::bind(&socket, opened.index, ALL).map_err(wrong("nobody may listen"))?;
         Ok(Self {
             interface: interface.to_owned(),
+            index: opened.index,
             longest: opened.longest,
+            card: card::read(interface, opened.index),
             ring,
             socket,
             stats: Stats::default(),
@@ -128,6 +134,11 @@ impl Capture {
     /// down, comes up or is gone. Call it when there is no frame: what came
     /// before is read first.
     pub fn wait(&mut self, timeout: Duration) -> Result<Wake, OsError> {
+        // The end of an interface that is down already is no event.
+        if self.state == State::Down && self.is_gone()? {
+            self.state = State::Gone;
+            return Ok(Wake::Gone);
+        }
         match self.state {
             State::Gone => {
                 std::thread::sleep(timeout);
@@ -159,8 +170,13 @@ impl Capture {
         })
     }
 
+    fn is_gone(&self) -> Result<bool, OsError> {
+        let index = sys::bound_to(&self.socket).map_err(|e| self.lost(e))?;
+        Ok(index < 0)
+    }
+
     fn went_down(&mut self) -> Result<Wake, OsError> {
-        if sys::bound_to(&self.socket).map_err(|e| self.lost(e))? < 0 {
+        if self.is_gone()? {
             self.state = State::Gone;
             return Ok(Wake::Gone);
         }
@@ -179,6 +195,16 @@ impl Capture {
         self.stats.packets += u64::from(news.tp_packets);
         self.stats.dropped += u64::from(news.tp_drops);
         Ok(self.stats)
+    }
+
+    /// What the network card dropped before the kernel saw it.
+    pub fn card(&self) -> Card {
+        match (card::read(&self.interface, self.index), self.card) {
+            (Card::Drops(now), Card::Drops(before)) => Card::Drops(now.since(&before)),
+            // The last word of an interface that is gone was not heard.
+            (Card::None, Card::None) => Card::None,
+            _ => Card::Unknown,
+        }
     }
 
     /// Takes no more frames. Those in the ring can be read, the last of them

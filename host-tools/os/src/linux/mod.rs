@@ -2,6 +2,7 @@
 
 mod block;
 mod capture;
+mod card;
 mod interface;
 mod privileges;
 mod ring;
