@@ -85,7 +85,11 @@ impl Capture {
                 continue;
             }
             match outcome {
-                Ok(octets) => self.observe(boot_us, sensor, buffer.get(..octets)),
+                Ok(octets) => {
+                    let age_us = u64::from(receiver.age_us());
+                    let came_us = || boot_us().saturating_sub(age_us);
+                    self.observe(&came_us, sensor, buffer.get(..octets));
+                }
                 Err(Lost::Fcs) => self.losses.fcs.add(1),
                 Err(Lost::Oversize) => self.losses.oversize.add(1),
             }
@@ -99,7 +103,7 @@ impl Capture {
 
     fn observe(
         &mut self,
-        boot_us: &impl Fn() -> u64,
+        came_us: &impl Fn() -> u64,
         sensor: &mut Sensor<'_>,
         octets: Option<&[u8]>,
     ) {
@@ -108,7 +112,7 @@ impl Capture {
             self.losses.fcs.add(1);
             return;
         };
-        let Some((at_us, frame)) = self.clock.take(boot_us, octets) else {
+        let Some((at_us, frame)) = self.clock.take(came_us, octets) else {
             // A wrong stamp is a wrong trailer, like a wrong FCS.
             self.losses.fcs.add(1);
             return;

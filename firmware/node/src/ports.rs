@@ -17,6 +17,12 @@ pub trait FrameReceiver {
     /// why it is lost. `None` when none waits.
     fn poll_receive(&mut self, buffer: &mut [u8]) -> Option<Result<usize, Lost>>;
 
+    /// How long ago the frame that was read last had come, in microseconds, when
+    /// it was read: for ports that note when a frame comes.
+    fn age_us(&self) -> u32 {
+        0
+    }
+
     /// Adds what the port itself lost since the last call, where it can tell.
     fn collect_losses(&mut self, losses: &mut Losses);
 

@@ -22,6 +22,8 @@ struct Port {
     frames: VecDeque<Result<Vec<u8>, Lost>>,
     /// What the port's own counter adds when it is asked.
     missed: u64,
+    /// How long frames have waited when they are read.
+    age_us: u32,
     armed: u32,
 }
 
@@ -32,6 +34,10 @@ impl FrameReceiver for Port {
             place.copy_from_slice(&frame);
             Ok(frame.len())
         }))
+    }
+
+    fn age_us(&self) -> u32 {
+        self.age_us
     }
 
     fn collect_losses(&mut self, losses: &mut Losses) {
@@ -357,6 +363,24 @@ fn each_frame_has_its_own_time() {
     });
     let flow = flow.expect("a finished flow");
     assert_eq!(flow.last_us - flow.first_us, 3 - HIDDEN);
+}
+
+#[test]
+fn a_frame_has_the_time_at_which_it_came() {
+    for (age_us, came_us) in [(0, 1_000), (600, 400), (u32::MAX, 0)] {
+        let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+        bench.port.frames.push_back(Ok(udp(1)));
+        bench.port.age_us = age_us;
+        bench.flush(1);
+        let flow = bench.host.records.iter().find_map(|r| match r {
+            Record::Flow(flow) if flow.reason.is_final() => Some(flow),
+            _ => None,
+        });
+        let first_us = flow.expect("a finished flow").first_us;
+        // The bench's clock is at 1,000 when the frame is offered.
+        let expected = came_us..=came_us + 200;
+        assert!(expected.contains(&first_us), "{age_us}: {first_us}");
+    }
 }
 
 #[test]

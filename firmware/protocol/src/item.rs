@@ -115,7 +115,7 @@ fn body(value: &impl serde::Serialize, out: &mut [u8]) -> Result<usize, postcard
 /// Writes one record as an item; returns its octets.
 pub fn encode_record(record: &Record, out: &mut [u8]) -> Result<usize, EncodeError> {
     match record {
-        Record::Hello(r) => put_item(RecordType::Hello as u8, out, |b| body(r, b)),
+        Record::Hello(r) => put_item(RecordType::Hello as u8, out, |b| body(&(r, &r.boot), b)),
         Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| body(r, b)),
         Record::Flow(r) => put_item(RecordType::Flow as u8, out, |b| body(r, b)),
         Record::Echo(r) => put_item(RecordType::Echo as u8, out, |b| body(r, b)),
@@ -210,10 +210,20 @@ fn read<'a, T: serde::Deserialize<'a>>(item: Item<'a>) -> Result<T, DecodeError>
         .map_err(|_| DecodeError::BadBody(item.kind))
 }
 
+/// Reads a Hello: what 1.1 brought may be missing, but not be damaged.
+fn read_hello(item: Item<'_>) -> Result<Hello, DecodeError> {
+    let bad = |_| DecodeError::BadBody(item.kind);
+    let (mut hello, newer): (Hello, _) = postcard::take_from_bytes(item.body).map_err(bad)?;
+    if !newer.is_empty() {
+        (hello.boot, _) = postcard::take_from_bytes(newer).map_err(bad)?;
+    }
+    Ok(hello)
+}
+
 /// Reads a record out of an item.
 pub fn decode_record(item: Item<'_>) -> Result<Record, DecodeError> {
     match item.kind {
-        k if k == RecordType::Hello as u8 => read(item).map(Record::Hello),
+        k if k == RecordType::Hello as u8 => read_hello(item).map(Record::Hello),
         k if k == RecordType::Ledger as u8 => read(item).map(Record::Ledger),
         k if k == RecordType::Flow as u8 => read(item).map(Record::Flow),
         k if k == RecordType::Echo as u8 => read(item).map(Record::Echo),

@@ -70,7 +70,7 @@ pub use counts::{
 };
 pub use echo::{EchoKey, EchoRecord, EchoSample};
 pub use flow::{Direction, EndReason, FlowRecord, Handshake, TcpFacts};
-pub use hello::{Capacities, ClockKind, Hello};
+pub use hello::{BootReason, BootReport, Capacities, ClockKind, Hello};
 pub use item::{
     DecodeError, EncodeError, Item, Items, Record, RecordType, decode_command, decode_record,
     encode_command, encode_record,
@@ -82,7 +82,11 @@ pub use source::{Emitted, RecordSource, Want};
 /// Major version: a peer with another one is refused by name.
 pub const VERSION_MAJOR: u8 = 1;
 /// Minor version: a newer one only appends fields and types.
-pub const VERSION_MINOR: u8 = 0;
+///
+/// | minor | brought |
+/// |---|---|
+/// | 1 | [`Hello::boot`] |
+pub const VERSION_MINOR: u8 = 1;
 
 /// Largest body of one item, in octets.
 pub const MAX_BODY: usize = 600;

@@ -2,11 +2,11 @@
 //! arrive makes a reader panic.
 
 use magpie_protocol::{
-    AddressPair, Capacities, Census, ClockKind, Command, CommandReply, Configuration, CountEntry,
-    Counts, Direction, EchoKey, EchoRecord, EchoSample, EncodeError, EndReason, FlowKey,
-    FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger, Losses, MAX_ITEM, Outcome,
-    Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, UplinkCounts, VlanStack,
-    decode_command, decode_record, encode_command, encode_record,
+    AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CommandReply,
+    Configuration, CountEntry, Counts, Direction, EchoKey, EchoRecord, EchoSample, EncodeError,
+    EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger, Losses,
+    MAX_ITEM, Outcome, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, UplinkCounts,
+    VlanStack, decode_command, decode_record, encode_command, encode_record,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -267,8 +267,20 @@ fn text<const N: usize>() -> impl Strategy<Value = heapless::String<N>> {
 fn hello() -> impl Strategy<Value = Hello> {
     let texts = (text::<32>(), text::<32>(), text::<24>(), text::<24>());
     let kinds = (any::<[u8; 3]>(), any::<bool>(), any::<u32>(), number());
-    (texts, kinds, any::<[u32; 6]>()).prop_map(
-        |((name, board, firmware, git), ([major, minor, clock], zero_seed, boot_id, at_us), n)| {
+    let boot = (any::<u32>(), any::<u8>(), text::<96>()).prop_map(|(count, reason, last_word)| {
+        BootReport {
+            count,
+            reason: BootReason::from(reason),
+            last_word,
+        }
+    });
+    (texts, kinds, any::<[u32; 6]>(), boot).prop_map(
+        |(
+            (name, board, firmware, git),
+            ([major, minor, clock], zero_seed, boot_id, at_us),
+            n,
+            boot,
+        )| {
             Hello {
                 major,
                 minor,
@@ -288,6 +300,7 @@ fn hello() -> impl Strategy<Value = Hello> {
                     resend_octets: n[4],
                     max_frame: n[5],
                 },
+                boot,
             }
         },
     )

@@ -3,11 +3,11 @@
 #![allow(clippy::too_many_lines)] // tables of data
 
 use magpie_protocol::{
-    AddressPair, Capacities, Census, ClockKind, Command, CommandReply, Configuration, CountEntry,
-    Counts, DecodeError, Direction, EchoKey, EchoRecord, EchoSample, EndReason, FlowKey,
-    FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger, Losses, MAX_BODY, MAX_ITEM,
-    Malformed, Outcome, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, UplinkCounts,
-    VlanStack, decode_command, decode_record, encode_command, encode_record,
+    AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CommandReply,
+    Configuration, CountEntry, Counts, DecodeError, Direction, EchoKey, EchoRecord, EchoSample,
+    EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger, Losses,
+    MAX_BODY, MAX_ITEM, Malformed, Outcome, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply,
+    UplinkCounts, VlanStack, decode_command, decode_record, encode_command, encode_record,
 };
 
 fn stack(ids: &[u16]) -> VlanStack {
@@ -173,7 +173,7 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
     };
     let hello = Hello {
         major: 1,
-        minor: 0,
+        minor: 1,
         boot_id: 0xdead_beef,
         at_us: 7,
         clock: ClockKind::Unix,
@@ -189,6 +189,11 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
             outbox_octets: 2048,
             resend_octets: 4096,
             max_frame: 1518,
+        },
+        boot: BootReport {
+            count: 7,
+            reason: BootReason::Watchdog,
+            last_word: "port.rs:9".try_into().unwrap(),
         },
     };
     let entries = [
@@ -207,8 +212,8 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
         (
             "hello",
             Record::Hello(hello),
-            "012c0100effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
-             204080108020ee0b",
+            "01380101effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
+             204080108020ee0b070309706f72742e72733a39",
         ),
         (
             "ledger",
@@ -361,6 +366,31 @@ fn commands_have_their_known_octets() {
     }
 }
 
+/// Octets of the boot report in the Hello of [`records`].
+const BOOT_REPORT: usize = 12;
+
+/// A Hello of 1.0 ends before its boot report.
+#[test]
+fn a_hello_of_1_0_is_read() {
+    let old = "012c0100effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
+               204080108020ee0b";
+    let octets: Vec<u8> = (0..old.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&old[at..at + 2], 16).unwrap())
+        .collect();
+    let Some((_, Record::Hello(new), known)) = records().into_iter().next() else {
+        panic!("Hello is the first");
+    };
+    assert_eq!(known.len(), old.len() + 2 * BOOT_REPORT);
+    let hello = Hello {
+        minor: 0,
+        boot: BootReport::default(),
+        ..new
+    };
+    let read = decode_record(one_item(&octets));
+    assert_eq!(read, Ok(Record::Hello(hello)));
+}
+
 /// A newer minor version appends fields to the end of a body.
 #[test]
 fn appended_fields_are_ignored() {
@@ -395,6 +425,9 @@ fn shorter_bodies_are_refused() {
         let len = encode_record(&record, &mut out).unwrap();
         let item = one_item(&out[..len]);
         for cut in 0..item.body.len() {
+            if name == "hello" && cut + BOOT_REPORT == item.body.len() {
+                continue; // the whole of 1.0
+            }
             let shorter = magpie_protocol::Item {
                 body: &item.body[..cut],
                 ..item

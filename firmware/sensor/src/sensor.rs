@@ -1,8 +1,8 @@
 //! The sensor: one frame in, counted once, offered to each table.
 
 use magpie_protocol::{
-    Capacities, Command, CommandReply, CommandType, Hello, Ledger, Losses, MAX_ITEM, Outcome,
-    TimeReply, VERSION_MAJOR, VERSION_MINOR,
+    BootReport, Capacities, Command, CommandReply, CommandType, Hello, Ledger, Losses, MAX_ITEM,
+    Outcome, TimeReply, VERSION_MAJOR, VERSION_MINOR,
 };
 
 use crate::{
@@ -88,6 +88,7 @@ impl<'a> Sensor<'a> {
                 resend_octets: identity.resend_octets,
                 max_frame: identity.max_frame,
             },
+            boot: BootReport::default(),
         };
         Self {
             config,
@@ -99,6 +100,12 @@ impl<'a> Sensor<'a> {
             outbox,
             exporter: Exporter::default(),
         }
+    }
+
+    /// Says how it came to this boot, for boards that know. Before the first
+    /// record is taken.
+    pub fn set_boot(&mut self, boot: BootReport) {
+        self.hello.boot = boot;
     }
 
     /// Tells one boot from another.

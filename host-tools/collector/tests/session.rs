@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use magpie_collector::{Clock, Event, Limits, Picture, Session, SessionError};
 use magpie_link::{Overflow, Sender};
 use magpie_protocol::{
-    AddressPair, Capacities, ClockKind, Command, CommandReply, CommandType, Configuration,
-    Direction, Emitted, EndReason, FlowKey, FlowRecord, Hello, Ledger, MAX_ITEM, Outcome, Record,
-    RecordSource, Side, Tally, TimeReply, UplinkCounts, VERSION_MAJOR, VERSION_MINOR, VlanStack,
-    Want, encode_record,
+    AddressPair, BootReport, Capacities, ClockKind, Command, CommandReply, CommandType,
+    Configuration, Direction, Emitted, EndReason, FlowKey, FlowRecord, Hello, Ledger, MAX_ITEM,
+    Outcome, Record, RecordSource, Side, Tally, TimeReply, UplinkCounts, VERSION_MAJOR,
+    VERSION_MINOR, VlanStack, Want, encode_record,
 };
 use proptest::prelude::*;
 
@@ -57,6 +57,7 @@ fn hello(boot_id: u32, clock: ClockKind) -> Record {
         firmware: "0.1.0".try_into().unwrap(),
         git: "abc".try_into().unwrap(),
         capacities: Capacities::default(),
+        boot: BootReport::default(),
     })
 }
 
@@ -362,7 +363,7 @@ fn another_major_version_is_refused_by_name() {
     assert!(error.is_fatal());
     let text = error.to_string();
     assert!(
-        text.contains("serial:/dev/ttyX") && text.contains("2.5") && text.contains("1.0"),
+        text.contains("serial:/dev/ttyX") && text.contains("2.5") && text.contains("1.1"),
         "{text}"
     );
     assert_eq!(picture.link().refused_versions, 1);

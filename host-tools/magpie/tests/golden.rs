@@ -8,9 +8,9 @@ use magpie::views::screen::Screen;
 use magpie::views::{Choice, Seen, Sort, csv, exact, json, table};
 use magpie_collector::{Limits, Offered, Picture, Position};
 use magpie_protocol::{
-    AddressPair, Capacities, Census, ClockKind, CountEntry, Counts, Direction, EchoKey, EchoRecord,
-    EchoSample, EndReason, FlowKey, FlowRecord, Handshake, Hello, Known, Ledger, Losses, Malformed,
-    Record, Side, Sum, TableId, Tally, TcpFacts, VlanStack,
+    AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, CountEntry, Counts,
+    Direction, EchoKey, EchoRecord, EchoSample, EndReason, FlowKey, FlowRecord, Handshake, Hello,
+    Known, Ledger, Losses, Malformed, Record, Side, Sum, TableId, Tally, TcpFacts, VlanStack,
 };
 
 const NOW_US: u64 = 1_700_000_100_000_000;
@@ -243,6 +243,7 @@ fn closed() -> (Picture, Offered) {
             flows: 4_096,
             ..Capacities::default()
         },
+        boot: BootReport::default(),
     }));
     let web = FlowKey {
         vlan: stack(&[10]),
@@ -416,6 +417,12 @@ fn running() -> Picture {
             flows: 256,
             ..Capacities::default()
         },
+        // A stranger's words must not, either.
+        boot: BootReport {
+            count: 7,
+            reason: BootReason::Software,
+            last_word: "port.rs:9: \x1b[2J".try_into().unwrap(),
+        },
     }));
     for n in 0..4 {
         let key = FlowKey {
@@ -486,4 +493,20 @@ fn the_screen_and_what_was_forgotten() {
     assert!(!got.contains('\x1b'));
     golden("forgotten.txt", &got);
     assert!(!exact::shortfalls(&picture).is_empty());
+}
+
+#[test]
+fn how_a_board_came_to_its_boot() {
+    let picture = running();
+    let seen = Seen {
+        picture: &picture,
+        offered: None,
+        now_us: NOW_US,
+    };
+    let got = text(|out| json::write(&seen, &Choice::default(), true, out));
+    let row: serde_json::Value = serde_json::from_str(got.lines().next().unwrap()).unwrap();
+    assert_eq!(row["boot_count"], 7);
+    assert_eq!(row["boot_reason"], "panic or fault");
+    assert_eq!(row["last_word"], "port.rs:9: \u{1b}[2J");
+    assert!(!got.contains('\x1b'));
 }

@@ -3,7 +3,7 @@
 use core::hint::black_box;
 
 use magpie_link::{Overflow, Sender};
-use magpie_protocol::{Losses, RecordSource, UplinkCounts, Want, decode_command};
+use magpie_protocol::{BootReport, Losses, RecordSource, UplinkCounts, Want, decode_command};
 use magpie_sensor::{Config, Identity, Sensor, Storage, dissect};
 
 use super::{opaque, opaque_buffer, opaque_octets};
@@ -62,12 +62,14 @@ fn make() -> Sensor<'static> {
         git: name(),
         ..opaque(Identity::default())
     };
-    Sensor::new(
+    let mut sensor = Sensor::new(
         opaque(Config::default()),
         identity,
         opaque(&[0; 32]),
         storage,
-    )
+    );
+    sensor.set_boot(opaque(BootReport::default()));
+    sensor
 }
 
 #[inline(never)]

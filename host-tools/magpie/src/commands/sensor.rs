@@ -127,6 +127,18 @@ fn lines(seen: &Seen<'_>) -> Vec<(&'static str, String)> {
         ClockKind::Unknown(kind) => format!("unknown (clock of kind {kind})"),
     };
     lines.push(("uptime", uptime));
+    let boot = &hello.boot;
+    if boot.count > 0 {
+        let reason = rows::boot_reason(boot.reason);
+        let text = format!(
+            "{} since power came ({reason})",
+            thousands(boot.count.into())
+        );
+        lines.push(("boots", text));
+    }
+    if !boot.last_word.is_empty() {
+        lines.push(("last word", plain(&boot.last_word)));
+    }
     if let Some(measured) = picture.clock() {
         lines.push((
             "clock",

@@ -4,7 +4,9 @@
 use std::cmp::Reverse;
 
 use magpie_collector::{EchoSums, Event, FlowSums, Mirror, addresses, ends};
-use magpie_protocol::{EchoKey, FlowKey, Hello, Known, TableId, VERSION_MAJOR, VERSION_MINOR};
+use magpie_protocol::{
+    BootReason, EchoKey, FlowKey, Hello, Known, TableId, VERSION_MAJOR, VERSION_MINOR,
+};
 use serde_json::{Map, Value};
 
 use super::{Choice, Seen, Sort, Times, names};
@@ -45,6 +47,19 @@ fn put_known(row: &mut Row, name: &str, known: Known) {
     }
 }
 
+/// Why a sensor began anew.
+pub(crate) fn boot_reason(reason: BootReason) -> String {
+    match reason {
+        BootReason::NotTold => "unknown".into(),
+        BootReason::PowerOn => "power-on".into(),
+        BootReason::BrownOut => "brown-out".into(),
+        BootReason::Watchdog => "watchdog".into(),
+        BootReason::Software => "panic or fault".into(),
+        BootReason::Pin => "reset button".into(),
+        BootReason::Unknown(code) => format!("reason {code}"),
+    }
+}
+
 /// Who the sensor is.
 pub fn sensor(seen: &Seen<'_>) -> Option<Row> {
     let picture = seen.picture;
@@ -59,6 +74,7 @@ pub fn sensor(seen: &Seen<'_>) -> Option<Row> {
         firmware,
         git,
         capacities,
+        boot,
         ..
     } = picture.hello()?;
     let mut row = row("sensor", seen);
@@ -74,6 +90,16 @@ pub fn sensor(seen: &Seen<'_>) -> Option<Row> {
     );
     put(&mut row, "boot_id", format!("{boot_id:08x}"));
     put(&mut row, "boots", picture.seen_boots());
+    let told = boot.count > 0;
+    put(&mut row, "boot_count", told.then_some(boot.count));
+    let reason = told.then(|| boot_reason(boot.reason));
+    put(&mut row, "boot_reason", reason);
+    let last_word = boot.last_word.as_str();
+    put(
+        &mut row,
+        "last_word",
+        (!last_word.is_empty()).then_some(last_word),
+    );
     put(&mut row, "zero_seed", *zero_seed);
     put(&mut row, "time", seen.times().base());
     let latest_us = (*at_us).max(picture.latest_us());
