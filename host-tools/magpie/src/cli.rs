@@ -20,6 +20,7 @@ Examples:
   magpie replay lab.pcap --format json        one object a line
   magpie replay - --format csv --table flow   flows of a capture on stdin
   magpie watch serial:/dev/ttyACM0            a board on a serial line
+  magpie watch if:eth0                        what an interface of this machine sees
   magpie watch qemu:mps2-an386,feed=lab.pcap  an emulated board that sees a capture
   magpie sensor info serial:/dev/ttyACM0      who is there?
 
@@ -45,10 +46,16 @@ SOURCE is one of
   serial:PATH[@BAUD]                  a board on a tty or a unix socket
   qemu:BOARD[,feed=FILE][,pace=N]     an emulated board, its mirror port fed from a
                                       capture, with N frames a second at most
+  if:IFACE                            an interface of this machine, every frame of it;
+                                      needs CAP_NET_RAW, once by
+                                      sudo setcap cap_net_raw+ep $(command -v magpie)
+  udp://ADDR:PORT                     a sensor that sends datagrams to this address of
+                                      ours; the first one heard, each its own port
   file:PATH                           a capture or a recording; - is stdin
 
 Examples:
   magpie watch serial:/dev/ttyACM0@921600
+  sudo magpie watch if:eth0 --seconds 60
   magpie watch qemu:mps2-an386,feed=lab.pcap --record kept.magpie
   magpie watch serial:/dev/ttyACM0 serial:/dev/ttyACM1 --format json | tee flows.json
 

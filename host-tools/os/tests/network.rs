@@ -235,6 +235,7 @@ fn frames_on_the_loopback_interface_are_seen_once() {
     cable();
     ip("link set lo up");
     let mut capture = Capture::open("lo", &CaptureOptions::default()).unwrap();
+    assert_eq!(capture.offloads(), []);
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect("127.0.0.1:9").unwrap();
     socket.send(b"once").unwrap();

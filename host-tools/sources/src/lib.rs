@@ -1,5 +1,6 @@
 //! Where records come from: capture files and interfaces (with the sensor core
-//! in this process), files of kept records, serial lines, emulated boards.
+//! in this process), files of kept records, serial lines, datagrams, emulated
+//! boards.
 //!
 //! This crate never counts and never draws conclusions: it moves batches.
 //! Order of use: parse each [`Spec`], open them ([`open_all`]), hand the
@@ -23,6 +24,7 @@ mod sensor_core;
 mod serial;
 mod source;
 mod spec;
+mod udp;
 
 pub use drive::{
     DriveOptions, FlushOutcome, Lane, Notice, Phase, Report, Shown, Status, Stop, drive,
@@ -39,6 +41,7 @@ pub use sensor_core::SensorOptions;
 pub use serial::{DEFAULT_BAUD, SerialLine};
 pub use source::{Incoming, Source, SourceError};
 pub use spec::{Feed, Spec, SpecError};
+pub use udp::{DatagramCounts, Datagrams};
 
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,8 @@ use magpie_os::{Capture, CaptureOptions};
 use crate::pipe::{Patient, Pipe};
 use crate::record_file::MAGIC;
 use crate::{
-    InProcess, Interface, QemuBoard, QemuOptions, RecordFile, SensorOptions, SerialLine, Source,
-    SourceError, Spec,
+    Datagrams, InProcess, Interface, QemuBoard, QemuOptions, RecordFile, SensorOptions, SerialLine,
+    Source, SourceError, Spec,
 };
 
 /// How whatever is named is to be opened.
@@ -75,10 +75,7 @@ impl Spec {
                 };
                 Ok(Box::new(Interface::new(name, capture, &options.sensor)?))
             }
-            Self::Udp(_) => Err(SourceError::Unsupported {
-                thing: name,
-                advice: "connect the sensor by a serial line".into(),
-            }),
+            Self::Udp(address) => Ok(Box::new(Datagrams::bind(*address)?)),
         }
     }
 }

@@ -41,7 +41,7 @@ fn record(n: u32, flow: u32) -> Vec<u8> {
 }
 
 /// So many frames of so many flows, a thousand a second.
-fn capture(frames: u32, flows: u32) -> Vec<u8> {
+pub(crate) fn capture(frames: u32, flows: u32) -> Vec<u8> {
     let mut file = HEADER.to_vec();
     for n in 0..frames {
         // Neither in order nor evenly.
@@ -50,7 +50,7 @@ fn capture(frames: u32, flows: u32) -> Vec<u8> {
     file
 }
 
-fn options() -> SensorOptions {
+pub(crate) fn options() -> SensorOptions {
     SensorOptions {
         seed: Some([7; 32]),
         ..SensorOptions::exact()
@@ -258,19 +258,6 @@ fn what_is_no_capture_is_refused_at_the_door() {
         missing.contains("/no/such/file") && missing.contains("check the path"),
         "{missing}"
     );
-}
-
-#[test]
-fn what_is_not_there_yet_says_what_to_do_instead() {
-    let text = "udp://127.0.0.1:4739";
-    let spec: crate::Spec = text.parse().unwrap();
-    let error = spec.open(&crate::OpenOptions::default()).err().unwrap();
-    let error = error.to_string();
-    assert!(
-        error.contains("not supported yet") && error.contains("serial"),
-        "{error}"
-    );
-    assert!(error.starts_with(text), "{error}");
 }
 
 /// A capture without end.

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use magpie_collector::{Event, Mirror, Picture};
 use magpie_protocol::FlowRecord;
-use magpie_sources::{DriveOptions, Lane, Notice, Pace, RecordWriter, Repeat, Shown, Stop, drive};
+use magpie_sources::{
+    DriveOptions, Lane, Notice, Pace, RecordWriter, Repeat, Shown, Stop, drive, open_all,
+};
 
 use super::shared::{SharedPicture, finish, judge, now_us, summary};
 use crate::cli::{Format, Watch};
@@ -35,10 +37,11 @@ pub(crate) fn run(options: &Watch) -> anyhow::Result<Exit> {
                 .with_context(|| format!("--seconds {seconds}: not a time"))?,
         ),
     };
-    // Without a handler Ctrl-C ends at once, which is no reason not to run.
-    let _ = ctrlc::set_handler(|| STOP.raise());
     let shows = Shows::choose(options);
     let (lanes, pictures) = open(options, shows)?;
+    // After opening, which gives up rights that other threads would keep.
+    // Without a handler Ctrl-C ends at once, which is no reason not to run.
+    let _ = ctrlc::set_handler(|| STOP.raise());
     let mut live = Live {
         shows,
         choice: Choice {
@@ -111,8 +114,7 @@ fn open(options: &Watch, shows: Shows) -> anyhow::Result<Opened> {
         Shows::Json | Shows::Lines => EVENTS,
         Shows::Screen | Shows::Nothing => 0,
     };
-    for spec in &options.sources {
-        let source = spec.open(&how)?;
+    for source in open_all(&options.sources, &how)? {
         let picture = Picture::new(source.name(), options.view.limits(events));
         let picture = Arc::new(Mutex::new(picture));
         pictures.push(Arc::clone(&picture));

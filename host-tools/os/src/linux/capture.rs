@@ -24,6 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub struct Capture {
     interface: String,
     index: c_int,
+    is_loopback: bool,
     longest: u32,
     // What the card had dropped before.
     card: Card,
@@ -100,6 +101,7 @@ impl Capture {
         Ok(Self {
             interface: interface.to_owned(),
             index: opened.index,
+            is_loopback: opened.is_loopback,
             longest: opened.longest,
             card: card::read(interface, opened.index),
             ring,
@@ -219,8 +221,11 @@ impl Capture {
     }
 
     /// What merges frames on this interface, so that they are counted longer
-    /// and fewer than they are on the wire.
+    /// and fewer than they are on the wire. (The loopback interface has none.)
     pub fn offloads(&self) -> Vec<Offload> {
+        if self.is_loopback {
+            return Vec::new();
+        }
         offloads(&self.socket, &self.interface)
     }
 
