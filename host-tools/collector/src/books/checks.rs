@@ -208,6 +208,12 @@ impl Audit {
             ("flows", |tally| tally.flows),
             ("records", |tally| tally.records),
         ];
+        // Finished records are numbered from 0 and the ledger is the last:
+        // this holds whatever was dropped on the way.
+        if !flushed.blurred {
+            let numbered = flushed.number.saturating_add(1);
+            self.equal("uplink", "records", ledger.exported.records, numbered);
+        }
         for (unit, of) in of {
             let least = if complete { least(of) } else { 0 };
             self.within("uplink", unit, least, of(&received.tally), most(of));

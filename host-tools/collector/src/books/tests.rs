@@ -118,8 +118,16 @@ fn offered() -> Offered {
 }
 
 fn books_of(records: &[Record], offered: Option<&Offered>) -> Books {
+    books_without(records, None, offered)
+}
+
+/// The record of this number was dropped on the way.
+fn books_without(records: &[Record], dropped: Option<u64>, offered: Option<&Offered>) -> Books {
     let mut picture = Picture::new("test", Limits::default());
     for (number, record) in (0..).zip(records) {
+        if dropped == Some(number) {
+            continue;
+        }
         let at = Position {
             boot_id: BOOT,
             is_final: true,
@@ -501,12 +509,26 @@ fn a_table_that_lost_lines_with_its_records_is_short() {
         records: 1,
         ..Tally::default()
     };
-    let mut records = with_ledger(|ledger| {
+    let records = with_ledger(|ledger| {
         ledger.uplink.never_sent = dropped;
     });
-    records.remove(3);
-    let books = books_of(&records, Some(&offered()));
+    let books = books_without(&records, Some(3), Some(&offered()));
     assert_eq!(stage(&books), "PARTIAL table vlan short", "{books}");
+}
+
+#[test]
+fn a_record_made_and_never_numbered_opens_the_books() {
+    // Within what `unconfirmed` allows, so only its number can tell.
+    let unsure = Tally {
+        records: 3,
+        ..Tally::default()
+    };
+    let records = with_ledger(|ledger| {
+        ledger.uplink.unconfirmed = unsure;
+        ledger.exported.records += 1;
+    });
+    let books = books_of(&records, Some(&offered()));
+    assert_eq!(stage(&books), "OPEN uplink", "{books}");
 }
 
 #[test]
