@@ -10,12 +10,7 @@ use magpie_protocol::{
 use magpie_sensor::{Config, Identity, Sensor, Storage};
 
 pub fn sensor(config: Config, flows: usize) -> Sensor<'static> {
-    Sensor::new(
-        config,
-        Identity::default(),
-        &[7; 32],
-        storage(flows, 16),
-    )
+    Sensor::new(config, Identity::default(), &[7; 32], storage(flows, 16))
 }
 
 /// As [`Storage::owned`], with counter tables small enough to scan often.
