@@ -110,6 +110,7 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
     );
     if purpose == Purpose::Verify {
         program("c++", "a C++ compiler, for libFuzzer", "g++");
+        program("ip", "ip, for networks of the tests' own", "iproute2");
     }
     let mut debian = false;
     for target in workspace.thumb_targets() {

@@ -79,6 +79,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             });
             continue;
         }
+        if let Some(why) = cannot(stage) {
+            lines.push(Line {
+                stage,
+                outcome: Outcome::LeftOut(why),
+                took: Duration::ZERO,
+                note: None,
+            });
+            continue;
+        }
         run::say(&format!("── {stage} ({} of {}) ──", at + 1, stages.len()));
         let start = Instant::now();
         let outcome = match work() {
@@ -156,7 +165,23 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
                  --no-fail-fast -- --include-ignored",
             ),
         ),
+        // Those that make networks of their own, since they need root.
+        (
+            "network",
+            host(
+                "test --release -p magpie-os -p magpie-sources --lib --test network \
+                 --no-fail-fast -- --include-ignored",
+            ),
+        ),
     ]
+}
+
+/// Why a stage cannot run for this user, if so.
+fn cannot(stage: &str) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let is_root = || std::fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0);
+    (stage == "network" && !is_root())
+        .then(|| "network namespaces need root: sudo cargo verify --only network".into())
 }
 
 /// Every image, and the ones that forget to count one drop: their books must
