@@ -221,6 +221,9 @@ pub struct Feeder {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Where frames come from; `None` where there is none yet.
+pub(crate) type Frames = Box<dyn Iterator<Item = Result<Option<FeedFrame>, String>> + Send>;
+
 /// What the thread and its owner tell each other.
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -299,7 +302,7 @@ impl Feeder {
         board: &'static Board,
         stamped: bool,
         wire: NetStream,
-        frames: Box<dyn Iterator<Item = Result<FeedFrame, String>> + Send>,
+        frames: Frames,
         counter: Box<dyn FnMut() -> Result<u32, String> + Send>,
         options: FeedOptions,
     ) -> Result<Self, FeedError> {

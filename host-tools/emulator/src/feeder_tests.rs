@@ -65,6 +65,15 @@ impl Card {
     }
 
     fn feed(self: &Arc<Self>, name: &str, frames: Vec<FeedFrame>, options: FeedOptions) -> Feeder {
+        self.feed_live(name, frames.into_iter().map(|f| Ok(Some(f))), options)
+    }
+
+    fn feed_live(
+        self: &Arc<Self>,
+        name: &str,
+        frames: impl Iterator<Item = Result<Option<FeedFrame>, String>> + Send + 'static,
+        options: FeedOptions,
+    ) -> Feeder {
         let (ours, theirs) = UnixStream::pair().unwrap();
         self.run(theirs, 50, Duration::from_micros(200));
         let card = Arc::clone(self);
@@ -72,7 +81,7 @@ impl Card {
             board(name).unwrap(),
             true,
             NetStream::Unix(ours),
-            Box::new(frames.into_iter().map(Ok)),
+            Box::new(frames),
             Box::new(move || Ok(card.counter.load(Ordering::SeqCst))),
             options,
         )
@@ -319,9 +328,33 @@ fn the_pace_of_the_capture_is_kept() {
 }
 
 #[test]
+fn a_quiet_feed_holds_nothing_back_and_does_as_it_is_told() {
+    let card = Card::new();
+    let (give, take) = std::sync::mpsc::channel();
+    // Frames come when they come; nothing does, over and over.
+    let frames =
+        std::iter::from_fn(move || Some(Ok(take.recv_timeout(Duration::from_millis(5)).ok())));
+    let feeder = card.feed_live("mps2-an386", frames, FeedOptions::default());
+    feeder.ready();
+    // Far less than is gathered for a write.
+    give.send(frame(1, 60)).unwrap();
+    assert_eq!(until(&feeder, |p| p.read == 1).frames, 1);
+    feeder.hold();
+    until(&feeder, |_| feeder.held());
+    give.send(frame(2, 60)).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(feeder.progress().sent, 1);
+    feeder.release();
+    assert_eq!(until(&feeder, |p| p.read == 2).failed, None);
+    feeder.finish();
+    let progress = until(&feeder, ended);
+    assert_eq!((progress.done, progress.sent, progress.read), (true, 2, 2));
+}
+
+#[test]
 fn unreadable_input_and_a_broken_wire_end_the_feed() {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let start = |wire, frames: Vec<Result<FeedFrame, String>>| {
+    let start = |wire, frames: Vec<Result<Option<FeedFrame>, String>>| {
         let feeder = Feeder::start(
             board("lm3s6965evb").unwrap(),
             true,
@@ -342,7 +375,9 @@ fn unreadable_input_and_a_broken_wire_end_the_feed() {
     drop(theirs);
     let (ours, theirs) = UnixStream::pair().unwrap();
     drop(theirs);
-    let failed = start(ours, vec![Ok(frame(0, 60))]).unwrap().to_string();
+    let failed = start(ours, vec![Ok(Some(frame(0, 60)))])
+        .unwrap()
+        .to_string();
     assert!(failed.contains("lm3s6965evb"), "{failed}");
 }
 
@@ -350,7 +385,7 @@ fn unreadable_input_and_a_broken_wire_end_the_feed() {
 fn dropping_it_ends_a_write_that_waits() {
     // A card that never takes anything: the socket fills up.
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let frames = (0..200_000).map(|n| Ok(frame(n, 1000)));
+    let frames = (0..200_000).map(|n| Ok(Some(frame(n, 1000))));
     let feeder = Feeder::start(
         board("lm3s6965evb").unwrap(),
         true,

@@ -194,6 +194,16 @@ impl Emulator {
     where
         I: Iterator<Item = Result<FeedFrame, String>> + Send + 'static,
     {
+        self.feed_live(frames.map(|frame| frame.map(Some)), options)
+    }
+
+    /// As [`Self::feed`], with frames that come when they come: the iterator
+    /// waits a moment and gives `None` where there is none yet, so that
+    /// nothing gathered is held back and the feed can be ended.
+    pub fn feed_live<I>(&mut self, frames: I, options: FeedOptions) -> Result<Feeder, EmulatorError>
+    where
+        I: Iterator<Item = Result<Option<FeedFrame>, String>> + Send + 'static,
+    {
         let net = self.net.take().ok_or(EmulatorError::Taken {
             what: "network card",
         })?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::board::Board;
 use crate::boot::STAMP_OCTETS;
 use crate::credit::{Admission, Credit};
-use crate::feeder::{FeedError, FeedFrame, FeedOptions, Refusal, Shared, Wish};
+use crate::feeder::{FeedError, FeedFrame, FeedOptions, Frames, Refusal, Shared, Wish};
 use crate::pace::{Clock, Stall};
 use crate::stream::NetStream;
 
@@ -68,10 +68,7 @@ impl Worker {
         })
     }
 
-    pub(crate) fn run(
-        mut self,
-        frames: Box<dyn Iterator<Item = Result<FeedFrame, String>> + Send>,
-    ) {
+    pub(crate) fn run(mut self, frames: Frames) {
         let outcome = self.feed(frames);
         self.publish();
         self.shared.set(|state| match outcome {
@@ -81,14 +78,17 @@ impl Worker {
         });
     }
 
-    fn feed(
-        &mut self,
-        frames: Box<dyn Iterator<Item = Result<FeedFrame, String>> + Send>,
-    ) -> Result<(), Leave> {
+    fn feed(&mut self, frames: Frames) -> Result<(), Leave> {
         self.until_ready()?;
         for frame in frames {
             let frame = match frame {
-                Ok(frame) => frame,
+                Ok(Some(frame)) => frame,
+                Ok(None) => {
+                    if self.is_over_while_quiet()? {
+                        break;
+                    }
+                    continue;
+                }
                 Err(reason) => {
                     self.settle()?;
                     return Err(FeedError::Input(reason).into());
@@ -106,6 +106,17 @@ impl Worker {
             self.shared.lock().progress.offer(&frame, refusal);
         }
         self.settle()
+    }
+
+    /// There is no frame just now: what is gathered goes out, and the counts
+    /// are made current. True: the owner wants the end.
+    fn is_over_while_quiet(&mut self) -> Result<bool, Leave> {
+        self.write()?;
+        if self.credit.under_way() > 0 {
+            self.confirm()?;
+        }
+        self.wishes()?;
+        Ok(self.shared.lock().wish == Wish::Finish)
     }
 
     /// Puts one frame on the wire as soon as the card has room.
