@@ -1,0 +1,211 @@
+//! The machine: clocks, pins, interrupts, tasks.
+
+use core::sync::atomic::AtomicU32;
+
+use embassy_executor::{SpawnError, SpawnToken, Spawner};
+use embassy_stm32::gpio::{AfType, Flex, Level, Output, OutputType, Pin, Speed};
+use embassy_stm32::mode::Async;
+use embassy_stm32::rng::Rng;
+use embassy_stm32::usart::{self, Uart};
+use embassy_stm32::wdg::IndependentWatchdog;
+use embassy_stm32::{Peri, Peripherals, bind_interrupts, dma, pac, peripherals, rng};
+use embassy_time::{Duration, Ticker};
+use magpie_link::{Overflow, Sender};
+use magpie_node::{Clock, Node, Pace};
+use magpie_protocol::Losses;
+use magpie_sensor::{Config, Identity, Sensor};
+use magpie_stm32h7_eth::MAX_FRAME;
+use static_cell::StaticCell;
+
+use crate::kept::Boot;
+use crate::lamps::{self, Lamps};
+use crate::port::{OnEthernet, Port};
+use crate::uplink::{self, Line};
+use crate::{clocks, kept, memory, storage};
+
+bind_interrupts!(struct Irqs {
+    ETH => OnEthernet;
+    RNG => rng::InterruptHandler<peripherals::RNG>;
+    USART3 => usart::InterruptHandler<peripherals::USART3>;
+    DMA1_STREAM0 => dma::InterruptHandler<peripherals::DMA1_CH0>;
+    DMA1_STREAM1 => dma::InterruptHandler<peripherals::DMA1_CH1>;
+});
+
+/// A turn of the node takes well under a millisecond; a board that has not taken
+/// one for so long hangs.
+const WATCHDOG_US: u32 = 4_000_000;
+/// The node looks at its port's counters at least so often.
+const LOOK: Duration = Duration::from_millis(4);
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    magpie_cortex_m::guard::below_stack();
+    let Some(mut core) = cortex_m::Peripherals::take() else {
+        panic!("the core's peripherals are taken");
+    };
+    memory::start(&mut core);
+    let chip = embassy_stm32::init(clocks::config());
+    let boot = kept::take();
+    clocks_of_memory_and_ethernet();
+    magpie_cortex_m::thread::run(|spawner| {
+        begin(spawner, start(spawner, chip, boot));
+    })
+}
+
+/// SRAM1-3 and the Ethernet controller, which talks RMII to its PHY (RM0433:
+/// `RCC_AHB1ENR`, `RCC_AHB2ENR`; `SYSCFG_PMCR.EPIS` before the controller's
+/// reset). They go on while the core sleeps: `RCC_AHB1LPENR`, `RCC_AHB2LPENR`.
+fn clocks_of_memory_and_ethernet() {
+    pac::RCC.ahb2enr().modify(|w| {
+        w.set_sram1en(true);
+        w.set_sram2en(true);
+        w.set_sram3en(true);
+    });
+    pac::RCC.ahb2lpenr().modify(|w| {
+        w.set_sram1lpen(true);
+        w.set_sram2lpen(true);
+        w.set_sram3lpen(true);
+    });
+    pac::RCC.ahb1enr().modify(|w| {
+        w.set_ethen(true);
+        w.set_ethtxen(true);
+        w.set_ethrxen(true);
+    });
+    pac::RCC.ahb1lpenr().modify(|w| {
+        w.set_ethlpen(true);
+        w.set_ethtxlpen(true);
+        w.set_ethrxlpen(true);
+    });
+    pac::SYSCFG
+        .pmcr()
+        .modify(|w| w.set_eth_sel_phy(pac::syscfg::vals::EthSelPhy::RMII));
+    // The clocks are on two cycles after the write has arrived.
+    pac::RCC.ahb1enr().read();
+}
+
+/// Gives a pin to the Ethernet controller (DS12110, "alternate functions": AF11)
+/// for ever.
+fn to_ethernet(pin: Peri<'static, impl Pin>) {
+    let mut pin = Flex::new(pin);
+    pin.set_as_af_unchecked(11, AfType::output(OutputType::PushPull, Speed::VeryHigh));
+    core::mem::forget(pin); // dropped, it would be an input again
+}
+
+/// Holds a pin low for ever.
+fn hold_low(pin: Peri<'static, impl Pin>) {
+    core::mem::forget(Output::new(pin, Level::Low, Speed::Low));
+}
+
+/// Starts a task; each is started once.
+fn begin<S>(spawner: Spawner, task: Result<SpawnToken<S>, SpawnError>) {
+    match task {
+        Ok(task) => spawner.spawn(task),
+        Err(error) => panic!("a task does not start: {error:?}"),
+    }
+}
+
+#[embassy_executor::task]
+async fn start(spawner: Spawner, chip: Peripherals, mut boot: Boot) {
+    let mut watchdog = IndependentWatchdog::new(chip.IWDG1, WATCHDOG_US);
+    // A debugger that halts the core halts the watchdog.
+    pac::DBGMCU.apb4fzr1().modify(|w| w.set_iwdg1(true));
+    watchdog.unleash();
+
+    let mut seed = [0; 32];
+    let mut random = Rng::new(chip.RNG, Irqs);
+    // A generator that fails leaves the seed zero, and Hello says so.
+    if random.async_fill_bytes(&mut seed).await.is_err() {
+        seed = [0; 32];
+    }
+
+    let Some(for_dma) = memory::take() else {
+        panic!("the memory of the DMAs is taken");
+    };
+    let [sending, receiving] = for_dma.lines;
+    let mut line = usart::Config::default();
+    line.baudrate = uplink::BAUD;
+    // PD8, PD9: the ST-LINK's serial port (UM2407, "USART communication").
+    let line = Uart::<Async>::new(
+        chip.USART3,
+        chip.PD9,
+        chip.PD8,
+        chip.DMA1_CH0,
+        chip.DMA1_CH1,
+        Irqs,
+        line,
+    );
+    let Ok(line) = line else {
+        panic!("USART3 cannot have {} baud", uplink::BAUD);
+    };
+    let (tx, rx) = line.split();
+    let lamps = Lamps {
+        green: Output::new(chip.PB0, Level::Low, Speed::Low),
+        yellow: Output::new(chip.PE1, Level::Low, Speed::Low),
+        red: Output::new(chip.PB14, Level::Low, Speed::Low),
+    };
+    begin(spawner, uplink::send(tx, sending));
+    begin(spawner, uplink::receive(rx.into_ring_buffered(receiving)));
+    begin(spawner, lamps::show(lamps));
+    begin(spawner, look());
+
+    // UM2407, "Ethernet". What would send is held low and not the controller's:
+    // the PHY cannot be told to send a frame, whatever the program does.
+    hold_low(chip.PG11); // TX_EN
+    hold_low(chip.PG13); // TXD0
+    hold_low(chip.PB13); // TXD1
+    to_ethernet(chip.PA1); // REF_CLK
+    to_ethernet(chip.PA2); // MDIO
+    to_ethernet(chip.PC1); // MDC
+    to_ethernet(chip.PA7); // CRS_DV
+    to_ethernet(chip.PC4); // RXD0
+    to_ethernet(chip.PC5); // RXD1
+
+    let mut port = Port::start(for_dma.ring, watchdog);
+    if let Some(error) = port.error() {
+        boot.note(format_args!("Ethernet does not start: {error:?}"));
+    }
+    let node = node(&seed, &boot, port.counted());
+    magpie_node::run(node, &mut port, &mut Line).await;
+}
+
+/// Wakes the node now and then, also when nothing happens.
+#[embassy_executor::task]
+async fn look() {
+    let mut ticker = Ticker::every(LOOK);
+    loop {
+        ticker.next().await;
+        magpie_node::wake();
+    }
+}
+
+static NODE: StaticCell<Node<'static>> = StaticCell::new();
+/// Nobody outside looks at it: a switch does not wait.
+static TAKEN_OUT: AtomicU32 = AtomicU32::new(0);
+
+/// Puts the node together; a function of its own, so that what it moves about
+/// leaves the stack before the work begins.
+#[inline(never)]
+fn node(seed: &[u8; 32], boot: &Boot, losses: Losses) -> &'static mut Node<'static> {
+    let clock = Clock::SinceBoot;
+    let identity = Identity {
+        name: "nucleo-h743zi2",
+        board: "nucleo-h743zi2",
+        firmware: magpie_node::FIRMWARE,
+        git: magpie_node::GIT,
+        clock: clock.kind(),
+        max_frame: u32::try_from(MAX_FRAME).unwrap_or(u32::MAX),
+        resend_octets: u32::try_from(storage::RESEND).unwrap_or(u32::MAX),
+    };
+    let mut sensor = Sensor::new(Config::default(), identity, seed, storage::sensor());
+    sensor.set_boot(boot.report());
+    let sender = Sender::new(sensor.boot_id(), storage::resend(), Overflow::DropOldest);
+    NODE.init(Node::new(
+        sensor,
+        sender,
+        clock,
+        Pace::Never,
+        losses,
+        &TAKEN_OUT,
+        storage::buffers(),
+    ))
+}
