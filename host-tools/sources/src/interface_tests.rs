@@ -3,7 +3,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use magpie_collector::{Limits, Picture, State};
-use magpie_os::{Capture, CaptureOptions, CardDrops, FrameSender};
+use magpie_os::{Capture, CaptureOptions, FrameSender};
+use magpie_protocol::Known;
 
 use super::*;
 use crate::netns::{cable, ip, tagged};
@@ -267,29 +268,4 @@ fn tables_of_a_live_source_do_not_grow_without_end() {
     assert_eq!(wanted(&board), (false, 512));
     // Who wants nothing forgotten gets that.
     assert_eq!(wanted(&SensorOptions::exact()), (true, 4096));
-}
-
-#[test]
-fn drops_of_the_card_are_on_the_wire_and_lost() {
-    let drops = CardDrops {
-        crc: 1,
-        length: 2,
-        fifo: 3,
-        missed: 4,
-    };
-    let stats = Stats {
-        packets: 100,
-        dropped: 7,
-        ..Stats::default()
-    };
-    assert_eq!(wire(Card::Drops(drops), &stats), 110);
-    let lost = losses(Card::Drops(drops), 7);
-    assert_eq!(lost.ring, Known::Exact(7));
-    assert_eq!(
-        [lost.fcs, lost.oversize, lost.mac_fifo, lost.no_descriptor].map(Known::value),
-        [1, 2, 3, 4]
-    );
-    assert_eq!(wire(Card::Unknown, &stats), 100);
-    assert_eq!(losses(Card::Unknown, 7).fcs, Known::Unknown);
-    assert_eq!(losses(Card::None, 7).fcs, Known::Exact(0));
 }

@@ -14,6 +14,7 @@ mod feed;
 mod framed;
 mod in_process;
 mod interface;
+mod live_feed;
 #[cfg(all(test, target_os = "linux"))]
 mod netns;
 mod open;
@@ -24,6 +25,7 @@ mod sensor_core;
 mod serial;
 mod source;
 mod spec;
+mod tap;
 mod udp;
 
 pub use drive::{

@@ -9,8 +9,8 @@ use magpie_os::{Capture, CaptureOptions};
 use crate::pipe::{Patient, Pipe};
 use crate::record_file::MAGIC;
 use crate::{
-    Datagrams, InProcess, Interface, QemuBoard, QemuOptions, RecordFile, SensorOptions, SerialLine,
-    Source, SourceError, Spec,
+    Datagrams, Feed, InProcess, Interface, QemuBoard, QemuOptions, RecordFile, SensorOptions,
+    SerialLine, Source, SourceError, Spec,
 };
 
 /// How whatever is named is to be opened.
@@ -47,7 +47,11 @@ impl Spec {
     /// Listens to the interface it needs, if it needs one.
     fn listen(&self) -> Result<Option<Capture>, SourceError> {
         match self {
-            Self::Interface(interface) => {
+            Self::Interface(interface)
+            | Self::Qemu {
+                feed: Feed::Interface(interface),
+                ..
+            } => {
                 let capture = Capture::open(interface, &CaptureOptions::default())?;
                 Ok(Some(capture))
             }
@@ -65,7 +69,8 @@ impl Spec {
             Self::File(path) => open_file(path, &options.sensor),
             Self::Serial { path, baud } => Ok(Box::new(SerialLine::open(path, *baud)?)),
             Self::Qemu { board, feed, pace } => {
-                let board = QemuBoard::start(name, board, feed, *pace, &options.qemu)?;
+                let how = &options.qemu;
+                let board = QemuBoard::start_with(name, board, feed, *pace, how, capture)?;
                 Ok(Box::new(board))
             }
             Self::Interface(interface) => {

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use magpie_emulator::{Emulator, EmulatorError, FeedOptions, Feeder, Pace, Refusal, board};
 use magpie_link::{FrameCounts, Header};
+use magpie_os::{Capture, CaptureOptions};
 
 use crate::feed::{CaptureFeed, Outcome, Repeat};
 use crate::framed::{Framed, framed};
+use crate::live_feed::{LiveControl, LiveFeed};
 use crate::serial::waits;
 use crate::{Feed, Incoming, Offered, Source, SourceError};
 
@@ -18,6 +20,9 @@ use crate::{Feed, Incoming, Offered, Source, SourceError};
 const SLICE: Duration = Duration::from_millis(20);
 /// How long a write may wait for a board that does not read.
 const WRITE: Duration = Duration::from_millis(200);
+/// Why frames of an interface did not reach the feed.
+const KERNEL: &str = "kernel";
+const CARD: &str = "card";
 /// How long QEMU may take to end after it closed its sockets.
 const END: Duration = Duration::from_secs(1);
 
@@ -32,13 +37,14 @@ pub struct QemuOptions {
     pub repeat: Repeat,
 }
 
-/// Records from a board that QEMU emulates, its mirror port fed from a
-/// capture. Dropping it ends QEMU.
+/// Records from a board that QEMU emulates, its mirror port fed from a capture
+/// or with what an interface sees. Dropping it ends QEMU.
 pub struct QemuBoard {
     name: String,
     // Before the emulator: it ends while QEMU still takes frames.
     feeder: Option<Feeder>,
     outcome: Option<Arc<Mutex<Outcome>>>,
+    live: Option<Arc<LiveControl>>,
     emulator: Emulator,
     uart: UnixStream,
     line: Framed,
@@ -49,6 +55,13 @@ pub struct QemuBoard {
     feed_done: bool,
     control: QemuControl,
     warnings: Vec<String>,
+}
+
+/// What is fed.
+enum Frames {
+    None,
+    File(CaptureFeed),
+    Live(LiveFeed),
 }
 
 /// The batch that says that the card takes frames.
@@ -102,17 +115,28 @@ impl QemuBoard {
         pace: Option<u32>,
         options: &QemuOptions,
     ) -> Result<Self, SourceError> {
-        let name = name.into();
+        Self::start_with(name.into(), board_name, feed, pace, options, None)
+    }
+
+    /// As [`Self::start`], with a capture of the interface that is open
+    /// already.
+    pub(crate) fn start_with(
+        name: String,
+        board_name: &str,
+        feed: &Feed,
+        pace: Option<u32>,
+        options: &QemuOptions,
+        capture: Option<Capture>,
+    ) -> Result<Self, SourceError> {
         let failed = |e: EmulatorError| emulator_error(&name, &e);
         let board = board(board_name).map_err(failed)?;
-        let frames = match feed {
-            Feed::Nothing => None,
-            Feed::File(path) => Some(CaptureFeed::open(path, options.repeat)?),
-            Feed::Interface(interface) => {
-                return Err(SourceError::Unsupported {
-                    thing: format!("{name} (live frames from {interface})"),
-                    advice: "capture to a file and write feed=FILE".into(),
-                });
+        let frames = match (feed, capture) {
+            (Feed::Nothing, _) => Frames::None,
+            (Feed::File(path), _) => Frames::File(CaptureFeed::open(path, options.repeat)?),
+            (Feed::Interface(_), Some(capture)) => Frames::Live(LiveFeed::new(&name, capture)),
+            (Feed::Interface(interface), None) => {
+                let capture = Capture::open(interface, &CaptureOptions::default())?;
+                Frames::Live(LiveFeed::new(&name, capture))
             }
         };
         let mut emulator = Emulator::start(board, &options.emulator).map_err(failed)?;
@@ -123,15 +147,23 @@ impl QemuBoard {
         if let Some(pace) = pace {
             feed.pace = Pace::PerSecond(pace);
         }
-        let (mut feeder, mut outcome) = (None, None);
-        if let Some(frames) = frames {
-            outcome = Some(frames.outcome());
-            feeder = Some(emulator.feed(frames, feed).map_err(failed)?);
-        }
+        let (mut outcome, mut live) = (None, None);
+        let feeder = match frames {
+            Frames::None => None,
+            Frames::File(frames) => {
+                outcome = Some(frames.outcome());
+                Some(emulator.feed(frames, feed).map_err(failed)?)
+            }
+            Frames::Live(frames) => {
+                live = Some(frames.control());
+                Some(emulator.feed_live(frames, feed).map_err(failed)?)
+            }
+        };
         Ok(Self {
             name,
             feeder,
             outcome,
+            live,
             emulator,
             uart,
             line: Framed::new(),
@@ -246,6 +278,8 @@ impl QemuBoard {
             let why = match refusal.reason.as_ref() {
                 "short" => "shorter than the board's network card takes",
                 "oversize" => "longer than the board's network card takes",
+                KERNEL => "dropped by the kernel while the board was busy",
+                CARD => "dropped by this machine's network card",
                 _ => "cut by the capture, and a card receives whole frames",
             };
             self.warnings.push(format!(
@@ -350,6 +384,20 @@ impl Source for QemuBoard {
             octets: progress.octets,
             refused: Vec::new(),
         };
+        if let Some(live) = &self.live {
+            // The kernel counted what was on the wire, but no octets of what
+            // it dropped.
+            let counted = live.news().counted;
+            offered.frames = counted.wire();
+            for (reason, frames) in [
+                (KERNEL, counted.stats.dropped),
+                (CARD, counted.card_drops()),
+            ] {
+                if frames > 0 {
+                    offered.refuse(reason, frames, 0);
+                }
+            }
+        }
         for why in Refusal::ALL {
             let refused = progress.refused(why);
             if refused.frames > 0 {
@@ -361,22 +409,31 @@ impl Source for QemuBoard {
 
     fn warnings(&mut self) -> Vec<String> {
         let mut all = std::mem::take(&mut self.warnings);
+        if let Some(live) = &self.live {
+            all.append(&mut live.news().warnings);
+        }
         let advice = "a reset cuts the frame under way; more than that is a fault of the firmware";
         all.extend(self.line.complaint(&self.name, advice));
         all
     }
 
     fn end_feed(&mut self) -> bool {
-        match &self.feeder {
-            Some(feeder) if !self.feed_done => {
-                feeder.finish();
-                true
-            }
-            _ => false,
+        if self.feed_done {
+            return false;
         }
+        match (&self.live, &self.feeder) {
+            // What waits is still fed.
+            (Some(live), _) => live.end(),
+            (None, Some(feeder)) => feeder.finish(),
+            (None, None) => return false,
+        }
+        true
     }
 
     fn failure(&mut self) -> Option<SourceError> {
+        if let Some(live) = &self.live {
+            return live.news().failure.take();
+        }
         let outcome = self.outcome.as_ref()?;
         let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
         outcome.error.take().map(SourceError::Capture)
@@ -420,11 +477,9 @@ mod tests {
             image.contains("none.elf") && image.contains("cargo xtask build qemu-mps2-an386"),
             "{image}"
         );
-        let live = said("mps2-an386", &Feed::Interface("eth0".into()), &options);
-        assert!(
-            live.contains("eth0") && live.contains("feed=FILE"),
-            "{live}"
-        );
+        // No interface has a name of its own like this.
+        let live = said("mps2-an386", &Feed::Interface("no.such".into()), &options);
+        assert!(live.contains("no.such"), "{live}");
         let capture = folder.path().join("none.pcap");
         let capture = said("mps2-an386", &Feed::File(capture), &options);
         assert!(capture.contains("none.pcap"), "{capture}");
