@@ -71,10 +71,14 @@ impl<R: Registers, M: Memory> Ethernet<R, M> {
         let before = self.ring.booked().descriptors;
         let outcome = self.ring.pop(out);
         if self.ring.booked().descriptors != before {
-            // There are descriptors again, should the DMA wait for one.
-            self.mac.registers.write(DMACRXDTPR, self.tail);
+            self.wake_dma();
         }
         outcome
+    }
+
+    /// There are descriptors again, should the DMA wait for one.
+    fn wake_dma(&mut self) {
+        self.mac.registers.write(DMACRXDTPR, self.tail);
     }
 
     /// How long ago a stamp was, in nanoseconds. `None` if it lies ahead, or
@@ -93,6 +97,9 @@ impl<R: Registers, M: Memory> Ethernet<R, M> {
     /// Reads the counters of missed frames; to be called every 5 ms at least.
     /// What was missed since the start.
     pub fn service(&mut self) -> Result<Missed, Fault> {
+        // A descriptor may have been given, and the DMA woken, while it was about
+        // to fall asleep over that very one: without this it would not wake.
+        self.wake_dma();
         let r = &self.mac.registers;
         if r.read(DMACSR) & DMA_FBE != 0 {
             return Err(Fault::Bus);

@@ -224,6 +224,8 @@ fn frames_come_and_the_dma_is_woken() {
     assert_eq!(port.registers().last(DMACRXDTPR), RING + 128);
     assert_eq!(port.poll_receive(&mut out), None);
     assert_eq!(kicks(&port), 3);
+    port.service().expect("no fault");
+    assert_eq!(kicks(&port), 4, "should it have missed one");
 }
 
 #[test]
