@@ -270,6 +270,14 @@ pub struct Watch {
     /// Emulated boards: feed the capture over and over, until Ctrl-C
     #[arg(long = "loop")]
     pub repeat: bool,
+    /// Emulated boards: run this image instead of the one `cargo xtask build`
+    /// made
+    #[arg(long, value_name = "ELF")]
+    pub image: Option<PathBuf>,
+    /// Emulated boards: keep the firmware's log (of an image built to log; read
+    /// it with `defmt-print -e ELF`) in a file
+    #[arg(long, value_name = "FILE")]
+    pub board_log: Option<PathBuf>,
     /// The core.
     #[command(flatten)]
     pub core: CoreOptions,

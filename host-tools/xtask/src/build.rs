@@ -72,6 +72,11 @@ pub(crate) fn image(
     image_with(workspace, board, cfgs, suffix, None)
 }
 
+/// The same, with the firmware's log compiled in.
+pub(crate) fn image_that_logs(workspace: &Workspace, board: &Board<'_>) -> Result<PathBuf> {
+    image_with(workspace, board, &[], Some("log"), Some("defmt"))
+}
+
 /// The same with cargo features of the board.
 fn image_with(
     workspace: &Workspace,

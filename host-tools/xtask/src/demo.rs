@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Another capture (pcap or pcapng)
     #[arg(long, value_name = "FILE")]
     capture: Option<PathBuf>,
+    /// Keep the firmware's log in a file, to be read with defmt-print
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
     /// Install what is missing without asking
     #[arg(long)]
     yes: bool,
@@ -45,7 +48,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         .canonicalize()
         .with_context(|| format!("cannot open the capture {}", capture.display()))?;
     setup::ensure(&workspace, Purpose::Demo, args.yes)?;
-    build::image(&workspace, board, &[], None)?;
+    let image = match &args.log {
+        Some(_) => build::image_that_logs(&workspace, board)?,
+        None => build::image(&workspace, board, &[], None)?,
+    };
     run::say("building magpie");
     run::run(cargo().current_dir(&workspace.root).args([
         "build",
@@ -60,6 +66,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         .env("CARGO_TARGET_DIR", &workspace.target_dir)
         // As it was on the wire, so that there is something to watch.
         .args(["watch", &source, "--multiplier", "1"]);
+    if let Some(log) = &args.log {
+        magpie.arg("--image").arg(&image);
+        magpie.arg("--board-log").arg(log);
+        run::say(&format!(
+            "read the log with `defmt-print -e {} < {}` (cargo install defmt-print)",
+            image.display(),
+            log.display()
+        ));
+    }
     if args.forever {
         magpie.arg("--loop");
     } else {

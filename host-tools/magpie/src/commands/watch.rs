@@ -99,6 +99,8 @@ type Opened = (Vec<Lane>, Vec<SharedPicture>);
 fn open(options: &Watch, shows: Shows) -> anyhow::Result<Opened> {
     let mut how = options.core.open(options.view.format);
     how.qemu.emulator.stamped = !options.own_clock;
+    how.qemu.emulator.image.clone_from(&options.image);
+    how.qemu.emulator.log.clone_from(&options.board_log);
     if let Some(times) = options.multiplier {
         how.qemu.feed.pace = Pace::Capture(times);
     }
