@@ -21,10 +21,11 @@ use crate::kept::Boot;
 use crate::lamps::{self, Lamps};
 use crate::port::{OnEthernet, Port};
 use crate::uplink::{self, Line};
-use crate::{clocks, kept, memory, storage};
+use crate::{clocks, kept, memory, storage, usb};
 
 bind_interrupts!(struct Irqs {
     ETH => OnEthernet;
+    OTG_FS => embassy_stm32::usb::InterruptHandler<peripherals::USB_OTG_FS>;
     RNG => rng::InterruptHandler<peripherals::RNG>;
     USART3 => usart::InterruptHandler<peripherals::USART3>;
     DMA1_STREAM0 => dma::InterruptHandler<peripherals::DMA1_CH0>;
@@ -97,7 +98,7 @@ fn hold_low(pin: Peri<'static, impl Pin>) {
 }
 
 /// Starts a task; each is started once.
-fn begin<S>(spawner: Spawner, task: Result<SpawnToken<S>, SpawnError>) {
+pub(crate) fn begin<S>(spawner: Spawner, task: Result<SpawnToken<S>, SpawnError>) {
     match task {
         Ok(task) => spawner.spawn(task),
         Err(error) => panic!("a task does not start: {error:?}"),
@@ -106,6 +107,12 @@ fn begin<S>(spawner: Spawner, task: Result<SpawnToken<S>, SpawnError>) {
 
 #[embassy_executor::task]
 async fn start(spawner: Spawner, chip: Peripherals, mut boot: Boot) {
+    // First of all, what would send is held low and not the controller's:
+    // the PHY cannot be told to send a frame, whatever the program does.
+    hold_low(chip.PG11); // TX_EN
+    hold_low(chip.PG13); // TXD0
+    hold_low(chip.PB13); // TXD1
+
     let mut watchdog = IndependentWatchdog::new(chip.IWDG1, WATCHDOG_US);
     // A debugger that halts the core halts the watchdog.
     pac::DBGMCU.apb4fzr1().modify(|w| w.set_iwdg1(true));
@@ -145,14 +152,11 @@ async fn start(spawner: Spawner, chip: Peripherals, mut boot: Boot) {
     };
     begin(spawner, uplink::send(tx, sending));
     begin(spawner, uplink::receive(rx.into_ring_buffered(receiving)));
+    usb::start(spawner, chip.USB_OTG_FS, Irqs, chip.PA12, chip.PA11);
     begin(spawner, lamps::show(lamps));
     begin(spawner, look());
 
-    // UM2407, "Ethernet". What would send is held low and not the controller's:
-    // the PHY cannot be told to send a frame, whatever the program does.
-    hold_low(chip.PG11); // TX_EN
-    hold_low(chip.PG13); // TXD0
-    hold_low(chip.PB13); // TXD1
+    // UM2407, "Ethernet".
     to_ethernet(chip.PA1); // REF_CLK
     to_ethernet(chip.PA2); // MDIO
     to_ethernet(chip.PC1); // MDC

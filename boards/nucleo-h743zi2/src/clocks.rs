@@ -2,8 +2,8 @@
 
 use embassy_stm32::Config;
 use embassy_stm32::rcc::{
-    AHBPrescaler, APBPrescaler, Hse, HseMode, Pll, PllDiv, PllMul, PllPreDiv, PllSource, Sysclk,
-    VoltageScale,
+    AHBPrescaler, APBPrescaler, Hse, HseMode, Hsi48Config, Pll, PllDiv, PllMul, PllPreDiv,
+    PllSource, Sysclk, VoltageScale, mux,
 };
 use embassy_stm32::time::Hertz;
 
@@ -37,7 +37,10 @@ pub(crate) fn config() -> Config {
     rcc.apb3_pre = APBPrescaler::DIV2;
     rcc.apb4_pre = APBPrescaler::DIV2;
     rcc.voltage_scale = VoltageScale::Scale0;
-    // For the random number generator.
-    rcc.hsi48 = Some(embassy_stm32::rcc::Hsi48Config::default());
+    // For the random number generator, and for USB, whose host trims it.
+    rcc.hsi48 = Some(Hsi48Config {
+        sync_from_usb: true,
+    });
+    rcc.mux.usbsel = mux::Usbsel::HSI48;
     config
 }

@@ -21,6 +21,8 @@ mod port;
 mod storage;
 #[cfg(target_os = "none")]
 mod uplink;
+#[cfg(target_os = "none")]
+mod usb;
 
 #[cfg(not(target_os = "none"))]
 fn main() {

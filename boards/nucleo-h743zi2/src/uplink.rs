@@ -1,9 +1,10 @@
 //! USART3, which the ST-LINK shows to the host as a serial port, by DMA.
 //!
 //! The node gives and takes octets through two queues without waiting; two tasks
-//! move them.
+//! move them. There is a second line, USB: the node speaks on the one on which it
+//! last heard the host.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use embassy_stm32::mode::Async;
 use embassy_stm32::usart::{RingBufferedUartRx, UartTx};
@@ -11,6 +12,7 @@ use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::pipe::Pipe;
 
 use crate::lamps::HEARD;
+use crate::usb;
 
 /// A speed that every host's serial driver and the ST-LINK/V3 know.
 pub(crate) const BAUD: u32 = 921_600;
@@ -21,16 +23,35 @@ pub(crate) const CHUNK: usize = 512;
 static TO_HOST: Pipe<CriticalSectionRawMutex, 2048> = Pipe::new();
 static FROM_HOST: Pipe<CriticalSectionRawMutex, 1024> = Pipe::new();
 
+/// The line on which the host was heard last.
+pub(crate) static HOST: AtomicU8 = AtomicU8::new(STLINK);
+const STLINK: u8 = 0;
+pub(crate) const USB: u8 = 1;
+
 /// The node's side.
 pub(crate) struct Line;
 
 impl magpie_node::Uart for Line {
     fn read(&mut self, octets: &mut [u8]) -> usize {
-        FROM_HOST.try_read(octets).unwrap_or(0)
+        // Both are emptied, or the one not heard last would fill up and stay
+        // unheard. Two hosts at a time spoil each other's frames, and no more.
+        let (heard, other) = match HOST.load(Ordering::Relaxed) {
+            USB => (&usb::FROM_HOST, &FROM_HOST),
+            _ => (&FROM_HOST, &usb::FROM_HOST),
+        };
+        heard
+            .try_read(octets)
+            .or_else(|_| other.try_read(octets))
+            .unwrap_or(0)
     }
 
     fn write(&mut self, octets: &[u8]) -> usize {
-        TO_HOST.try_write(octets).unwrap_or(0)
+        // A frame that is cut by a change of the line is sent again.
+        let line = match HOST.load(Ordering::Relaxed) {
+            USB => &usb::TO_HOST,
+            _ => &TO_HOST,
+        };
+        line.try_write(octets).unwrap_or(0)
     }
 }
 
@@ -56,6 +77,7 @@ pub(crate) async fn receive(mut line: RingBufferedUartRx<'static>) {
             continue;
         };
         let octets = chunk.get(..octets).unwrap_or_default();
+        HOST.store(STLINK, Ordering::Relaxed);
         FROM_HOST.write_all(octets).await;
         HEARD.fetch_add(1, Ordering::Relaxed);
         magpie_node::wake();
