@@ -46,6 +46,7 @@ SOURCE is one of
   serial:PATH[@BAUD]                  a board on a tty or a unix socket
   qemu:BOARD[,feed=FILE][,pace=N]     an emulated board, its mirror port fed from a
                                       capture, with N frames a second at most
+  qemu:BOARD,if=IFACE[,pace=N]        likewise, with what an interface sees
   if:IFACE                            an interface of this machine, every frame of it;
                                       needs CAP_NET_RAW, once by
                                       sudo setcap cap_net_raw+ep $(command -v magpie)

@@ -155,7 +155,7 @@ fn bounded(options: &SensorOptions) -> SensorOptions {
     options
 }
 
-fn wall_us() -> u64 {
+pub(crate) fn wall_us() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -164,4 +164,4 @@ fn wall_us() -> u64 {
 
 #[cfg(all(test, target_os = "linux"))]
 #[path = "interface_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -18,7 +18,7 @@ const TAGS: [&[u8]; 3] = [
 ];
 
 /// Sends so many frames of 50 flows over three stacks; their octets.
-fn send(sender: &FrameSender, frames: u32) -> u64 {
+pub(crate) fn send(sender: &FrameSender, frames: u32) -> u64 {
     let mut octets = 0;
     for n in 0..frames {
         let tags = TAGS[usize::try_from(n % 3).unwrap()];
@@ -43,7 +43,7 @@ fn source(capture: CaptureOptions) -> Interface {
 }
 
 /// Runs it until `enough`, which must come within 20 s.
-fn run(
+pub(crate) fn run(
     source: Box<dyn Source>,
     mut enough: impl FnMut(&Shown) -> bool,
 ) -> (Report, Picture, Vec<String>) {
@@ -69,18 +69,24 @@ fn run(
             }
         }
     });
-    assert!(Instant::now() < deadline, "it never was enough");
     let picture = Arc::into_inner(picture).unwrap().into_inner().unwrap();
-    (reports.remove(0), picture, warnings)
+    let report = reports.remove(0);
+    let books = picture.books(report.offered.as_ref());
+    let why = &report.failure;
+    assert!(
+        Instant::now() < deadline,
+        "not enough: {books} {why:?} {warnings:?}"
+    );
+    (report, picture, warnings)
 }
 
-fn counted(shown: &Shown) -> u64 {
+pub(crate) fn counted(shown: &Shown) -> u64 {
     let picture = shown.picture();
     picture.ledger().map_or(0, |ledger| ledger.counted.frames)
 }
 
 /// Packets by the ids of their stack.
-fn by_stack(picture: &Picture) -> BTreeMap<Vec<u16>, u64> {
+pub(crate) fn by_stack(picture: &Picture) -> BTreeMap<Vec<u16>, u64> {
     let mut all = BTreeMap::new();
     for (key, sums) in picture.flows().sorted() {
         *all.entry(key.vlan.ids().collect()).or_default() += sums.packets();

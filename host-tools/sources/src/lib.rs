@@ -9,6 +9,7 @@
 //! [`Report`] says was offered.
 #![forbid(unsafe_code)]
 
+mod board_feed;
 mod drive;
 mod feed;
 mod framed;

@@ -100,3 +100,7 @@ impl Iterator for LiveFeed {
         (!self.done).then_some(Ok(None))
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[path = "live_feed_tests.rs"]
+mod tests;

@@ -5,13 +5,14 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use magpie_emulator::{Emulator, EmulatorError, FeedOptions, Feeder, Pace, Refusal, board};
+use magpie_emulator::{Emulator, EmulatorError, FeedOptions, Pace, board};
 use magpie_link::{FrameCounts, Header};
 use magpie_os::{Capture, CaptureOptions};
 
-use crate::feed::{CaptureFeed, Outcome, Repeat};
+use crate::board_feed::{BoardFeed, Frames};
+use crate::feed::{CaptureFeed, Repeat};
 use crate::framed::{Framed, framed};
-use crate::live_feed::{LiveControl, LiveFeed};
+use crate::live_feed::LiveFeed;
 use crate::serial::waits;
 use crate::{Feed, Incoming, Offered, Source, SourceError};
 
@@ -20,9 +21,6 @@ use crate::{Feed, Incoming, Offered, Source, SourceError};
 const SLICE: Duration = Duration::from_millis(20);
 /// How long a write may wait for a board that does not read.
 const WRITE: Duration = Duration::from_millis(200);
-/// Why frames of an interface did not reach the feed.
-const KERNEL: &str = "kernel";
-const CARD: &str = "card";
 /// How long QEMU may take to end after it closed its sockets.
 const END: Duration = Duration::from_secs(1);
 
@@ -42,9 +40,7 @@ pub struct QemuOptions {
 pub struct QemuBoard {
     name: String,
     // Before the emulator: it ends while QEMU still takes frames.
-    feeder: Option<Feeder>,
-    outcome: Option<Arc<Mutex<Outcome>>>,
-    live: Option<Arc<LiveControl>>,
+    feed: Option<BoardFeed>,
     emulator: Emulator,
     uart: UnixStream,
     line: Framed,
@@ -55,13 +51,6 @@ pub struct QemuBoard {
     feed_done: bool,
     control: QemuControl,
     warnings: Vec<String>,
-}
-
-/// What is fed.
-enum Frames {
-    None,
-    File(CaptureFeed),
-    Live(LiveFeed),
 }
 
 /// The batch that says that the card takes frames.
@@ -131,12 +120,14 @@ impl QemuBoard {
         let failed = |e: EmulatorError| emulator_error(&name, &e);
         let board = board(board_name).map_err(failed)?;
         let frames = match (feed, capture) {
-            (Feed::Nothing, _) => Frames::None,
-            (Feed::File(path), _) => Frames::File(CaptureFeed::open(path, options.repeat)?),
-            (Feed::Interface(_), Some(capture)) => Frames::Live(LiveFeed::new(&name, capture)),
+            (Feed::Nothing, _) => None,
+            (Feed::File(path), _) => Some(Frames::File(CaptureFeed::open(path, options.repeat)?)),
+            (Feed::Interface(_), Some(capture)) => {
+                Some(Frames::Live(LiveFeed::new(&name, capture)))
+            }
             (Feed::Interface(interface), None) => {
                 let capture = Capture::open(interface, &CaptureOptions::default())?;
-                Frames::Live(LiveFeed::new(&name, capture))
+                Some(Frames::Live(LiveFeed::new(&name, capture)))
             }
         };
         let mut emulator = Emulator::start(board, &options.emulator).map_err(failed)?;
@@ -147,23 +138,11 @@ impl QemuBoard {
         if let Some(pace) = pace {
             feed.pace = Pace::PerSecond(pace);
         }
-        let (mut outcome, mut live) = (None, None);
-        let feeder = match frames {
-            Frames::None => None,
-            Frames::File(frames) => {
-                outcome = Some(frames.outcome());
-                Some(emulator.feed(frames, feed).map_err(failed)?)
-            }
-            Frames::Live(frames) => {
-                live = Some(frames.control());
-                Some(emulator.feed_live(frames, feed).map_err(failed)?)
-            }
-        };
+        let feed = frames.map(|frames| BoardFeed::start(frames, &mut emulator, feed));
+        let feed = feed.transpose().map_err(failed)?;
         Ok(Self {
             name,
-            feeder,
-            outcome,
-            live,
+            feed,
             emulator,
             uart,
             line: Framed::new(),
@@ -202,7 +181,7 @@ impl QemuBoard {
         };
         if ready {
             self.awaits = Awaits::Nothing;
-            if let Some(feeder) = &self.feeder {
+            if let Some(BoardFeed { feeder, .. }) = &self.feed {
                 feeder.ready();
             }
         }
@@ -216,7 +195,7 @@ impl QemuBoard {
         if !self.control.lock().reset {
             return Ok(false);
         }
-        if let Some(feeder) = &self.feeder {
+        if let Some(BoardFeed { feeder, .. }) = &self.feed {
             feeder.hold();
             if !feeder.held() {
                 return Ok(false);
@@ -231,7 +210,7 @@ impl QemuBoard {
         }
         self.line.cut();
         self.awaits = self.boot.map_or(Awaits::Any, Awaits::After);
-        if let Some(feeder) = &self.feeder {
+        if let Some(BoardFeed { feeder, .. }) = &self.feed {
             feeder.release_after_reset();
         }
         self.emulator
@@ -245,14 +224,14 @@ impl QemuBoard {
 
     /// Whether the feed has just ended.
     fn fed(&mut self) -> Result<bool, SourceError> {
-        let Some(feeder) = &self.feeder else {
+        let Some(feed) = &self.feed else {
             return Ok(false);
         };
-        feeder.heartbeat();
+        feed.feeder.heartbeat();
         if self.feed_done {
             return Ok(false);
         }
-        let progress = feeder.progress();
+        let progress = feed.feeder.progress();
         if let Some(error) = progress.failed {
             // QEMU's own words say more, if it is QEMU that has ended.
             self.qemu_ended(Duration::from_millis(200))?;
@@ -266,31 +245,8 @@ impl QemuBoard {
             return Ok(false);
         }
         self.feed_done = true;
-        self.tell_of_the_feed();
+        self.warnings.extend(feed.sentences(&self.name));
         Ok(true)
-    }
-
-    fn tell_of_the_feed(&mut self) {
-        let Some(offered) = self.offered() else {
-            return;
-        };
-        for refusal in &offered.refused {
-            let why = match refusal.reason.as_ref() {
-                "short" => "shorter than the board's network card takes",
-                "oversize" => "longer than the board's network card takes",
-                KERNEL => "dropped by the kernel while the board was busy",
-                CARD => "dropped by this machine's network card",
-                _ => "cut by the capture, and a card receives whole frames",
-            };
-            self.warnings.push(format!(
-                "{}: {} frames not fed: {why}",
-                self.name, refusal.frames
-            ));
-        }
-        if let Some(outcome) = &self.outcome {
-            let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-            self.warnings.extend(outcome.notes.sentences(&self.name));
-        }
     }
 
     fn read(&mut self, timeout: Duration) -> std::io::Result<usize> {
@@ -324,7 +280,7 @@ impl Source for QemuBoard {
         loop {
             if let Some(batch) = self.line.next() {
                 self.note(&batch);
-                if let Some(feeder) = &self.feeder {
+                if let Some(BoardFeed { feeder, .. }) = &self.feed {
                     feeder.heartbeat();
                 }
                 return Ok(Incoming::Batch(batch));
@@ -378,39 +334,13 @@ impl Source for QemuBoard {
     }
 
     fn offered(&self) -> Option<Offered> {
-        let progress = self.feeder.as_ref()?.progress();
-        let mut offered = Offered {
-            frames: progress.frames,
-            octets: progress.octets,
-            refused: Vec::new(),
-        };
-        if let Some(live) = &self.live {
-            // The kernel counted what was on the wire, but no octets of what
-            // it dropped.
-            let counted = live.news().counted;
-            offered.frames = counted.wire();
-            for (reason, frames) in [
-                (KERNEL, counted.stats.dropped),
-                (CARD, counted.card_drops()),
-            ] {
-                if frames > 0 {
-                    offered.refuse(reason, frames, 0);
-                }
-            }
-        }
-        for why in Refusal::ALL {
-            let refused = progress.refused(why);
-            if refused.frames > 0 {
-                offered.refuse(why.word(), refused.frames, refused.octets);
-            }
-        }
-        Some(offered)
+        self.feed.as_ref().map(BoardFeed::offered)
     }
 
     fn warnings(&mut self) -> Vec<String> {
         let mut all = std::mem::take(&mut self.warnings);
-        if let Some(live) = &self.live {
-            all.append(&mut live.news().warnings);
+        if let Some(feed) = &self.feed {
+            all.extend(feed.warnings());
         }
         let advice = "a reset cuts the frame under way; more than that is a fault of the firmware";
         all.extend(self.line.complaint(&self.name, advice));
@@ -418,25 +348,17 @@ impl Source for QemuBoard {
     }
 
     fn end_feed(&mut self) -> bool {
-        if self.feed_done {
-            return false;
+        match &self.feed {
+            Some(feed) if !self.feed_done => {
+                feed.end();
+                true
+            }
+            _ => false,
         }
-        match (&self.live, &self.feeder) {
-            // What waits is still fed.
-            (Some(live), _) => live.end(),
-            (None, Some(feeder)) => feeder.finish(),
-            (None, None) => return false,
-        }
-        true
     }
 
     fn failure(&mut self) -> Option<SourceError> {
-        if let Some(live) = &self.live {
-            return live.news().failure.take();
-        }
-        let outcome = self.outcome.as_ref()?;
-        let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        outcome.error.take().map(SourceError::Capture)
+        self.feed.as_ref()?.failure()
     }
 }
 

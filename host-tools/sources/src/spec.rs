@@ -64,8 +64,7 @@ pub struct SpecError {
     advice: &'static str,
 }
 
-const KINDS: &str =
-    "write file:PATH, serial:PATH[@BAUD], qemu:BOARD[,feed=FILE], if:NAME or udp://ADDR:PORT";
+const KINDS: &str = "write file:PATH, serial:PATH[@BAUD], qemu:BOARD[,feed=FILE|,if=NAME], if:NAME or udp://ADDR:PORT";
 
 fn is_interface(name: &str) -> bool {
     !name.is_empty()
