@@ -148,6 +148,12 @@ impl Picture {
     /// Draws up the books. `offered` is what somebody outside counted on the
     /// wire, if anybody did.
     pub fn books(&self, offered: Option<&Offered>) -> Books {
+        self.books_with(offered, &Mirror::of(self))
+    }
+
+    /// The same, where [`Mirror::of`] this picture is at hand: it looks at
+    /// every flow.
+    pub fn books_with(&self, offered: Option<&Offered>, mirror: &Mirror) -> Books {
         let mut audit = checks::Audit::default();
         let ledger = audit.boots(self, offered.is_some());
         let total = ledger.unwrap_or_default();
@@ -193,7 +199,7 @@ impl Picture {
                 .records
                 .saturating_add(total.uplink.never_sent.records),
             unconfirmed: total.uplink.unconfirmed.records,
-            unseen: Mirror::of(self).unseen,
+            unseen: mirror.unseen,
             broken: audit.broken.iter().map(ToString::to_string).collect(),
             state: audit.state(),
             doubts: audit.doubts,

@@ -60,8 +60,9 @@ Examples:
   magpie watch qemu:mps2-an386,feed=lab.pcap --record kept.magpie
   magpie watch serial:/dev/ttyACM0 serial:/dev/ttyACM1 --format json | tee flows.json
 
-Ctrl-C asks the sensors for everything they hold and ends with the summary; a
-second one ends at once. Exit codes: 0, 2, 3, 4 as `magpie --help` lists them.";
+On a terminal a live screen: ? shows its keys. q or Ctrl-C asks the sensors for
+everything they hold and ends with the summary; a second one ends at once. Exit
+codes: 0, 2, 3, 4 as `magpie --help` lists them.";
 
 /// Counts what passes a mirror port: flows, ICMP, ping, ARP, and whether every
 /// frame is accounted for.

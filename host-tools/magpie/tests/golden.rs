@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 
-use magpie::views::screen::Screen;
 use magpie::views::{Choice, Seen, Sort, csv, exact, json, table};
 use magpie_collector::{Limits, Offered, Picture, Position};
 use magpie_protocol::{
@@ -474,21 +473,13 @@ fn running() -> Picture {
 }
 
 #[test]
-fn the_screen_and_what_was_forgotten() {
+fn what_was_forgotten_and_what_a_stranger_says() {
     let picture = running();
     let seen = Seen {
         picture: &picture,
         offered: None,
         now_us: NOW_US,
     };
-    let mut screen = Screen::default();
-    let lines = screen.draw(&[seen], &Choice::default(), 80, 24);
-    assert!(lines.iter().all(|line| line.chars().count() <= 80));
-    assert!(lines.len() <= 24);
-    assert!(!lines.concat().contains('\x1b'), "{lines:?}");
-    golden("screen.txt", &(lines.join("\n") + "\n"));
-    let small = screen.draw(&[seen], &Choice::default(), 20, 4);
-    assert!(small.len() <= 4);
     let got = text(|out| table::write(&seen, &Choice::default(), out));
     assert!(!got.contains('\x1b'));
     golden("forgotten.txt", &got);

@@ -1,5 +1,6 @@
 //! One module a subcommand.
 
+pub(crate) mod live;
 pub(crate) mod replay;
 pub(crate) mod sensor;
 pub(crate) mod shared;

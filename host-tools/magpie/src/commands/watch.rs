@@ -11,18 +11,15 @@ use magpie_sources::{
     DriveOptions, Lane, Notice, Pace, RecordWriter, Repeat, Shown, Stop, drive, open_all,
 };
 
+use super::live::{self, KEYS_EVERY, Live};
 use super::shared::{SharedPicture, finish, judge, now_us, summary};
 use crate::cli::{Format, Watch};
 use crate::exit::Exit;
 use crate::output::{self, say};
-use crate::views::screen::Screen;
-use crate::views::{Choice, Seen, json, rows, table};
+use crate::views::{Seen, Sort, json, rows, table};
 
 /// Changes that may wait between two refreshes.
 const EVENTS: usize = 1 << 16;
-/// Room for a screen whose size cannot be told.
-const COLUMNS: u16 = 80;
-const ROWS: u16 = 24;
 
 static STOP: Stop = Stop::new();
 
@@ -42,37 +39,48 @@ pub(crate) fn run(options: &Watch) -> anyhow::Result<Exit> {
     // After opening, which gives up rights that other threads would keep.
     // Without a handler Ctrl-C ends at once, which is no reason not to run.
     let _ = ctrlc::set_handler(|| STOP.raise());
-    let mut live = Live {
+    let screen = match shows {
+        Shows::Screen => {
+            let sort = options.view.sort.unwrap_or(Sort::Rate);
+            Some(Live::start(sort, &STOP).context("the terminal")?)
+        }
+        Shows::Lines | Shows::Json | Shows::Nothing => None,
+    };
+    let mut how = DriveOptions::default();
+    if screen.is_some() {
+        how.refresh = KEYS_EVERY;
+    }
+    let mut view = View {
         shows,
-        choice: Choice {
-            top: options.view.top,
-            sort: options.view.sort,
-        },
-        screen: Screen::default(),
-        drawn: false,
-        due: Instant::now(),
+        screen,
         failed: None,
     };
     let started = Instant::now();
     let mut timed_out = false;
-    let reports = drive(lanes, &STOP, &DriveOptions::default(), |notice| {
+    let reports = drive(lanes, &STOP, &how, |notice| {
         match notice {
-            Notice::Warning(text) => live.say(text),
-            Notice::Refresh(shown) => live.refresh(shown),
+            Notice::Warning(text) => view.say(text),
+            Notice::Refresh(shown) => view.refresh(shown),
         }
         if !timed_out && until.is_some_and(|until| started.elapsed() >= until) {
             timed_out = true;
             STOP.raise();
         }
-        if live.failed.is_some() {
+        if view.failed.is_some() {
             // Nobody reads: there is nobody to flush for.
             STOP.raise();
             STOP.raise();
         }
     });
-    live.leave();
-    if let Some(error) = live.failed.take() {
-        return Err(error).context("stdout");
+    if let Some(screen) = view.screen.take() {
+        screen.end();
+    }
+    if let Some(error) = view.failed.take() {
+        let what = match shows {
+            Shows::Screen => "the terminal",
+            Shows::Lines | Shows::Json | Shows::Nothing => "stdout",
+        };
+        return Err(error).context(what);
     }
     let pictures: Vec<Picture> = pictures.into_iter().map(finish).collect();
     let now_us = now_us();
@@ -149,7 +157,7 @@ enum Shows {
 impl Shows {
     fn choose(options: &Watch) -> Self {
         match options.view.format {
-            Format::Table if output::is_screen() => Self::Screen,
+            Format::Table if output::is_screen() && live::is_possible() => Self::Screen,
             Format::Table => Self::Lines,
             Format::Json => Self::Json,
             Format::Csv | Format::Exact => Self::Nothing,
@@ -158,34 +166,28 @@ impl Shows {
 }
 
 /// What is shown while sources run, and whether anybody still reads it.
-struct Live {
+struct View {
     shows: Shows,
-    choice: Choice,
-    screen: Screen,
-    drawn: bool,
-    /// The next drawing is due then.
-    due: Instant,
+    screen: Option<Live>,
     failed: Option<io::Error>,
 }
 
-impl Live {
+impl View {
     fn say(&mut self, text: &str) {
-        if self.drawn {
-            // Below the screen; the next drawing goes over it, so it is
-            // repeated nowhere: the summary says what matters.
-            let _ = write!(io::stderr(), "\r\n");
+        match &mut self.screen {
+            Some(screen) => screen.warn(text),
+            None => say(text),
         }
-        say(text);
     }
 
     fn refresh(&mut self, shown: &[Shown]) {
         if self.failed.is_some() {
             return;
         }
-        let done = match self.shows {
-            Shows::Nothing => Ok(()),
-            Shows::Screen => self.draw(shown),
-            Shows::Json | Shows::Lines => self.lines(shown),
+        let done = match (&mut self.screen, self.shows) {
+            (Some(screen), _) => screen.refresh(shown),
+            (None, Shows::Json | Shows::Lines) => self.lines(shown),
+            (None, Shows::Screen | Shows::Nothing) => Ok(()),
         };
         if let Err(error) = done {
             self.failed = Some(error);
@@ -220,63 +222,6 @@ impl Live {
             }
         }
         out.flush()
-    }
-
-    fn draw(&mut self, shown: &[Shown]) -> io::Result<()> {
-        let started = Instant::now();
-        if started < self.due {
-            return Ok(());
-        }
-        let (columns, height) = terminal_size::terminal_size()
-            .map_or((COLUMNS, ROWS), |(columns, rows)| (columns.0, rows.0));
-        let status: Vec<_> = shown.iter().map(Shown::status).collect();
-        let pictures: Vec<_> = shown.iter().map(Shown::picture).collect();
-        let seen: Vec<Seen<'_>> = pictures
-            .iter()
-            .zip(&status)
-            .map(|(picture, status)| Seen {
-                picture,
-                offered: status.offered.as_ref(),
-                now_us: now_us(),
-            })
-            .collect();
-        let lines = self
-            .screen
-            .draw(&seen, &self.choice, columns.into(), height.into());
-        drop(seen);
-        drop(pictures);
-        // Sources wait while a picture is looked at: at most a tenth of the
-        // time, however many flows there are.
-        self.due = started + started.elapsed() * 10;
-        let mut out = output::stdout();
-        if !self.drawn {
-            // The other screen, without a cursor: what stood there stays.
-            out.write_all(b"\x1b[?1049h\x1b[?25l")?;
-            self.drawn = true;
-        }
-        out.write_all(b"\x1b[H")?;
-        for (i, line) in lines.iter().enumerate() {
-            let end = if i + 1 < lines.len() { "\r\n" } else { "" };
-            write!(out, "{line}\x1b[K{end}")?;
-        }
-        out.write_all(b"\x1b[J")?;
-        out.flush()
-    }
-
-    /// Gives the screen back.
-    fn leave(&mut self) {
-        if std::mem::take(&mut self.drawn) {
-            let mut out = output::stdout();
-            // A screen that is gone needs nothing back.
-            let _ = out.write_all(b"\x1b[?25h\x1b[?1049l");
-            let _ = out.flush();
-        }
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        self.leave();
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use magpie_collector::{EchoSums, Event, FlowSums, Mirror, addresses, ends};
+use magpie_collector::{EchoSums, Event, Flow, FlowSums, Mirror, addresses, ends};
 use magpie_protocol::{
     BootReason, EchoKey, FlowKey, Hello, Known, TableId, VERSION_MAJOR, VERSION_MINOR,
 };
@@ -191,19 +191,18 @@ pub fn flow(seen: &Seen<'_>, times: Times, key: &FlowKey, sums: &FlowSums) -> Ro
     row
 }
 
-/// What a flow is ordered by.
-fn rank(seen: &Seen<'_>, sort: Sort, key: &FlowKey, sums: &FlowSums) -> u64 {
-    match sort {
-        Sort::Octets => sums.frame_octets(),
+/// What a flow is ordered by; `None` while no record of it has come.
+pub(super) fn rank(now_us: u64, sort: Sort, flow: &Flow) -> Option<u64> {
+    if sort == Sort::Rate {
+        let [ab, ba] = flow.rate().at(now_us);
+        // Whole octets a second order well enough.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        return Some((ab + ba) as u64);
+    }
+    let sums = flow.total()?;
+    Some(match sort {
+        Sort::Rate | Sort::Octets => sums.frame_octets(),
         Sort::Packets => sums.packets(),
-        Sort::Rate => {
-            let flow = seen.picture.flows().get(key);
-            let [ab, ba] = flow.map_or([0.0; 2], |flow| flow.rate().at(seen.now_us));
-            // Whole octets a second order well enough.
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            let rate = (ab + ba) as u64;
-            rate
-        }
         Sort::Last => sums.last_us,
         Sort::Duration => sums.last_us.saturating_sub(sums.first_us),
         Sort::Rtt => sums.handshake().map_or(0, |shake| {
@@ -215,7 +214,7 @@ fn rank(seen: &Seen<'_>, sort: Sort, key: &FlowKey, sums: &FlowSums) -> u64 {
         Sort::Back => sums
             .tcp
             .map_or(0, |tcp| tcp.seq_back[0].saturating_add(tcp.seq_back[1])),
-    }
+    })
 }
 
 /// Flows as chosen: sorted, the first `top` of them, one at a time.
@@ -229,7 +228,7 @@ pub fn chosen_flows<'s>(
         .filter_map(|(key, flow)| {
             let rank = match choice.sort {
                 None => 0,
-                Some(sort) => rank(seen, sort, key, &flow.total()?),
+                Some(sort) => rank(seen.now_us, sort, flow)?,
             };
             Some((Reverse(rank), *key))
         })

@@ -71,27 +71,6 @@ pub fn plain(text: &str) -> String {
         .collect()
 }
 
-/// Shortens an end point to so many characters: what tells most is at its
-/// begin, and the port at its end.
-pub fn shorten(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width {
-        return text.to_owned();
-    }
-    let tail = width.min(7);
-    let head: String = text.chars().take(width - tail).collect();
-    let end: String = text.chars().skip(length + 1 - tail).collect();
-    format!("{head}~{end}")
-}
-
-/// Cuts to so many characters.
-pub fn cut(text: &str, width: usize) -> &str {
-    match text.char_indices().nth(width) {
-        Some((at, _)) => &text[..at],
-        None => text,
-    }
-}
-
 /// Lines of columns. `>` in `align` sets a column to the right, anything else
 /// to the left; the last left one is not padded.
 #[derive(Debug, Clone)]
@@ -177,9 +156,6 @@ mod tests {
         assert_eq!(megabits(50_000.0), "0.40");
         assert_eq!(megabits(5e6), "40.0");
         assert_eq!(plain("a\x1b[2Jb"), "a?[2Jb");
-        assert_eq!(cut("äöü", 2), "äö");
-        assert_eq!(shorten("[2001:db8:10::23]:48066", 15), "[2001:db~:48066");
-        assert_eq!(shorten("10.0.0.1:80", 15), "10.0.0.1:80");
     }
 
     #[test]

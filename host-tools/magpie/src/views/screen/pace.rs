@@ -1,0 +1,77 @@
+//! How fast a source's counters grow.
+
+use magpie_protocol::Ledger;
+
+/// Two ledgers closer together tell no rate.
+const STEP_US: u64 = 900_000;
+
+/// Growth between two ledgers; the sensor's clock measures the time.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Pace {
+    base: Option<(u64, [u64; 3])>,
+    pub(super) frames_a_second: f64,
+    pub(super) octets_a_second: f64,
+    pub(super) flows_a_second: f64,
+}
+
+#[allow(clippy::cast_precision_loss)] // rates for the eye
+fn rate(new: u64, old: u64, us: u64) -> f64 {
+    new.saturating_sub(old) as f64 * 1e6 / us as f64
+}
+
+impl Pace {
+    /// Takes the latest ledger.
+    pub(super) fn note(&mut self, ledger: &Ledger) {
+        let counts = [
+            ledger.counted.frames,
+            ledger.counted.octets,
+            ledger.flows.made,
+        ];
+        match self.base {
+            // The clock of another boot begins anew.
+            Some((then, old)) if ledger.at_us >= then => {
+                let us = ledger.at_us - then;
+                if us < STEP_US {
+                    return;
+                }
+                let [frames, octets, flows] = counts;
+                self.frames_a_second = rate(frames, old[0], us);
+                self.octets_a_second = rate(octets, old[1], us);
+                self.flows_a_second = rate(flows, old[2], us);
+            }
+            _ => *self = Self::default(),
+        }
+        self.base = Some((ledger.at_us, counts));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use magpie_protocol::Sum;
+
+    use super::*;
+
+    #[test]
+    fn rates_are_measured_by_the_sensors_clock() {
+        let ledger = |at_us, frames| Ledger {
+            at_us,
+            counted: Sum {
+                frames,
+                octets: frames * 100,
+            },
+            ..Ledger::default()
+        };
+        let mut pace = Pace::default();
+        let mut after = |at_us, frames| {
+            pace.note(&ledger(at_us, frames));
+            (pace.frames_a_second, pace.octets_a_second)
+        };
+        assert_eq!(after(5_000_000, 1_000), (0.0, 0.0));
+        assert_eq!(after(5_500_000, 9_000), (0.0, 0.0));
+        assert_eq!(after(7_000_000, 2_000), (500.0, 50_000.0));
+        assert_eq!(after(7_000_000, 2_000), (500.0, 50_000.0));
+        // Rebooted: nothing to compare with.
+        assert_eq!(after(1_000_000, 2_500), (0.0, 0.0));
+        assert_eq!(after(2_000_000, 2_600), (100.0, 10_000.0));
+    }
+}

@@ -1,0 +1,324 @@
+//! The rows above and below the flows.
+
+use magpie_collector::State;
+use magpie_protocol::{BootReason, ClockKind, Known, Ledger};
+
+use super::Controls;
+use super::line::{Line, Row, Tone};
+use super::look::{Facts, Findings};
+use super::pace::Pace;
+use super::words;
+use crate::views::text::{clock, megabits, millis, percent, plain, thousands};
+use crate::views::{Sort, rows};
+
+/// How the books look.
+pub(super) fn books_tone(state: &State) -> Tone {
+    match state {
+        State::Closed => Tone::Plain,
+        State::Partial(_) => Tone::Doubt,
+        State::Open { .. } => Tone::Loss,
+    }
+}
+
+/// Time of day of a host time.
+pub(super) fn time_of_day(us: u64) -> String {
+    format!("{}Z", clock(us % 86_400_000_000))
+}
+
+/// Who it is, since when, and how the books stand.
+pub(super) fn head(
+    facts: &Facts,
+    findings: &Findings,
+    controls: &Controls,
+    columns: usize,
+) -> Line {
+    let mut row = Row::new("");
+    row.say(0, 0, format!("magpie {}", time_of_day(facts.now_us)));
+    if controls.frozen {
+        row.part(1, 2, Line::of(Tone::Mark, "FROZEN"));
+    }
+    if let Some(hello) = &facts.hello {
+        row.say(2, 2, plain(&hello.name));
+        if !hello.board.is_empty() {
+            row.say(6, 1, plain(&hello.board));
+        }
+        if hello.clock == ClockKind::SinceBoot {
+            row.say(4, 2, format!("up {}", clock(facts.latest_us)));
+        }
+        if let Some(bound) = facts.clock_bound_us {
+            let bound = i64::try_from(bound).unwrap_or(i64::MAX);
+            row.say(5, 2, format!("clock +-{}ms", millis(bound)));
+        }
+    } else {
+        row.say(2, 2, plain(&facts.name));
+    }
+    let state = &findings.books.state;
+    let mut books = Line::plain("BOOKS: ");
+    books.push(books_tone(state), state.to_string());
+    row.part(0, 2, books);
+    row.fit(columns)
+}
+
+/// How much passes.
+pub(super) fn link(ledger: &Ledger, pace: &Pace, columns: usize) -> Line {
+    let mut row = Row::new("LINK");
+    row.say(0, 0, format!("{} Mb/s", megabits(pace.octets_a_second)));
+    row.say(0, 3, format!("{} f/s", words::whole(pace.frames_a_second)));
+    row.say(1, 3, format!("{} frames", thousands(ledger.counted.frames)));
+    row.say(2, 3, format!("{} octets", thousands(ledger.counted.octets)));
+    row.fit(columns)
+}
+
+/// A counter of losses; what cannot be told is never 0.
+fn known(known: Known) -> (u8, Tone, String) {
+    match known {
+        Known::Unknown => (1, Tone::Plain, "?".to_owned()),
+        Known::Exact(0) => (3, Tone::Plain, "0".to_owned()),
+        Known::Exact(n) => (0, Tone::Loss, thousands(n)),
+        Known::AtLeast(0) => (1, Tone::Plain, ">=0".to_owned()),
+        Known::AtLeast(n) => (0, Tone::Loss, format!(">={}", thousands(n))),
+    }
+}
+
+/// Every place before the core where frames may be lost.
+pub(super) fn losses(facts: &Facts, ledger: &Ledger) -> Vec<(String, Known)> {
+    let lost = &ledger.lost;
+    let mut all = vec![
+        ("fcs".to_owned(), lost.fcs),
+        ("oversize".to_owned(), lost.oversize),
+        ("mac".to_owned(), lost.mac_fifo),
+        ("desc".to_owned(), lost.no_descriptor),
+        ("ring".to_owned(), lost.ring),
+    ];
+    let offered = facts.status.offered.iter();
+    for refusal in offered.flat_map(|offered| &offered.refused) {
+        let name = format!("refused {}", plain(&refusal.reason));
+        all.push((name, Known::Exact(refusal.frames)));
+    }
+    all
+}
+
+/// All of it: as well known as its least known part.
+pub(super) fn lost_in_all(losses: &[(String, Known)]) -> Known {
+    let sum = losses
+        .iter()
+        .fold(0_u64, |sum, (_, known)| sum.saturating_add(known.value()));
+    let exact = |(_, known): &(String, Known)| matches!(known, Known::Exact(_));
+    if losses.iter().all(exact) {
+        Known::Exact(sum)
+    } else if sum == 0 {
+        Known::Unknown
+    } else {
+        Known::AtLeast(sum)
+    }
+}
+
+/// Finished records that will not come, as the sensor knows.
+pub(super) fn records_lost(ledger: &Ledger) -> u64 {
+    ledger
+        .never_sent
+        .records
+        .saturating_add(ledger.uplink.never_sent.records)
+        .saturating_add(ledger.uplink.unconfirmed.records)
+}
+
+/// What was lost, and where.
+pub(super) fn lost(facts: &Facts, ledger: &Ledger, columns: usize) -> Line {
+    let mut row = Row::new("LOST");
+    let losses = losses(facts, ledger);
+    let mut part = |rank, name: &str, tone, number: &str, unit: &str| {
+        let mut line = Line::plain(format!("{name} "));
+        line.push(tone, format!("{number}{unit}"));
+        row.part(rank, 2, line);
+    };
+    for (name, frames) in &losses {
+        let (rank, tone, number) = known(*frames);
+        part(rank, name, tone, &number, "");
+    }
+    let (rank, tone, number) = known(Known::Exact(records_lost(ledger)));
+    part(rank, "uplink", tone, &number, " rec");
+    let (_, tone, number) = known(lost_in_all(&losses));
+    part(2, "since boot:", tone, &number, " fr");
+    row.fit(columns)
+}
+
+/// What a wrongly set mirror port hides.
+pub(super) fn mirror(findings: &Findings, columns: usize) -> Line {
+    let mirror = &findings.mirror;
+    let mut row = Row::new("MIRROR");
+    let tone = if mirror.unseen.part > 0 {
+        Tone::Doubt
+    } else {
+        Tone::Plain
+    };
+    let mut unseen = Line::plain("unseen ");
+    unseen.push(tone, format!(">={}", mirror.unseen));
+    row.part(0, 0, unseen);
+    row.say(4, 1, "(acked, never seen)");
+    let share = percent(mirror.one_way(), mirror.keys);
+    let sign = if share == "-" { "" } else { "%" };
+    row.say(1, 3, format!("one-way {share}{sign}"));
+    row.part(
+        2,
+        3,
+        match mirror.tag_asym() {
+            0 => Line::plain("tags symmetric"),
+            n => Line::of(
+                Tone::Doubt,
+                format!("tags differ in {} flows", thousands(n)),
+            ),
+        },
+    );
+    row.fit(columns)
+}
+
+/// What the flows below are.
+pub(super) struct Listing<'a> {
+    pub(super) controls: &'a Controls,
+    /// Flows that pass the filter, the first in view, and how many are.
+    pub(super) passing: usize,
+    pub(super) top: usize,
+    pub(super) shown: usize,
+}
+
+/// By what flows are ordered.
+fn order(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Octets => "by octets",
+        Sort::Packets => "by packets",
+        Sort::Rate => "last 10 s, by rate",
+        Sort::Last => "latest first",
+        Sort::Duration => "by duration",
+        Sort::Rtt => "by handshake RTT",
+        Sort::Back => "by segments back",
+    }
+}
+
+/// The flow table, and which of its flows are shown.
+pub(super) fn flows(
+    facts: &Facts,
+    ledger: &Ledger,
+    pace: &Pace,
+    listing: &Listing<'_>,
+    columns: usize,
+) -> Line {
+    let mut row = Row::new("FLOWS");
+    let live = thousands(ledger.flows.live);
+    let most = facts.hello.as_ref().map_or(0, |h| h.capacities.flows);
+    // A table in this process grows.
+    if u64::from(most) < ledger.flows.live || most == 0 {
+        row.say(0, 0, format!("{live} live"));
+    } else {
+        row.say(0, 0, format!("{live} live of {most}"));
+    }
+    row.say(3, 3, format!("new {}/s", words::whole(pace.flows_a_second)));
+    let evicted = ledger.flows.evicted;
+    let tone = if evicted > 0 {
+        Tone::Doubt
+    } else {
+        Tone::Plain
+    };
+    let mut part = Line::plain("evicted ");
+    part.push(tone, thousands(evicted));
+    row.part(if evicted > 0 { 2 } else { 4 }, 3, part);
+    let controls = listing.controls;
+    let filter = controls.filter.trim();
+    if filter.is_empty() && listing.top == 0 {
+        row.say(5, 3, format!("keys {}", thousands(facts.keys as u64)));
+    }
+    row.say(1, 3, order(controls.sort));
+    if !filter.is_empty() || listing.top > 0 {
+        let first = if listing.shown == 0 {
+            0
+        } else {
+            listing.top + 1
+        };
+        let range = format!(
+            "{}-{} of {}",
+            thousands(first as u64),
+            thousands((listing.top + listing.shown) as u64),
+            thousands(listing.passing as u64),
+        );
+        row.part(1, 3, Line::of(Tone::Mark, range));
+    }
+    row.fit(columns)
+}
+
+/// ICMP messages, what went wrong first.
+pub(super) fn icmp(facts: &Facts, columns: usize) -> Option<Line> {
+    if facts.icmp.is_empty() {
+        return None;
+    }
+    let mut row = Row::new("ICMP");
+    for (i, (name, frames)) in facts.icmp.iter().enumerate() {
+        let rank = u8::try_from(i).unwrap_or(u8::MAX);
+        row.say(rank, 2, format!("{name} {}", thousands(*frames)));
+    }
+    Some(row.fit(columns))
+}
+
+/// Which boot it is, as the board or else this host counts, and why it began
+/// where the board says.
+fn boot(facts: &Facts) -> Line {
+    let report = facts.hello.as_ref().map(|hello| &hello.boot);
+    let mut line = Line::plain("boot ");
+    let again = if facts.boots > 1 {
+        Tone::Doubt
+    } else {
+        Tone::Plain
+    };
+    match report.filter(|report| report.count > 0) {
+        None => line.push(again, facts.boots.to_string()),
+        Some(report) => {
+            line.push(again, report.count.to_string());
+            let tone = match report.reason {
+                BootReason::Watchdog | BootReason::Software => Tone::Loss,
+                BootReason::BrownOut => Tone::Doubt,
+                _ => Tone::Plain,
+            };
+            line.push(tone, format!(" ({})", rows::boot_reason(report.reason)));
+        }
+    }
+    line
+}
+
+/// The sensor itself, and its records.
+pub(super) fn sensor(facts: &Facts, findings: &Findings, ledger: &Ledger, columns: usize) -> Line {
+    let mut row = Row::new("SENSOR");
+    row.part(1, 0, boot(facts));
+    let books = &findings.books;
+    row.say(0, 2, format!("records {}", thousands(books.acked)));
+    let mut part = Line::plain("never sent ");
+    let tone = if books.never_sent > 0 {
+        Tone::Loss
+    } else {
+        Tone::Plain
+    };
+    part.push(tone, thousands(books.never_sent));
+    row.part(0, 2, part);
+    let uplink = &ledger.uplink;
+    if uplink.batches > 0 {
+        row.say(3, 2, format!("batches {}", thousands(uplink.batches)));
+        row.say(3, 2, format!("sent again {}", thousands(uplink.resent)));
+    }
+    row.fit(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use Known::{AtLeast, Exact, Unknown};
+
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_as_well_known_as_its_least_known_part() {
+        let sum = |all: &[Known]| {
+            let all: Vec<_> = all.iter().map(|known| (String::new(), *known)).collect();
+            lost_in_all(&all)
+        };
+        assert_eq!(sum(&[Exact(2), Exact(3)]), Exact(5));
+        assert_eq!(sum(&[Exact(0), Unknown]), Unknown);
+        assert_eq!(sum(&[Exact(2), Unknown]), AtLeast(2));
+        assert_eq!(sum(&[AtLeast(2), Exact(1)]), AtLeast(3));
+    }
+}
