@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use magpie_collector::{Limits, Picture, Session};
 use magpie_protocol::{ClockKind, VERSION_MAJOR, VERSION_MINOR};
-use magpie_sources::{Incoming, OpenOptions, Source};
+use magpie_sources::{Incoming, OpenOptions, Source, open_all};
 
 use super::shared::now_us;
 use crate::cli::{Info, InfoFormat};
@@ -25,7 +25,10 @@ pub(crate) fn info(options: &Info) -> anyhow::Result<Exit> {
         .with_context(|| format!("--wait {}: not a time", options.wait))?;
     let mut how = OpenOptions::default();
     crate::GIT.clone_into(&mut how.sensor.git);
-    let mut source = options.source.open(&how)?;
+    let mut opened = open_all(std::slice::from_ref(&options.source), &how)?;
+    let Some(mut source) = opened.pop() else {
+        bail!("{}: it gave nothing to listen to", options.source);
+    };
     let mut picture = Picture::new(source.name(), Limits::default());
     listen(source.as_mut(), &mut picture, wait)?;
     if picture.hello().is_none() {
