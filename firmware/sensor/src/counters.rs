@@ -3,6 +3,8 @@
 use magpie_protocol::{CountEntry, KEY_OTHER};
 use managed::ManagedSlice;
 
+use crate::table::index_mask;
+
 /// Most places looked at for a key.
 const PROBES: usize = 32;
 
@@ -40,8 +42,7 @@ impl<'a> Counters<'a> {
     /// Counters over this storage; of a number that is no power of two the
     /// rest is not used.
     pub(crate) fn new(entries: ManagedSlice<'a, CountEntry>) -> Self {
-        let bits = entries.len().checked_ilog2();
-        let usable = bits.map_or(0, |bits| 1_usize << bits);
+        let mask = index_mask(entries.len());
         let other = CountEntry {
             key: KEY_OTHER,
             frames: 0,
@@ -53,10 +54,10 @@ impl<'a> Counters<'a> {
             #[cfg(feature = "std")]
             used: 0,
             #[cfg(feature = "std")]
-            grows: matches!(entries, ManagedSlice::Owned(_)) && usable > 0,
+            grows: matches!(entries, ManagedSlice::Owned(_)) && !entries.is_empty(),
             entries,
-            mask: usable.saturating_sub(1),
-            spare: u32::BITS.saturating_sub(bits.unwrap_or(0)),
+            mask,
+            spare: u32::BITS.saturating_sub(mask.count_ones()),
             other,
             changed: false,
         }

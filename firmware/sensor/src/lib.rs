@@ -61,6 +61,7 @@ mod own;
 mod sensor;
 mod storage;
 mod table;
+mod words;
 
 pub use config::{Config, Identity};
 pub use echo::{EchoSet, EchoSlot, RequestSet, RequestSlot};

@@ -28,6 +28,13 @@ pub(crate) enum Found {
     Full,
 }
 
+/// The mask that folds a hash into the largest power of two of `len` places; 0
+/// where there is one place, or none.
+pub(crate) fn index_mask(len: usize) -> usize {
+    let usable = len.checked_ilog2().map_or(0, |bits| 1_usize << bits);
+    usable.saturating_sub(1)
+}
+
 /// A table of sets of `W` slots.
 pub(crate) struct Table<'a, S, const W: usize> {
     sets: ManagedSlice<'a, [S; W]>,
@@ -40,13 +47,9 @@ impl<'a, S: Slot, const W: usize> Table<'a, S, W> {
     /// A table over these sets; of a number that is no power of two the rest
     /// is not used.
     pub(crate) fn new(sets: ManagedSlice<'a, [S; W]>) -> Self {
-        let usable = match sets.len().checked_ilog2() {
-            Some(bits) => 1_usize << bits,
-            None => 0,
-        };
         Self {
+            mask: index_mask(sets.len()),
             sets,
-            mask: usable.saturating_sub(1),
             crowded: false,
         }
     }

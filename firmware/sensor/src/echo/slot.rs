@@ -1,8 +1,8 @@
 //! The places of the echo tables.
 
-use magpie_protocol::{AddressPair, EchoKey, EchoRecord, EndReason, VlanStack};
+use magpie_protocol::{EchoKey, EchoRecord, EndReason};
 
-use crate::table::Slot;
+use crate::{table::Slot, words};
 
 /// A pair's key in words: requester (4), target (4), VLAN stack (2), and
 /// identifier with version.
@@ -11,35 +11,12 @@ pub(crate) struct PairKey {
     words: [u32; 11],
 }
 
-fn words(address: u128) -> [u32; 4] {
-    let word = |shift: u32| ((address >> shift) & 0xffff_ffff) as u32;
-    [word(96), word(64), word(32), word(0)]
-}
-
-fn address(words: [u32; 4]) -> u128 {
-    words
-        .iter()
-        .fold(0, |bits, word| (bits << 32) | u128::from(*word))
-}
-
 impl PairKey {
     pub(super) fn of(key: &EchoKey) -> Self {
-        let (a, b, version) = match key.addresses {
-            AddressPair::V4 { a, b } => (
-                [u32::from_be_bytes(a), 0, 0, 0],
-                [u32::from_be_bytes(b), 0, 0, 0],
-                4,
-            ),
-            AddressPair::V6 { a, b } => (
-                words(u128::from_be_bytes(a)),
-                words(u128::from_be_bytes(b)),
-                6,
-            ),
-        };
-        let stack = key.vlan.to_bits();
+        let (a, b, version) = words::of_addresses(&key.addresses);
         let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a, b);
-        let (outer, inner) = ((stack >> 32) as u32, (stack & 0xffff_ffff) as u32);
-        let last = u32::from(key.id) << 16 | version;
+        let [outer, inner] = words::of_stack(key.vlan);
+        let last = u32::from(key.id) << 16 | u32::from(version);
         Self {
             words: [a0, a1, a2, a3, b0, b1, b2, b3, outer, inner, last],
         }
@@ -51,20 +28,10 @@ impl PairKey {
 
     fn unpack(&self) -> EchoKey {
         let [a0, a1, a2, a3, b0, b1, b2, b3, outer, inner, last] = self.words;
-        let addresses = if last & 0xffff == 4 {
-            AddressPair::V4 {
-                a: a0.to_be_bytes(),
-                b: b0.to_be_bytes(),
-            }
-        } else {
-            AddressPair::V6 {
-                a: address([a0, a1, a2, a3]).to_be_bytes(),
-                b: address([b0, b1, b2, b3]).to_be_bytes(),
-            }
-        };
+        let version = (last & 0xff) as u8;
         EchoKey {
-            vlan: VlanStack::from_bits(u64::from(outer) << 32 | u64::from(inner)),
-            addresses,
+            vlan: words::to_stack([outer, inner]),
+            addresses: words::to_addresses([a0, a1, a2, a3], [b0, b1, b2, b3], version),
             id: (last >> 16) as u16,
         }
     }
@@ -234,10 +201,7 @@ pub(crate) struct RequestKey {
 
 impl RequestKey {
     pub(super) fn hash_words(&self) -> [u32; 3] {
-        let (high, low) = (
-            (self.serial >> 32) as u32,
-            (self.serial & 0xffff_ffff) as u32,
-        );
+        let [high, low] = words::of_u64(self.serial);
         [high, low, u32::from(self.sequence)]
     }
 }

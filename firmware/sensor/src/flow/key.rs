@@ -2,9 +2,9 @@
 
 use core::cmp::Ordering;
 
-use magpie_protocol::{AddressPair, FlowKey, Side, VlanStack};
+use magpie_protocol::{FlowKey, Side, VlanStack};
 
-use crate::dissect::Ip;
+use crate::{dissect::Ip, words};
 
 /// A key in twelve words; see [`PackedKey::of`] for their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,32 +16,12 @@ pub(crate) struct PackedKey {
     pub(crate) version: u8,
 }
 
-fn words6(address: [u8; 16]) -> [u32; 4] {
-    let bits = u128::from_be_bytes(address);
-    let word = |shift: u32| ((bits >> shift) & 0xffff_ffff) as u32;
-    [word(96), word(64), word(32), word(0)]
-}
-
-fn address6(words: [u32; 4]) -> [u8; 16] {
-    words
-        .iter()
-        .fold(0_u128, |bits, word| (bits << 32) | u128::from(*word))
-        .to_be_bytes()
-}
-
 impl PackedKey {
     /// The key of a packet, and which end point sent it: the lower one (by
     /// address octets, then port) is `a`.
     #[inline]
     pub(crate) fn of(vlan: VlanStack, ip: &Ip) -> (Self, Side) {
-        let (source, destination, version) = match ip.addresses {
-            AddressPair::V4 { a, b } => (
-                [u32::from_be_bytes(a), 0, 0, 0],
-                [u32::from_be_bytes(b), 0, 0, 0],
-                4,
-            ),
-            AddressPair::V6 { a, b } => (words6(a), words6(b), 6),
-        };
+        let (source, destination, version) = words::of_addresses(&ip.addresses);
         let (from, to) = (ip.source_port, ip.destination_port);
         let side = if source.cmp(&destination).then(from.cmp(&to)) == Ordering::Greater {
             Side::B
@@ -53,9 +33,8 @@ impl PackedKey {
             Side::B => ((destination, to), (source, from)),
         };
         let ports = u32::from(ap) << 16 | u32::from(bp);
-        let stack = vlan.to_bits();
         let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a, b);
-        let (outer, inner) = ((stack >> 32) as u32, (stack & 0xffff_ffff) as u32);
+        let [outer, inner] = words::of_stack(vlan);
         let words = [a0, a1, a2, a3, b0, b1, b2, b3, ports, outer, inner];
         (
             Self {
@@ -77,21 +56,10 @@ impl PackedKey {
     /// The key in the protocol's form.
     pub(crate) fn unpack(&self) -> FlowKey {
         let [a0, a1, a2, a3, b0, b1, b2, b3, ports, outer, inner] = self.words;
-        let addresses = if self.version == 4 {
-            AddressPair::V4 {
-                a: a0.to_be_bytes(),
-                b: b0.to_be_bytes(),
-            }
-        } else {
-            AddressPair::V6 {
-                a: address6([a0, a1, a2, a3]),
-                b: address6([b0, b1, b2, b3]),
-            }
-        };
         FlowKey {
-            vlan: VlanStack::from_bits(u64::from(outer) << 32 | u64::from(inner)),
+            vlan: words::to_stack([outer, inner]),
             protocol: self.protocol,
-            addresses,
+            addresses: words::to_addresses([a0, a1, a2, a3], [b0, b1, b2, b3], self.version),
             a_port: (ports >> 16) as u16,
             b_port: (ports & 0xffff) as u16,
         }
@@ -100,6 +68,8 @@ impl PackedKey {
 
 #[cfg(test)]
 mod tests {
+    use magpie_protocol::AddressPair;
+
     use super::*;
     use crate::dissect::{Fragment, Transport};
 

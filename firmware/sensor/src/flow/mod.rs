@@ -5,7 +5,7 @@ mod key;
 mod slot;
 mod tcp;
 
-use magpie_protocol::{Census, EndReason, Record, Tally, VlanStack};
+use magpie_protocol::{Census, EndReason, Record, Side, Tally, VlanStack};
 use managed::ManagedSlice;
 
 use crate::{
@@ -25,6 +25,16 @@ pub(crate) struct Flows<'a> {
     table: Table<'a, FlowSlot, 8>,
     next_id: u64,
     census: Census,
+}
+
+/// The element of this side; `a`'s comes first.
+#[inline]
+fn of<T>(pair: &mut [T; 2], side: Side) -> &mut T {
+    let [a, b] = pair;
+    match side {
+        Side::A => a,
+        Side::B => b,
+    }
 }
 
 /// What a finished record amounts to.

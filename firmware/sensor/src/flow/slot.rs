@@ -2,7 +2,7 @@
 
 use magpie_protocol::{Direction, EndReason, FlowRecord, Side};
 
-use super::{PackedKey, tcp::TcpState};
+use super::{PackedKey, of, tcp::TcpState};
 use crate::{
     Config,
     dissect::{Ip, Tcp, Transport},
@@ -72,15 +72,7 @@ impl Slot for FlowSlot {
     }
 }
 
-/// The element of this side.
-fn of<T>(pair: &mut [T; 2], side: Side) -> &mut T {
-    let [a, b] = pair;
-    match side {
-        Side::A => a,
-        Side::B => b,
-    }
-}
-
+/// As [`of`], to look at only.
 fn peek(pair: [u32; 2], side: Side) -> u32 {
     let [a, b] = pair;
     match side {

@@ -4,6 +4,7 @@
 
 use magpie_protocol::{Handshake, Side, TcpFacts};
 
+use super::of;
 use crate::dissect::Tcp;
 
 const FIN: u8 = 1;
@@ -69,15 +70,6 @@ pub(super) struct TcpState {
     seq_back: [u16; 2],
     seen: u16,
     flags: [u8; 2],
-}
-
-/// The element of this side.
-fn of<T>(pair: &mut [T; 2], side: Side) -> &mut T {
-    let [a, b] = pair;
-    match side {
-        Side::A => a,
-        Side::B => b,
-    }
 }
 
 /// Connection set-up.
