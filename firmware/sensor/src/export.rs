@@ -22,6 +22,8 @@ enum Stage {
     Flows(usize),
     Echoes(usize),
     Requests(usize),
+    /// Until the link is empty, or so many calls more.
+    Quiet(u32),
     /// Which table, which line.
     Tables(usize, usize),
     Ledger,
@@ -31,10 +33,12 @@ enum Stage {
 const SLOTS_A_SWEEP: u64 = 1 << 16;
 
 /// How often a flush writes the counter tables anew because frames came in
-/// while it did. With room for all lines at once it is done in one go; a port
-/// that never rests, with a link that is always full, gets a ledger that is
-/// newer than its tables.
+/// while it did. With room for all lines at once it is done in one go, and
+/// before another try the link is left to empty itself; a port that never
+/// rests, with a link too small, gets a ledger that is newer than its tables.
 const TABLES_AGAIN: u8 = 16;
+/// A link that is not empty after so many calls is not waited for.
+const PATIENCE: u32 = 1 << 16;
 
 /// Answers that can wait at once; more than the host has commands without an
 /// answer under way.
@@ -148,6 +152,16 @@ impl Sensor<'_> {
         (!entries.is_empty()).then_some(Record::Counts(Counts { table, entries }))
     }
 
+    /// Whether the link holds finished records that nobody has acknowledged.
+    fn is_under_way(&self) -> bool {
+        let uplink = &self.books.uplink;
+        let over = uplink
+            .acked
+            .saturating_add(uplink.never_sent.records)
+            .saturating_add(uplink.unconfirmed.records);
+        self.outbox.exported.records > over
+    }
+
     fn flush_step(&mut self, now_us: u64) -> Option<Step> {
         let limit = self.limit();
         let record = Tally {
@@ -169,6 +183,14 @@ impl Sensor<'_> {
                 *at = usize::MAX;
                 None
             }
+            Stage::Quiet(calls) => {
+                if *calls > 0 && self.is_under_way() {
+                    self.exporter.flush = Stage::Quiet(calls.saturating_sub(1));
+                    return None;
+                }
+                stage = Stage::Tables(0, 0);
+                None
+            }
             Stage::Tables(table, line) => {
                 if (*table, *line) == (0, 0) {
                     self.exporter.tables_as_of = self.books.frames();
@@ -180,7 +202,7 @@ impl Sensor<'_> {
                 if changed && self.exporter.tables_again < TABLES_AGAIN {
                     // Tables and ledger are to be as of the same frame.
                     self.exporter.tables_again = self.exporter.tables_again.saturating_add(1);
-                    self.exporter.flush = Stage::Tables(0, 0);
+                    self.exporter.flush = Stage::Quiet(PATIENCE);
                     return Some(Step::Next);
                 }
                 self.exporter.flush = Stage::Resting;
@@ -230,7 +252,7 @@ impl Sensor<'_> {
                 }
                 None
             }
-            Stage::Resting | Stage::Tables(..) | Stage::Ledger => {
+            Stage::Resting | Stage::Quiet(_) | Stage::Tables(..) | Stage::Ledger => {
                 self.exporter.sweep = Stage::Resting;
                 return None;
             }
@@ -265,7 +287,7 @@ impl Sensor<'_> {
                 None
             }
             Stage::Tables(table, line) => self.lines(table, line, false),
-            Stage::Resting | Stage::Ledger => {
+            Stage::Resting | Stage::Quiet(_) | Stage::Ledger => {
                 self.exporter.live = Stage::Resting;
                 return None;
             }

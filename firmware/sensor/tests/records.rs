@@ -6,7 +6,7 @@ mod common;
 use common::{ACK, FIN, RST, SYN, drain, echo, feed, flows, flush, reasons, sensor, tcp, udp};
 use magpie_protocol::{
     Command, Configuration, EndReason, Handshake, Items, Ledger, Malformed, Outcome, Record,
-    RecordSource, Side, TableId, TcpFacts, Want, decode_record,
+    RecordSource, Side, TableId, TcpFacts, UplinkCounts, Want, decode_record,
 };
 use magpie_sensor::{Config, EMPTY_REQUEST_SET, Identity, Sensor, Storage};
 
@@ -477,7 +477,8 @@ fn configure_answers_and_takes_effect() {
 
 /// Flushes while frames come in: one after every `every` records, `most` in
 /// all. Ethertype lines as the host keeps them, and the ledger.
-fn flush_in_traffic(every: usize, most: usize) -> (u64, Ledger) {
+fn flush_in_traffic(every: u64, most: u64, answers: bool) -> (u64, Ledger) {
+    let mut acked = UplinkCounts::default();
     let mut core = sensor(Config::exact(), 64);
     for n in 0..40 {
         feed(&mut core, 0, &udp(1, 2, n, 53, 0));
@@ -485,8 +486,11 @@ fn flush_in_traffic(every: usize, most: usize) -> (u64, Ledger) {
     core.handle_command(1, &Command::Flush { id: 7 });
     let mut out = [0; magpie_protocol::MAX_ITEM];
     let (mut made, mut fed, mut lines) = (0, 0, std::collections::BTreeMap::new());
-    for _ in 0..1_000_000 {
+    for _ in 0..2_000_000 {
         let Some(emitted) = core.poll_record(1, Want::Final, &mut out) else {
+            // A link that takes all there is, and a host that has it.
+            acked.acked = if answers { made } else { 0 };
+            core.note_uplink(&acked);
             continue;
         };
         let item = Items::new(&out[..emitted.len]).next().unwrap().unwrap();
@@ -511,10 +515,13 @@ fn flush_in_traffic(every: usize, most: usize) -> (u64, Ledger) {
 #[test]
 fn tables_and_ledger_of_a_flush_are_as_of_the_same_frame() {
     for every in [1, 2, 7, 41, 43] {
-        let (lines, ledger) = flush_in_traffic(every, 5);
+        let (lines, ledger) = flush_in_traffic(every, 5, true);
         assert_eq!((ledger.flush, lines), (7, ledger.counted.frames), "{every}");
     }
-    // A port that never rests gets its ledger all the same.
-    let (lines, ledger) = flush_in_traffic(1, usize::MAX);
-    assert!(lines < ledger.counted.frames);
+    // A port that never rests gets its ledger all the same, also without a
+    // host that acknowledges.
+    for answers in [true, false] {
+        let (lines, ledger) = flush_in_traffic(1, u64::MAX, answers);
+        assert!(lines < ledger.counted.frames);
+    }
 }
