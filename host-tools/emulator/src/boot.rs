@@ -1,9 +1,13 @@
 //! The boot block: what a board is given before its first instruction.
 
+use std::net::{Ipv4Addr, SocketAddrV4};
+
 use crate::error::EmulatorError;
 
 /// Length of the boot block in octets.
-pub const BOOT_OCTETS: usize = 40;
+pub const BOOT_OCTETS: usize = 52;
+/// Of these, the network settings.
+const NETWORK_OCTETS: usize = 16;
 /// Flag bit 0: every frame carries its capture time behind it.
 pub const FLAG_STAMPED: u32 = 1;
 /// Octets of that stamp: microseconds since 1970, big-endian.
@@ -15,13 +19,52 @@ pub const STAMP_OCTETS: usize = 8;
 /// |---|---|
 /// | 32 | seed: hash secret and boot id come from it |
 /// | 4 | flags, little-endian ([`FLAG_STAMPED`]) |
-/// | 4 | zero |
+/// | 16 | [`Network`] settings |
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BootBlock {
     /// Entropy; all zero shows in the ledger.
     pub seed: [u8; 32],
     /// Flags.
     pub flags: u32,
+    /// For an image that speaks; a silent one does not look at it.
+    pub network: Network,
+}
+
+/// How an image that speaks does so. Nothing set: an address by DHCP, records
+/// to the first host that sends commands.
+///
+/// | octets | field |
+/// |---|---|
+/// | 4 + 2 | host's address and port, big-endian; zero for none |
+/// | 4 + 1 | own address and its prefix length; zero for DHCP |
+/// | 1 | zero |
+/// | 4 | gateway; zero for none |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Network {
+    /// Where records go.
+    pub host: Option<SocketAddrV4>,
+    /// The board's own address and prefix length.
+    pub own: Option<(Ipv4Addr, u8)>,
+    /// Where packets to other networks go.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+impl Network {
+    fn encode(&self) -> [u8; NETWORK_OCTETS] {
+        let mut out = [0; NETWORK_OCTETS];
+        if let Some(host) = self.host {
+            out[..4].copy_from_slice(&host.ip().octets());
+            out[4..6].copy_from_slice(&host.port().to_be_bytes());
+        }
+        if let Some((address, prefix)) = self.own {
+            out[6..10].copy_from_slice(&address.octets());
+            out[10] = prefix;
+        }
+        if let Some(gateway) = self.gateway {
+            out[12..].copy_from_slice(&gateway.octets());
+        }
+        out
+    }
 }
 
 impl std::fmt::Debug for BootBlock {
@@ -35,13 +78,21 @@ impl std::fmt::Debug for BootBlock {
 
 impl BootBlock {
     /// With the seed given, or a fresh one.
-    pub fn new(seed: Option<[u8; 32]>, stamped: bool) -> Result<Self, EmulatorError> {
+    pub fn new(
+        seed: Option<[u8; 32]>,
+        stamped: bool,
+        network: Network,
+    ) -> Result<Self, EmulatorError> {
         let seed = match seed {
             Some(seed) => seed,
             None => random_seed()?,
         };
         let flags = if stamped { FLAG_STAMPED } else { 0 };
-        Ok(Self { seed, flags })
+        Ok(Self {
+            seed,
+            flags,
+            network,
+        })
     }
 
     /// As the board reads it.
@@ -49,6 +100,7 @@ impl BootBlock {
         let mut out = [0; BOOT_OCTETS];
         out[..32].copy_from_slice(&self.seed);
         out[32..36].copy_from_slice(&self.flags.to_le_bytes());
+        out[36..].copy_from_slice(&self.network.encode());
         out
     }
 }
@@ -67,19 +119,32 @@ mod tests {
 
     #[test]
     fn layout_is_the_boards() {
-        let block = BootBlock::new(Some([7; 32]), true).unwrap().encode();
-        assert_eq!(&block[..32], &[7; 32]);
-        assert_eq!(&block[32..], &[1, 0, 0, 0, 0, 0, 0, 0]);
+        let block = |stamped, network| {
+            let block = BootBlock::new(Some([7; 32]), stamped, network);
+            block.unwrap().encode()
+        };
+        let plain = block(true, Network::default());
+        assert_eq!(&plain[..32], &[7; 32]);
+        assert_eq!(&plain[32..36], &[1, 0, 0, 0]);
+        assert_eq!(&plain[36..], &[0; 16]);
+        let network = Network {
+            host: Some("10.0.0.1:4739".parse().unwrap()),
+            own: Some(([10, 0, 0, 9].into(), 24)),
+            gateway: Some([10, 0, 0, 254].into()),
+        };
+        let speaking = block(false, network);
+        assert_eq!(&speaking[32..36], &[0; 4]);
+        // As `magpie_node::speak::Settings` reads it.
         assert_eq!(
-            BootBlock::new(Some([7; 32]), false).unwrap().encode()[32],
-            0
+            &speaking[36..],
+            &[10, 0, 0, 1, 0x12, 0x83, 10, 0, 0, 9, 24, 0, 10, 0, 0, 254]
         );
     }
 
     #[test]
     fn every_boot_draws_its_own_seed() {
-        let one = BootBlock::new(None, true).unwrap();
-        let two = BootBlock::new(None, true).unwrap();
+        let one = BootBlock::new(None, true, Network::default()).unwrap();
+        let two = BootBlock::new(None, true, Network::default()).unwrap();
         assert_ne!(one.seed, two.seed);
         assert_ne!(one.seed, [0; 32]);
     }

@@ -23,7 +23,7 @@
 //!
 //! # Why every boot is another one
 //!
-//! The 40 octets of a [`BootBlock`] are written through QEMU's gdb server
+//! The 52 octets of a [`BootBlock`] are written through QEMU's gdb server
 //! while the machine stands still, at the start and at every reset. A loader
 //! device would do for the start only: it puts the same octets back at a
 //! reset, so the seed and with it the boot id would repeat.
@@ -44,12 +44,14 @@ mod stream;
 #[cfg(test)]
 mod testelf;
 mod watchdog;
+mod wire;
 mod worker;
 
 pub use board::{BOARDS, Board, FeedRule, board};
-pub use boot::{BOOT_OCTETS, BootBlock, FLAG_STAMPED, STAMP_OCTETS};
+pub use boot::{BOOT_OCTETS, BootBlock, FLAG_STAMPED, Network, STAMP_OCTETS};
 pub use credit::{Admission, Credit, Overrun};
 pub use error::EmulatorError;
 pub use feeder::{FeedError, FeedFrame, FeedOptions, Feeder, Pace, Progress, Refusal, Refused};
 pub use image::{BOOT_SYMBOL, Image, RECEIVED_SYMBOL, find_image};
 pub use process::{Emulator, Options};
+pub use wire::Wire;

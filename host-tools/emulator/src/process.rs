@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::board::Board;
-use crate::boot::BootBlock;
+use crate::boot::{BootBlock, Network};
 use crate::error::EmulatorError;
 use crate::feeder::{FeedFrame, FeedOptions, Feeder};
 use crate::gdb::Gdb;
@@ -21,6 +21,7 @@ use crate::qmp::Qmp;
 use crate::sockets::{Net, accept, chardev, folder, listen};
 use crate::stream::NetStream;
 use crate::watchdog::Watchdog;
+use crate::wire::Wire;
 
 /// How long QEMU may take to open its sockets.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -36,6 +37,8 @@ pub struct Options {
     pub seed: Option<[u8; 32]>,
     /// Every frame fed carries its capture time.
     pub stamped: bool,
+    /// Network settings, for an image that speaks.
+    pub network: Network,
     /// File that QEMU's standard output goes to: the firmware's log, where
     /// it was built with one.
     pub log: Option<PathBuf>,
@@ -53,6 +56,7 @@ impl Default for Options {
             image: None,
             seed: None,
             stamped: true,
+            network: Network::default(),
             log: None,
             icount: None,
             extra: Vec::new(),
@@ -66,6 +70,7 @@ pub struct Emulator {
     board: &'static Board,
     image: Image,
     stamped: bool,
+    network: Network,
     child: Child,
     qmp: Arc<Mutex<Qmp>>,
     uart: UnixStream,
@@ -90,7 +95,7 @@ impl Emulator {
         image: Image,
         options: &Options,
     ) -> Result<Self, EmulatorError> {
-        let boot = BootBlock::new(options.seed, options.stamped)?;
+        let boot = BootBlock::new(options.seed, options.stamped, options.network)?;
         let version = version(&options.program)?;
         let folder = folder()?;
         let path = |name: &str| folder.path().join(name);
@@ -151,6 +156,7 @@ impl Emulator {
             board,
             image,
             stamped: options.stamped,
+            network: options.network,
             child,
             qmp: Arc::new(Mutex::new(qmp)),
             uart,
@@ -219,6 +225,18 @@ impl Emulator {
         )?)
     }
 
+    /// The wire of the network card itself, both ways, in place of
+    /// [`Self::feed`]: for whoever also talks with the board over it.
+    pub fn wire(&mut self) -> Result<Wire, EmulatorError> {
+        let net = self.net.take().ok_or(EmulatorError::Taken {
+            what: "network card",
+        })?;
+        Wire::new(net).map_err(|source| EmulatorError::Socket {
+            what: "network card",
+            source,
+        })
+    }
+
     /// Frames the firmware has read out of its network card since it booted
     /// (wraps at 32 bits).
     pub fn received(&self) -> Result<u32, EmulatorError> {
@@ -246,7 +264,7 @@ impl Emulator {
     /// it with [`Feeder::release_after_reset`] and wait for the board's first
     /// batch again.
     pub fn reset(&self, seed: Option<[u8; 32]>) -> Result<(), EmulatorError> {
-        let boot = BootBlock::new(seed, self.stamped)?;
+        let boot = BootBlock::new(seed, self.stamped, self.network)?;
         // Attached, the machine stands still: it cannot boot before its
         // block is there.
         let mut gdb = Gdb::attach(&self.gdb)?;

@@ -8,7 +8,7 @@ use std::io::Read;
 
 fn image(folder: &Path, words: &[u32]) -> Image {
     let symbols = [
-        Symbol::new(BOOT_SYMBOL, 0x2000_0100, 40),
+        Symbol::new(BOOT_SYMBOL, 0x2000_0100, 52),
         Symbol::new(RECEIVED_SYMBOL, 0x2000_0200, 4),
     ];
     let path = folder.join("test.elf");
@@ -30,6 +30,7 @@ fn start(seed: u8) -> (Emulator, UnixStream, tempfile::TempDir) {
     (emulator, uart, folder)
 }
 
+/// As much of it as the program prints.
 fn boot_block(uart: &mut UnixStream) -> [u8; 40] {
     let mut block = [0; 40];
     uart.read_exact(&mut block).unwrap();

@@ -4,14 +4,14 @@
 //!
 //! | symbol | octets | written by | meaning |
 //! |---|---|---|---|
-//! | `MAGPIE_BOOT` | 40 | outside, before reset is released | [`Parameters`] |
+//! | `MAGPIE_BOOT` | 52 | outside, before reset is released | [`Parameters`] |
 //! | `MAGPIE_RECEIVED` | 4 | image | frames read out of the NIC since boot, modulo 2^32 |
 //!
 //! | octet of `MAGPIE_BOOT` | field |
 //! |---|---|
 //! | 0-31 | seed |
 //! | 32-35 | flags, little endian; bit 0 = [`STAMPED`] |
-//! | 36-39 | spare, 0 |
+//! | 36-51 | network settings (see `magpie_node::speak::Settings`); 0 in an image that is silent |
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -20,7 +20,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 /// Flag: frames carry a time stamp (see `magpie_node::clock`).
 pub const STAMPED: u32 = 1;
 
-const OCTETS: usize = 40;
+const OCTETS: usize = 52;
 
 /// What the outside tells an image before its first instruction.
 pub struct Parameters {
@@ -28,6 +28,8 @@ pub struct Parameters {
     pub seed: [u8; 32],
     /// See [`STAMPED`]; unknown bits are ignored.
     pub flags: u32,
+    /// Network settings, for an image that speaks.
+    pub network: [u8; 16],
 }
 
 impl Drop for Parameters {
@@ -96,7 +98,12 @@ pub fn take() -> Option<Parameters> {
         }
     }
     let mut seed = [0; 32];
-    for (to, from) in seed.iter_mut().zip(&octets) {
+    let mut network = [0; 16];
+    let (first, last) = (octets.iter(), octets.iter().skip(36));
+    for (to, from) in seed.iter_mut().zip(first) {
+        *to = *from;
+    }
+    for (to, from) in network.iter_mut().zip(last) {
         *to = *from;
     }
     let resets = count_reset();
@@ -106,10 +113,14 @@ pub fn take() -> Option<Parameters> {
             *octet ^= count;
         }
     }
-    let [.., a, b, c, d, _, _, _, _] = octets;
+    let mut flags = [0; 4];
+    for (to, from) in flags.iter_mut().zip(octets.iter().skip(32)) {
+        *to = *from;
+    }
     Some(Parameters {
         seed,
-        flags: u32::from_le_bytes([a, b, c, d]),
+        flags: u32::from_le_bytes(flags),
+        network,
     })
 }
 
