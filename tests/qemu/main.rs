@@ -5,6 +5,7 @@
 //! ```text
 //! cargo xtask build --all
 //! cargo xtask build --all --cfg magpie_forget_one --suffix forget
+//! cargo xtask build qemu-mps2-an386 qemu-lm3s6965evb --speak
 //! cargo test --release -p magpie-tests --test qemu -- --ignored
 //! ```
 
@@ -32,3 +33,5 @@ mod captures;
 mod faults;
 mod line;
 mod program;
+mod silence;
+mod udp;

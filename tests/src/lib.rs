@@ -13,4 +13,5 @@ pub mod corpus;
 pub mod line;
 pub mod program;
 pub mod truth;
+pub mod udp;
 pub mod wire;

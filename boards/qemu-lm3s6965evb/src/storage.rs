@@ -9,8 +9,8 @@ use magpie_sensor::{
 use managed::ManagedSlice::Borrowed;
 use static_cell::ConstStaticCell;
 
-/// Eight flows each: 256.
-const FLOW_SETS: usize = 32;
+/// Eight flows each: 256, or 128 beside an IP stack.
+const FLOW_SETS: usize = if cfg!(magpie_speak) { 16 } else { 32 };
 /// Four echo pairs each: 16.
 const ECHO_SETS: usize = 4;
 /// Eight echo requests each: 64.
@@ -22,9 +22,9 @@ const VLAN_LINES: usize = 16;
 const ICMP_LINES: usize = 32;
 const ARP_LINES: usize = 8;
 /// Octets of finished records on their way to the link.
-const OUTBOX: usize = 2048;
+const OUTBOX: usize = 1920;
 /// Octets of finished records until they are acknowledged.
-pub(crate) const RESEND: usize = 3072;
+pub(crate) const RESEND: usize = if cfg!(magpie_speak) { 4096 } else { 3072 };
 /// Octets of one frame with its stamp.
 const SCRATCH: usize = 2048;
 
@@ -77,4 +77,16 @@ pub(crate) fn buffers() -> Buffers<'static> {
         scratch: SCRATCH_OCTETS.take(),
         framed: FRAMED.take(),
     }
+}
+
+/// An IP stack's memory: frames received, frames to be sent, batches.
+#[cfg(magpie_speak)]
+type Network = magpie_node::speak::Memory<2, 2, 2>;
+#[cfg(magpie_speak)]
+static NETWORK: ConstStaticCell<Network> = ConstStaticCell::new(Network::new());
+
+/// The IP stack's memory; to be called once.
+#[cfg(magpie_speak)]
+pub(crate) fn network() -> &'static mut Network {
+    NETWORK.take()
 }

@@ -4,11 +4,14 @@ use cortex_m::peripheral::NVIC;
 use cortex_m_rt::exception;
 #[cfg(feature = "defmt")]
 use defmt_semihosting as _;
+use embassy_executor::Spawner;
 use magpie_cortex_m::boot;
 use magpie_cortex_m::time::SysTickTime;
-use magpie_lan9118::{Lan9118, MAX_FRAME, ReceiveError};
+use magpie_lan9118::{Lan9118, MAX_FRAME, ReceiveError, StartError};
 use magpie_link::{Overflow, Sender};
 use magpie_mmio::{Mmio, Registers};
+#[cfg(magpie_speak)]
+use magpie_node::speak;
 use magpie_node::{Clock, FrameReceiver, Lost, Node, Pace};
 use magpie_protocol::Losses;
 use magpie_sensor::{Config, Identity, Sensor};
@@ -125,6 +128,14 @@ impl Port {
             nic: Lan9118::new(registers),
         }
     }
+
+    fn start(&mut self) -> Result<(), StartError> {
+        if cfg!(magpie_speak) {
+            self.nic.start_speaking()
+        } else {
+            self.nic.start()
+        }
+    }
 }
 
 impl FrameReceiver for Port {
@@ -146,33 +157,85 @@ impl FrameReceiver for Port {
     }
 }
 
+#[cfg(magpie_speak)]
+impl magpie_node::speak::FrameSender for Port {
+    fn poll_transmit(&mut self, frame: &[u8]) -> bool {
+        // What the chip never takes would block all behind it.
+        self.nic.transmit(frame) != Err(magpie_lan9118::TransmitError::Full)
+    }
+}
+
 #[cortex_m_rt::entry]
 fn main() -> ! {
     magpie_cortex_m::guard::below_stack();
     magpie_cortex_m::thread::run(|spawner| {
-        if let Ok(task) = sensor() {
+        if let Ok(task) = sensor(spawner) {
             spawner.spawn(task);
         }
     })
 }
 
 #[embassy_executor::task]
-async fn sensor() {
+async fn sensor(spawner: Spawner) {
     let (Some(parameters), Some(core)) = (boot::take(), cortex_m::Peripherals::take()) else {
         return;
     };
     TIME.start(core.SYST, CLOCK_HZ);
     unmask(Irq::Timer1);
 
+    let network = parameters.network;
     let node = node(parameters);
     let mut port = Port::new();
     let mut uart = Uart::start();
     // Whoever feeds the port waits for Hello, and Hello goes out after this.
-    if let Err(error) = port.nic.start() {
+    if let Err(error) = port.start() {
         panic!("LAN9118: {error:?}");
     }
-    magpie_node::run(node, &mut port, &mut uart).await;
+    run(spawner, network, node, &mut port, &mut uart).await;
 }
+
+/// The port is silent: its transmitter is off.
+#[cfg(not(magpie_speak))]
+async fn run(_: Spawner, _: [u8; 16], node: &mut Node<'static>, port: &mut Port, uart: &mut Uart) {
+    magpie_node::run(node, port, uart).await;
+}
+
+/// The port speaks.
+#[cfg(magpie_speak)]
+async fn run(
+    spawner: Spawner,
+    network: [u8; 16],
+    node: &mut Node<'static>,
+    port: &mut Port,
+    uart: &mut Uart,
+) {
+    let Ok(address) = port.nic.address() else {
+        panic!("LAN9118: it does not tell its address");
+    };
+    let settings = speak::Settings::parse(&network);
+    let seed = u64::from(node.sensor().boot_id());
+    let (stack, runner) = speak::start(storage::network(), address, &settings, seed);
+    if let Ok(task) = self::network(runner) {
+        spawner.spawn(task);
+    }
+    let mut speaking = speak::Speaking::new(stack, address, &settings);
+    magpie_node::run_speaking(node, port, uart, &mut speaking).await;
+}
+
+/// The IP stack's own work.
+#[cfg(magpie_speak)]
+#[embassy_executor::task]
+async fn network(mut runner: speak::NetworkRunner) {
+    runner.run().await;
+}
+
+/// Whoever feeds the port waits when the sensor does; but a port that speaks
+/// also brings the acknowledgements which it would wait for.
+const PACE: Pace = if cfg!(magpie_speak) {
+    Pace::Never
+} else {
+    Pace::Hold
+};
 
 static NODE: StaticCell<Node<'static>> = StaticCell::new();
 
@@ -206,7 +269,7 @@ fn node(parameters: boot::Parameters) -> &'static mut Node<'static> {
         sensor,
         sender,
         clock,
-        Pace::Hold,
+        PACE,
         Node::NO_COUNTERS,
         &boot::MAGPIE_RECEIVED,
         storage::buffers(),

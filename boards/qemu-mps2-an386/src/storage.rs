@@ -74,3 +74,15 @@ pub(crate) fn buffers() -> Buffers<'static> {
         framed: FRAMED.take(),
     }
 }
+
+/// An IP stack's memory: frames received, frames to be sent, batches.
+#[cfg(magpie_speak)]
+type Network = magpie_node::speak::Memory<8, 8, 8>;
+#[cfg(magpie_speak)]
+static NETWORK: ConstStaticCell<Network> = ConstStaticCell::new(Network::new());
+
+/// The IP stack's memory; to be called once.
+#[cfg(magpie_speak)]
+pub(crate) fn network() -> &'static mut Network {
+    NETWORK.take()
+}

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use magpie_protocol::Losses;
 use magpie_sensor::{ROOM_PER_FRAME, Sensor};
 
+use crate::speak::Side;
 use crate::{Clock, FrameReceiver, Lost};
 
 /// Most frames of one turn.
@@ -61,11 +62,12 @@ impl Capture {
     }
 
     /// Takes frames while there are any, there is room, and the turn lasts.
-    pub(crate) fn turn<R: FrameReceiver>(
+    pub(crate) fn turn<R: FrameReceiver, S: Side<R>>(
         &mut self,
         boot_us: &impl Fn() -> u64,
         receiver: &mut R,
         sensor: &mut Sensor<'_>,
+        side: &mut S,
         buffer: &mut [u8],
     ) -> Captured {
         let mut did = Captured::default();
@@ -88,7 +90,9 @@ impl Capture {
                 Ok(octets) => {
                     let age_us = u64::from(receiver.age_us());
                     let came_us = || boot_us().saturating_sub(age_us);
-                    self.observe(&came_us, sensor, buffer.get(..octets));
+                    if let Some(frame) = self.observe(&came_us, sensor, buffer.get(..octets)) {
+                        side.see(frame);
+                    }
                 }
                 Err(Lost::Fcs) => self.losses.fcs.add(1),
                 Err(Lost::Oversize) => self.losses.oversize.add(1),
@@ -101,24 +105,26 @@ impl Capture {
         did
     }
 
-    fn observe(
+    /// Counts a frame, and gives it back as it was on the wire.
+    fn observe<'f>(
         &mut self,
         came_us: &impl Fn() -> u64,
         sensor: &mut Sensor<'_>,
-        octets: Option<&[u8]>,
-    ) {
+        octets: Option<&'f [u8]>,
+    ) -> Option<&'f [u8]> {
         let Some(octets) = octets else {
             // A port that says more than it could write: as good as damaged.
             self.losses.fcs.add(1);
-            return;
+            return None;
         };
         let Some((at_us, frame)) = self.clock.take(came_us, octets) else {
             // A wrong stamp is a wrong trailer, like a wrong FCS.
             self.losses.fcs.add(1);
-            return;
+            return None;
         };
         let wire_len = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         sensor.observe(at_us, frame, wire_len);
+        Some(frame)
     }
 }
 

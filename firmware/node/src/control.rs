@@ -49,15 +49,10 @@ impl Control {
                 match self.deframer.push(*octet) {
                     None => {}
                     Some(Err(_)) => sender.count_bad_frame(),
-                    // A refused batch is counted by the sender.
                     Some(Ok(batch)) => {
                         // Read after the batch came: a time answer must not
                         // say that it was there before it was sent.
-                        let now_us = boot_us();
-                        if let Ok(commands) = sender.handle_batch(now_us, batch) {
-                            let sensor_us = clock.now(now_us);
-                            commands.for_each(|c: Command| sensor.handle_command(sensor_us, &c));
-                        }
+                        obey(batch, boot_us(), clock, sender, sensor);
                     }
                 }
             }
@@ -68,4 +63,21 @@ impl Control {
         }
         taken
     }
+}
+
+/// Does what a batch of the host asks. False for one that is refused, which
+/// the sender counts.
+pub(crate) fn obey(
+    batch: &[u8],
+    now_us: u64,
+    clock: Clock,
+    sender: &mut Sender<'_>,
+    sensor: &mut Sensor<'_>,
+) -> bool {
+    let Ok(commands) = sender.handle_batch(now_us, batch) else {
+        return false;
+    };
+    let sensor_us = clock.now(now_us);
+    commands.for_each(|c: Command| sensor.handle_command(sensor_us, &c));
+    true
 }

@@ -13,6 +13,9 @@
 //!    embassy, [`Node::turn`] whenever something may have happened.
 //! 3. Interrupts call [`wake`].
 //!
+//! A port is silent unless the board says otherwise: [`run`] never sends a
+//! frame. [`run_speaking`] shares the port with an IP stack ([`speak`]).
+//!
 //! A turn is bounded: so many octets from the host, so many frames, so many
 //! octets to the host; nothing starves. When the sensor has no room for
 //! another frame's records and the frames can wait ([`Pace::Hold`]), they do:
@@ -38,6 +41,7 @@ mod health;
 mod node;
 mod ports;
 mod run;
+pub mod speak;
 #[cfg(test)]
 mod tests;
 mod uplink;
@@ -48,7 +52,7 @@ pub use control::MAX_COMMAND_BATCH;
 pub use health::Health;
 pub use node::{Buffers, Node, Turn};
 pub use ports::{FrameReceiver, Lost, Uart};
-pub use run::{run, wake};
+pub use run::{run, run_speaking, wake};
 pub use uplink::UPLINK_BUFFER;
 
 /// Version of the firmware, for Hello.

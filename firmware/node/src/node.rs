@@ -8,6 +8,7 @@ use magpie_sensor::{ROOM_PER_FRAME, Sensor};
 
 use crate::capture::Capture;
 use crate::control::Control;
+use crate::speak::{Side, Silent};
 use crate::uplink::Uplink;
 use crate::{Clock, FrameReceiver, Health, Pace, Uart};
 
@@ -87,6 +88,22 @@ impl<'b> Node<'b> {
         receiver: &mut R,
         uart: &mut U,
     ) -> Turn {
+        self.turn_with(boot_us, receiver, uart, &mut Silent)
+    }
+
+    /// Before the first turn with a network.
+    pub(crate) fn start_with<R: FrameReceiver, S: Side<R>>(&mut self, side: &mut S) {
+        side.start(&mut self.sensor);
+    }
+
+    /// [`Self::turn`] with a network.
+    pub(crate) fn turn_with<R: FrameReceiver, U: Uart, S: Side<R>>(
+        &mut self,
+        boot_us: impl Fn() -> u64,
+        receiver: &mut R,
+        uart: &mut U,
+        side: &mut S,
+    ) -> Turn {
         let heard = self.control.turn(
             &boot_us,
             self.capture.clock(),
@@ -94,27 +111,48 @@ impl<'b> Node<'b> {
             &mut self.sender,
             &mut self.sensor,
         );
+        let asked = side.listen(
+            &boot_us,
+            self.capture.clock(),
+            &mut self.sender,
+            &mut self.sensor,
+            self.scratch,
+        );
         let captured = self
             .capture
-            .turn(&boot_us, receiver, &mut self.sensor, self.scratch);
+            .turn(&boot_us, receiver, &mut self.sensor, side, self.scratch);
         let clock = self.capture.clock();
         let sent = self.uplink.turn(
             &boot_us,
             clock,
             uart,
+            side,
             &mut self.sender,
             &mut self.sensor,
             self.scratch,
         );
+        let spoken = side.speak(receiver, &mut self.sensor);
         let boot_us = boot_us();
         let sensor_us = clock.now(boot_us);
         self.note(boot_us, captured.frames, captured.held, sent);
         // Records taken by the link may have made room for frames that wait.
         let room = captured.held && self.sensor.outbox_room() >= ROOM_PER_FRAME;
-        if heard > 0 || captured.frames > 0 || sent > 0 || room {
+        let did = [heard, asked, captured.frames, sent, spoken];
+        if did.iter().any(|n| *n > 0) || room {
             return Turn::Again;
         }
-        self.rest(boot_us, sensor_us)
+        match (self.rest(boot_us, sensor_us), side.poll_at(boot_us)) {
+            (Turn::Sleep { until_us: None }, Some(at)) => Turn::Sleep { until_us: Some(at) },
+            (
+                Turn::Sleep {
+                    until_us: Some(until),
+                },
+                Some(at),
+            ) => Turn::Sleep {
+                until_us: Some(until.min(at)),
+            },
+            (rest, _) => rest,
+        }
     }
 
     /// The sensor, for whoever looks at it in place.

@@ -11,7 +11,8 @@ pub enum Lost {
     Oversize,
 }
 
-/// A mirror port: receives everything, sends nothing.
+/// A mirror port: receives everything, sends nothing. (One that may send is
+/// a [`crate::speak::FrameSender`].)
 pub trait FrameReceiver {
     /// Reads the next frame whole into `buffer`; its octets, without FCS, or
     /// why it is lost. `None` when none waits.

@@ -1,11 +1,12 @@
 //! The node under embassy.
 
-use embassy_futures::select::select;
+use embassy_futures::select::{select, select3};
 use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Instant, Timer};
 
+use crate::speak::{FrameSender, Side, Silent, Speaking, Stack};
 use crate::{FrameReceiver, Node, Turn, Uart};
 
 static WAKE: Signal<CriticalSectionRawMutex, ()> = Signal::new();
@@ -21,6 +22,26 @@ pub async fn run<R: FrameReceiver, U: Uart>(
     receiver: &mut R,
     uart: &mut U,
 ) -> ! {
+    run_with(node, receiver, uart, &mut Silent).await
+}
+
+/// Runs a node whose port speaks, for ever: a board's task. The network's
+/// runner runs in another one.
+pub async fn run_speaking<R: FrameSender, U: Uart, S: Stack>(
+    node: &mut Node<'_>,
+    port: &mut R,
+    uart: &mut U,
+    network: &mut Speaking<S>,
+) -> ! {
+    run_with(node, port, uart, network).await
+}
+
+async fn run_with<R: FrameReceiver, U: Uart, S: Side<R>>(
+    node: &mut Node<'_>,
+    receiver: &mut R,
+    uart: &mut U,
+    side: &mut S,
+) -> ! {
     #[cfg(feature = "defmt")]
     defmt::info!(
         "magpie {=str} ({=str}), boot {=u32:08x}",
@@ -28,9 +49,10 @@ pub async fn run<R: FrameReceiver, U: Uart>(
         crate::GIT,
         node.sensor().boot_id()
     );
+    node.start_with(side);
     let mut armed = false;
     loop {
-        match node.turn(|| Instant::now().as_micros(), receiver, uart) {
+        match node.turn_with(|| Instant::now().as_micros(), receiver, uart, side) {
             Turn::Again => {
                 armed = false;
                 yield_now().await;
@@ -45,9 +67,12 @@ pub async fn run<R: FrameReceiver, U: Uart>(
             Turn::Sleep { until_us } => {
                 match until_us {
                     Some(at) => {
-                        select(WAKE.wait(), Timer::at(Instant::from_micros(at))).await;
+                        let due = Timer::at(Instant::from_micros(at));
+                        select3(WAKE.wait(), side.changed(), due).await;
                     }
-                    None => WAKE.wait().await,
+                    None => {
+                        select(WAKE.wait(), side.changed()).await;
+                    }
                 }
                 armed = false;
             }

@@ -52,11 +52,11 @@ impl FrameReceiver for Port {
 }
 
 #[derive(Default)]
-struct Line {
-    to_node: VecDeque<u8>,
-    from_node: Vec<u8>,
+pub(crate) struct Line {
+    pub(crate) to_node: VecDeque<u8>,
+    pub(crate) from_node: Vec<u8>,
     /// Octets that `write` takes at a time.
-    room: usize,
+    pub(crate) room: usize,
 }
 
 impl Uart for Line {
@@ -158,45 +158,51 @@ fn leak<T: Clone>(value: T, len: usize) -> &'static mut [T] {
     vec![value; len].leak()
 }
 
+/// A node with eight flows, an outbox of `outbox` octets, a resend buffer of
+/// 1,024; and its counter of frames received.
+pub(crate) fn node(clock: Clock, pace: Pace, outbox: usize) -> (Node<'static>, &'static AtomicU32) {
+    let lines = || Borrowed(leak(CountEntry::default(), 8));
+    let storage = Storage {
+        flows: Borrowed(leak(EMPTY_FLOW_SET, 1)),
+        echoes: Borrowed(leak(EMPTY_ECHO_SET, 1)),
+        requests: Borrowed(leak(EMPTY_REQUEST_SET, 1)),
+        ethertypes: lines(),
+        protocols: lines(),
+        vlans: lines(),
+        icmp: lines(),
+        arp_operations: lines(),
+        outbox: Borrowed(leak(0, outbox)),
+    };
+    let identity = Identity {
+        clock: clock.kind(),
+        ..Identity::default()
+    };
+    let sensor = Sensor::new(Config::default(), identity, &[7; 32], storage);
+    let overflow = match pace {
+        Pace::Hold => Overflow::Hold,
+        Pace::Never => Overflow::DropOldest,
+    };
+    let sender = Sender::new(sensor.boot_id(), leak(0, 1024), overflow);
+    let received: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
+    let buffers = Buffers {
+        scratch: leak(0, SCRATCH),
+        framed: leak(0, UPLINK_BUFFER),
+    };
+    let node = Node::new(
+        sensor,
+        sender,
+        clock,
+        pace,
+        Node::NO_COUNTERS,
+        received,
+        buffers,
+    );
+    (node, received)
+}
+
 impl Bench {
-    /// Eight flows, an outbox of `outbox` octets, a resend buffer of 1,024.
     fn new(clock: Clock, pace: Pace, outbox: usize) -> Self {
-        let lines = || Borrowed(leak(CountEntry::default(), 8));
-        let storage = Storage {
-            flows: Borrowed(leak(EMPTY_FLOW_SET, 1)),
-            echoes: Borrowed(leak(EMPTY_ECHO_SET, 1)),
-            requests: Borrowed(leak(EMPTY_REQUEST_SET, 1)),
-            ethertypes: lines(),
-            protocols: lines(),
-            vlans: lines(),
-            icmp: lines(),
-            arp_operations: lines(),
-            outbox: Borrowed(leak(0, outbox)),
-        };
-        let identity = Identity {
-            clock: clock.kind(),
-            ..Identity::default()
-        };
-        let sensor = Sensor::new(Config::default(), identity, &[7; 32], storage);
-        let overflow = match pace {
-            Pace::Hold => Overflow::Hold,
-            Pace::Never => Overflow::DropOldest,
-        };
-        let sender = Sender::new(sensor.boot_id(), leak(0, 1024), overflow);
-        let received: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
-        let buffers = Buffers {
-            scratch: leak(0, SCRATCH),
-            framed: leak(0, UPLINK_BUFFER),
-        };
-        let node = Node::new(
-            sensor,
-            sender,
-            clock,
-            pace,
-            Node::NO_COUNTERS,
-            received,
-            buffers,
-        );
+        let (node, received) = node(clock, pace, outbox);
         Self {
             node,
             port: Port::default(),
@@ -236,7 +242,7 @@ impl Bench {
 }
 
 /// A UDP frame of 60 octets; each number is a flow of its own.
-fn udp(number: u16) -> Vec<u8> {
+pub(crate) fn udp(number: u16) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
     frame.extend([0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0]);
     frame.extend([10, 0, 0, 1, 10, 0, 0, 2]);
@@ -252,7 +258,7 @@ fn stamped(mut frame: Vec<u8>, at_us: u64) -> Vec<u8> {
 }
 
 /// Frames that the image under test throws away in secret.
-const HIDDEN: u64 = if cfg!(magpie_forget_one) { 1 } else { 0 };
+pub(crate) const HIDDEN: u64 = if cfg!(magpie_forget_one) { 1 } else { 0 };
 
 #[test]
 fn a_stamp_is_no_part_of_the_frame_and_is_its_time() {

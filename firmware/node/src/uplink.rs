@@ -4,20 +4,26 @@ use magpie_link::{MAX_BATCH, MAX_FRAME, Sender, frame};
 use magpie_protocol::{Emitted, RecordSource, UplinkCounts, Want};
 use magpie_sensor::Sensor;
 
-use crate::{Clock, Uart};
+use crate::speak::{Sent, Side};
+use crate::{Clock, FrameReceiver, Uart};
 
 /// Octets given to the line in one turn.
 const OCTETS_A_TURN: usize = 256;
+/// Batches given to the network in one turn.
+const BATCHES_A_TURN: usize = 4;
 
 /// Octets of the buffer that holds one framed batch.
 pub const UPLINK_BUFFER: usize = MAX_FRAME;
 
-/// The uplink side: one framed batch on its way into the line.
+/// The uplink side: one batch on its way, framed into the line or as it is
+/// into the network.
 pub(crate) struct Uplink<'b> {
     framed: &'b mut [u8],
     /// The batch is `framed[at..end]`.
     at: usize,
     end: usize,
+    /// It is for the network.
+    datagram: bool,
 }
 
 /// The sensor under its own clock: the link's time is always time since boot,
@@ -44,47 +50,80 @@ impl<'b> Uplink<'b> {
             framed,
             at: 0,
             end: 0,
+            datagram: false,
         }
     }
 
-    /// True when octets wait for the line.
+    /// True when octets wait for the line, or the network.
     pub(crate) fn waits(&self) -> bool {
         self.at < self.end
     }
 
-    /// Gives octets to the line, taking batches as they are needed; how many.
-    pub(crate) fn turn<U: Uart>(
+    /// Sends on what is under way, and takes batches as they are needed: by
+    /// the network while that is up, else by the line. How many octets went.
+    #[allow(clippy::too_many_arguments)] // the parts of one node
+    pub(crate) fn turn<U: Uart, R: FrameReceiver, S: Side<R>>(
         &mut self,
         boot_us: &impl Fn() -> u64,
         clock: Clock,
         uart: &mut U,
+        side: &mut S,
         sender: &mut Sender<'_>,
         sensor: &mut Sensor<'_>,
         scratch: &mut [u8],
     ) -> usize {
         let mut given = 0_usize;
-        while given < OCTETS_A_TURN {
+        let mut batches = 0_usize;
+        loop {
             if !self.waits() {
                 let now_us = boot_us();
                 let source = Clocked {
                     sensor,
                     sensor_us: clock.now(now_us),
                 };
+                self.datagram = side.is_up();
                 if !self.next_batch(now_us, source, sender, scratch) {
-                    break;
+                    return given;
                 }
             }
-            let most = OCTETS_A_TURN.saturating_sub(given);
-            let upto = self.end.min(self.at.saturating_add(most));
-            let octets = self.framed.get(self.at..upto).unwrap_or_default();
-            let taken = uart.write(octets).min(octets.len());
-            self.at = self.at.saturating_add(taken);
-            given = given.saturating_add(taken);
-            if taken < octets.len() {
-                break;
+            let all = if self.datagram {
+                batches = batches.saturating_add(1);
+                self.give_datagram(side, &mut given) && batches < BATCHES_A_TURN
+            } else {
+                self.give_octets(uart, &mut given) && given < OCTETS_A_TURN
+            };
+            if !all {
+                return given;
             }
         }
-        given
+    }
+
+    /// False when the line is full.
+    fn give_octets<U: Uart>(&mut self, uart: &mut U, given: &mut usize) -> bool {
+        let most = OCTETS_A_TURN.saturating_sub(*given);
+        let upto = self.end.min(self.at.saturating_add(most));
+        let octets = self.framed.get(self.at..upto).unwrap_or_default();
+        let taken = uart.write(octets).min(octets.len());
+        self.at = self.at.saturating_add(taken);
+        *given = given.saturating_add(taken);
+        taken == octets.len()
+    }
+
+    /// False when the network is full.
+    fn give_datagram<R: FrameReceiver, S: Side<R>>(
+        &mut self,
+        side: &mut S,
+        given: &mut usize,
+    ) -> bool {
+        let batch = self.framed.get(self.at..self.end).unwrap_or_default();
+        match side.send(batch) {
+            Sent::Later => return false,
+            Sent::Yes => *given = given.saturating_add(batch.len()),
+            // Lost like any datagram: what matters is sent again.
+            Sent::NoHost => {}
+        }
+        self.at = self.end;
+        true
     }
 
     fn next_batch(
@@ -101,7 +140,15 @@ impl<'b> Uplink<'b> {
         // one did not, its final records would be sent again and not be lost.
         let batch = scratch.get(..len.min(MAX_BATCH)).unwrap_or_default();
         self.at = 0;
-        self.end = frame(batch, self.framed).unwrap_or(0);
+        self.end = if self.datagram {
+            let place = self.framed.get_mut(..batch.len());
+            place.map_or(0, |place| {
+                place.copy_from_slice(batch);
+                batch.len()
+            })
+        } else {
+            frame(batch, self.framed).unwrap_or(0)
+        };
         self.waits()
     }
 }

@@ -21,6 +21,9 @@ use anyhow::{Context, Result};
 use crate::workspace::{Board, Workspace};
 use crate::{run, toolchain};
 
+/// `--cfg` of the variant whose port speaks.
+pub(crate) const SPEAK_CFG: &str = "magpie_speak";
+
 /// Options of `cargo xtask build`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -32,6 +35,9 @@ pub(crate) struct Args {
     /// A `--cfg` for every crate on the board, such as `magpie_forget_one`
     #[arg(long = "cfg", value_name = "SPEC", requires = "suffix")]
     cfgs: Vec<String>,
+    /// The variant whose port speaks: the IP stack, and records over UDP
+    #[arg(long, conflicts_with_all = ["cfgs", "suffix", "features"])]
+    speak: bool,
     /// Cargo features of the board; `defmt` = logs on QEMU's stdout
     #[arg(long, value_name = "FEATURES")]
     features: Option<String>,
@@ -50,6 +56,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         );
     }
     for board in &boards {
+        if args.speak {
+            println!("{}", speaking(&workspace, board)?.display());
+            continue;
+        }
         let image = image_with(
             &workspace,
             board,
@@ -75,6 +85,18 @@ pub(crate) fn image(
 /// The same, with the firmware's log compiled in.
 pub(crate) fn image_that_logs(workspace: &Workspace, board: &Board<'_>) -> Result<PathBuf> {
     image_with(workspace, board, &[], Some("log"), Some("defmt"))
+}
+
+/// Builds the variant whose port speaks; returns where it was put.
+pub(crate) fn speaking(workspace: &Workspace, board: &Board<'_>) -> Result<PathBuf> {
+    if board.speak.is_none() {
+        anyhow::bail!(
+            "{} has no variant that speaks: no `speak = {{ … }}` in its [package.metadata.board]",
+            board.name
+        );
+    }
+    let cfgs = [SPEAK_CFG.to_owned()];
+    image(workspace, board, &cfgs, Some("speak"))
 }
 
 /// The same with cargo features of the board.

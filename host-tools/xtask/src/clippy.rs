@@ -10,19 +10,22 @@ use crate::{build, run};
 /// Checks every board and the proof image, each for its first target.
 pub(crate) fn run() -> Result<()> {
     let workspace = Workspace::load()?;
-    let mut images: Vec<_> = workspace
-        .boards()
-        .iter()
-        .map(|b| (b.name, b.target))
-        .collect();
+    let speaking = ["--cfg".to_owned(), build::SPEAK_CFG.to_owned()];
+    let mut images = Vec::new();
+    for board in workspace.boards() {
+        images.push((board.name, board.target, &[][..]));
+        if board.speak.is_some() {
+            images.push((board.name, board.target, &speaking));
+        }
+    }
     images.extend(
         workspace
             .proof_targets("no-panic")?
             .first()
-            .map(|t| ("no-panic", *t)),
+            .map(|t| ("no-panic", *t, &[][..])),
     );
     let mut failed = Vec::new();
-    for (package, target) in images {
+    for (package, target, flags) in images {
         let toolchain = toolchain::find(&workspace, target)?;
         if matches!(toolchain, Toolchain::Debian { .. }) && !toolchain::debian_clippy() {
             bail!(
@@ -31,8 +34,11 @@ pub(crate) fn run() -> Result<()> {
                 toolchain::debian_clippy_package()
             );
         }
-        run::say(&format!("clippy {package} for {target}"));
-        let mut clippy = toolchain.cargo("clippy", target, &[])?;
+        run::say(&format!(
+            "clippy {package} for {target} {}",
+            flags.join(" ")
+        ));
+        let mut clippy = toolchain.cargo("clippy", target, flags)?;
         clippy
             .current_dir(&workspace.root)
             .args([

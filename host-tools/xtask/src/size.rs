@@ -5,12 +5,13 @@
 //! static lies under `_stack_start`; an image that breaks it is an error.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
 
 use crate::stack::Depth;
-use crate::workspace::{Board, Workspace};
+use crate::workspace::Workspace;
 use crate::{build, run, stack};
 
 /// How many of the largest statics are listed.
@@ -27,15 +28,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::load()?;
     for board in workspace.boards_named(&args.boards)? {
         let image = build::image(&workspace, &board, &[], None)?;
-        let octets =
-            std::fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
-        let size = Size::read(&octets)
-            .with_context(|| format!("cannot take the size of {}", image.display()))?;
-        print!("{}", report(&board, &size));
-        size.check()
-            .with_context(|| format!("{} is laid out badly", board.name))?;
+        print(board.name, &board.capacities, &image)?;
+        if let Some(capacities) = &board.speak {
+            let image = build::speaking(&workspace, &board)?;
+            print(&format!("{} --speak", board.name), capacities, &image)?;
+        }
     }
     Ok(())
+}
+
+fn print(name: &str, capacities: &[String], image: &Path) -> Result<()> {
+    let octets =
+        std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+    let size = Size::read(&octets)
+        .with_context(|| format!("cannot take the size of {}", image.display()))?;
+    print!("{}", report(name, capacities, &size));
+    size.check()
+        .with_context(|| format!("{name} is laid out badly"))
 }
 
 /// Octets of an image.
@@ -129,10 +138,10 @@ impl Size {
     }
 }
 
-fn report(board: &Board<'_>, size: &Size) -> String {
+fn report(name: &str, capacities: &[String], size: &Size) -> String {
     let mut text = format!(
         "{}: text {} data {} bss {}\n",
-        board.name, size.text, size.data, size.bss
+        name, size.text, size.data, size.bss
     );
     if let Some(depth) = &size.depth {
         let _ = writeln!(
@@ -147,17 +156,14 @@ fn report(board: &Board<'_>, size: &Size) -> String {
             size.stack().saturating_sub(depth.total())
         );
     }
-    if !board.capacities.is_empty() {
-        let _ = writeln!(text, "  capacities: {}", board.capacities.join(", "));
+    if !capacities.is_empty() {
+        let _ = writeln!(text, "  capacities: {}", capacities.join(", "));
     }
     for (octets, name) in &size.largest {
         let _ = writeln!(text, "  {octets:>8} {name}");
     }
     if size.largest.is_empty() {
-        run::say(&format!(
-            "{}: no symbols; is the image stripped?",
-            board.name
-        ));
+        run::say(&format!("{name}: no symbols; is the image stripped?"));
     }
     text
 }

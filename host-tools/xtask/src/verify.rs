@@ -184,8 +184,8 @@ fn cannot(stage: &str) -> Option<String> {
         .then(|| "network namespaces need root: sudo cargo verify --only network".into())
 }
 
-/// Every image, and the ones that forget to count one drop: their books must
-/// come out open.
+/// Every image; the ones that forget to count one drop, whose books must come
+/// out open; and the ones whose ports speak.
 fn images(workspace: &Workspace) -> Result<()> {
     for board in workspace.boards() {
         build::image(workspace, &board, &[], None)?;
@@ -195,6 +195,9 @@ fn images(workspace: &Workspace) -> Result<()> {
             &["magpie_forget_one".into()],
             Some("forget"),
         )?;
+        if board.speak.is_some() {
+            build::speaking(workspace, &board)?;
+        }
     }
     Ok(())
 }

@@ -50,6 +50,21 @@ pub(crate) struct Board<'w> {
     pub(crate) target: &'w str,
     /// The numbers of `[package.metadata.board]`: what its tables hold.
     pub(crate) capacities: Vec<String>,
+    /// The same of its variant that speaks, where it has one
+    /// (`speak = { … }`): numbers there go before those of the board.
+    pub(crate) speak: Option<Vec<String>>,
+}
+
+/// The numbers of a table, with others in place of some.
+fn numbers(table: &Value, instead: &Value) -> Vec<String> {
+    let table = table.as_object().into_iter().flatten();
+    table
+        .filter(|(_, n)| n.is_u64())
+        .map(|(name, n)| {
+            let n = instead.get(name).unwrap_or(n);
+            format!("{name} {n}")
+        })
+        .collect()
 }
 
 /// The cargo that started us, or the one on PATH.
@@ -136,17 +151,11 @@ impl Workspace {
             .iter()
             .filter_map(|p| {
                 let board = p.metadata.get("board")?;
-                let capacities = board
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .filter(|(_, n)| n.is_u64());
                 Some(Board {
                     name: &p.name,
                     target: board["target"].as_str()?,
-                    capacities: capacities
-                        .map(|(table, n)| format!("{table} {n}"))
-                        .collect(),
+                    capacities: numbers(board, &Value::Null),
+                    speak: board.get("speak").map(|instead| numbers(board, instead)),
                 })
             })
             .collect();

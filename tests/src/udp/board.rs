@@ -1,0 +1,408 @@
+//! The board, the cable, and who feeds it.
+
+use std::collections::VecDeque;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use magpie_collector::Offered;
+use magpie_emulator::{
+    Admission, Board, Credit, Emulator, FeedFrame, FeedRule, Network, Options, STAMP_OCTETS, Wire,
+    find_image,
+};
+use magpie_link::{Header, MAX_BATCH, command_batch};
+use magpie_protocol::{Command, Items, Record, decode_command, decode_record};
+use magpie_sources::{Incoming, Source, SourceError};
+use smoltcp::wire::EthernetAddress;
+
+use super::host::{BOARD, HOST, Host, PREFIX};
+use super::own::{self, Said};
+use crate::boards::{self, Outcome};
+use crate::corpus::Capture;
+use crate::truth::Exact;
+
+/// UDP port of the sensor (`magpie_node::speak::PORT`).
+pub const PORT: u16 = 50_739;
+/// Ethernet address that QEMU gives its first card.
+pub const ETHERNET: EthernetAddress = EthernetAddress([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+
+/// One look at the cable.
+const LOOK: Duration = Duration::from_micros(300);
+/// A question without an answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+/// The board may move nothing for so long.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Numbers of our own time requests; the session's are small.
+const OUR_IDS: u32 = 0x8000_0000;
+
+/// The image that speaks.
+pub fn image(board: &Board) -> PathBuf {
+    let image = find_image(board, None).unwrap_or_else(|e| panic!("{e}"));
+    let path = image
+        .path
+        .with_file_name(format!("{}-speak.elf", board.name));
+    assert!(
+        path.is_file(),
+        "{} is not there; cargo xtask build {} --speak",
+        path.display(),
+        board.name
+    );
+    path
+}
+
+/// How board and host find each other, and what the cable is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wiring {
+    /// The board asks for its address; else it has been told.
+    pub dhcp: bool,
+    /// The board is not told its host: whoever commands is it.
+    pub host_unknown: bool,
+    /// A hub: the board sees its own frames as well.
+    pub hub: bool,
+    /// Frames under the board's address that it never sent.
+    pub forged: usize,
+}
+
+/// A board that speaks, fed with a capture, as a source of records.
+pub struct SpeakingBoard {
+    name: String,
+    wiring: Wiring,
+    host: Host,
+    wire: Wire,
+    emulator: Emulator,
+    /// It said something, be it on its serial line: its port takes frames.
+    ready: Arc<AtomicBool>,
+    credit: Credit,
+    /// Frames of the capture sent before the board is waited for.
+    burst: usize,
+    frames: VecDeque<FeedFrame>,
+    at_us: u64,
+    passed: Arc<Mutex<Passed>>,
+    batches: VecDeque<Vec<u8>>,
+    boot_id: Option<u32>,
+    feed: Feed,
+    asked: u32,
+    answered: u32,
+    moved: Instant,
+}
+
+/// Where the feed is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Feed {
+    /// No batch came yet.
+    Waiting,
+    Going,
+    /// The board is asked, so many times more, whether it has done its work.
+    Asking {
+        more: u32,
+        since: Instant,
+    },
+    Done,
+}
+
+/// What passed over the cable, for afterwards.
+#[derive(Debug, Clone, Default)]
+pub struct Passed {
+    /// Frames to the board that are no part of the capture, in their order.
+    pub own: Vec<Vec<u8>>,
+    /// Of these, so many before the flush was asked for.
+    pub own_at_flush: Option<usize>,
+    /// What the board sent.
+    pub said: Vec<Vec<u8>>,
+    /// Leases given.
+    pub leases: u32,
+}
+
+impl SpeakingBoard {
+    /// Starts the board.
+    pub fn start(board: &'static Board, capture: &Capture, wiring: Wiring) -> Self {
+        let options = Options {
+            image: Some(image(board)),
+            network: Network {
+                host: (!wiring.host_unknown).then_some(HOST),
+                own: (!wiring.dhcp).then_some((BOARD, PREFIX)),
+                gateway: None,
+            },
+            ..Options::default()
+        };
+        let mut emulator = Emulator::start(board, &options).unwrap_or_else(|e| panic!("{e}"));
+        let wire = emulator.wire().unwrap_or_else(|e| panic!("{e}"));
+        let ready = Arc::new(AtomicBool::new(false));
+        let mut line = emulator.uart().unwrap_or_else(|e| panic!("{e}"));
+        let heard = Arc::clone(&ready);
+        // Ends with QEMU.
+        std::thread::spawn(move || {
+            let mut scrap = [0; 4096];
+            while matches!(line.read(&mut scrap), Ok(1..)) {
+                heard.store(true, Relaxed);
+            }
+        });
+        let frames = boards::frames(capture).unwrap_or_else(|e| panic!("{}: {e}", capture.name));
+        Self {
+            name: format!("{} {} over UDP", board.name, capture.name),
+            wiring,
+            host: Host::new(wiring.dhcp),
+            wire,
+            emulator,
+            ready,
+            credit: Credit::new(board.feed, 0),
+            burst: match board.feed {
+                FeedRule::Credit { frames, .. } => frames,
+                // As many records as the board holds for sure.
+                FeedRule::BackPressure => 24,
+            },
+            at_us: frames.first().map_or(0, |frame| frame.at_us),
+            frames: frames.into(),
+            passed: Arc::default(),
+            batches: VecDeque::new(),
+            boot_id: None,
+            feed: Feed::Waiting,
+            asked: OUR_IDS,
+            answered: 0,
+            moved: Instant::now(),
+        }
+    }
+
+    fn failed(&self, reason: &dyn ToString) -> SourceError {
+        SourceError::failed(self.name.clone(), reason.to_string(), "see the board's log")
+    }
+
+    /// Puts a frame on the cable, with its stamp.
+    fn deliver(&mut self, frame: &[u8]) -> Result<(), SourceError> {
+        let octets = frame.len() + STAMP_OCTETS;
+        let since = Instant::now();
+        while self.credit.admit(octets) != Admission::Now {
+            self.confirm()?;
+            if since.elapsed() > PATIENCE {
+                return Err(self.failed(&"it reads no frames"));
+            }
+        }
+        let mut stamped = frame.to_vec();
+        stamped.extend(self.at_us.to_be_bytes());
+        self.wire.send(&stamped).map_err(|e| self.failed(&e))?;
+        self.credit.sent(octets);
+        self.moved = Instant::now();
+        Ok(())
+    }
+
+    fn deliver_own(&mut self, frame: Vec<u8>) -> Result<(), SourceError> {
+        self.deliver(&frame)?;
+        self.passed().own.push(frame);
+        Ok(())
+    }
+
+    fn confirm(&mut self) -> Result<(), SourceError> {
+        let read = self.emulator.received().map_err(|e| self.failed(&e))?;
+        match self.credit.confirm(read) {
+            Ok(_) => Ok(()),
+            Err(overrun) => Err(self.failed(&format!("{overrun:?}"))),
+        }
+    }
+
+    /// Moves what is on the cable, both ways.
+    fn pump(&mut self) -> Result<(), SourceError> {
+        let mut wait = LOOK;
+        while let Some(frame) = self.wire.receive(wait).map_err(|e| self.failed(&e))? {
+            wait = Duration::ZERO;
+            self.moved = Instant::now();
+            self.ready.store(true, Relaxed);
+            if let Err(wrong) = own::said(&frame, PORT) {
+                return Err(self.failed(&wrong));
+            }
+            self.passed().said.push(frame.clone());
+            self.passed().leases = self.host.leases;
+            if self.wiring.hub {
+                self.deliver_own(frame.clone())?;
+            }
+            self.host.take(frame);
+        }
+        for frame in self.host.poll() {
+            self.deliver_own(frame)?;
+        }
+        while let Some(batch) = self.host.receive() {
+            self.note(&batch);
+            self.batches.push_back(batch);
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, batch: &[u8]) {
+        let Ok((header, octets)) = Header::parse(batch) else {
+            return;
+        };
+        self.boot_id = Some(header.boot_id);
+        for item in Items::new(octets).flatten() {
+            if let Ok(Record::TimeReply(reply)) = decode_record(item)
+                && reply.id >= OUR_IDS
+            {
+                self.answered = self.answered.max(reply.id);
+            }
+        }
+    }
+
+    /// Asks for the time: the answer comes when all that was sent before has
+    /// been worked through.
+    fn ask(&mut self) {
+        self.asked += 1;
+        let id = self.asked;
+        let command = Command::TimeSync { id, host_us: 0 };
+        let mut batch = [0; MAX_BATCH];
+        let boot_id = self.boot_id.expect("asked after the first batch");
+        let len = command_batch(boot_id, 0, &[command], &mut batch).expect("a short batch");
+        self.host.send(&batch[..len], PORT);
+    }
+
+    /// True when the feed has just ended. Nothing waits to be acknowledged
+    /// here: every batch was given out.
+    fn step(&mut self) -> Result<bool, SourceError> {
+        match self.feed {
+            Feed::Done => return Ok(false),
+            Feed::Waiting if self.boot_id.is_none() => {}
+            Feed::Waiting => self.feed = Feed::Going,
+            Feed::Going => {
+                if self.frames.is_empty() {
+                    self.forge()?;
+                    self.feed = Feed::Done;
+                    return Ok(true);
+                }
+                for _ in 0..self.burst {
+                    let Some(frame) = self.frames.pop_front() else {
+                        break;
+                    };
+                    self.at_us = frame.at_us;
+                    self.deliver(&frame.octets)?;
+                }
+                // Once for the work, once for its acknowledgement.
+                self.ask();
+                self.feed = Feed::Asking {
+                    more: 1,
+                    since: Instant::now(),
+                };
+            }
+            Feed::Asking { more: 0, .. } if self.answered == self.asked => {
+                self.feed = Feed::Going;
+            }
+            Feed::Asking { more, since } => {
+                let answered = self.answered == self.asked;
+                if answered || since.elapsed() > ASK_AGAIN {
+                    self.ask();
+                    self.feed = Feed::Asking {
+                        more: more - u32::from(answered),
+                        since: Instant::now(),
+                    };
+                }
+            }
+        }
+        if self.moved.elapsed() > PATIENCE {
+            return Err(self.failed(&format!("nothing moves: {:?}", self.feed)));
+        }
+        Ok(false)
+    }
+
+    /// Frames under the board's address that it never sent.
+    fn forge(&mut self) -> Result<(), SourceError> {
+        for _ in 0..self.wiring.forged {
+            let mut frame = self.passed().said.last().cloned().unwrap_or_default();
+            frame[..6].copy_from_slice(&[2, 9, 9, 9, 9, 9]);
+            self.deliver_own(frame)?;
+        }
+        Ok(())
+    }
+
+    fn passed(&self) -> MutexGuard<'_, Passed> {
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs it to its end.
+    pub fn run(self) -> (Outcome, Passed) {
+        let (name, passed) = (self.name.clone(), Arc::clone(&self.passed));
+        let outcome = boards::run(Box::new(self), |_, _| {}).sound(&name);
+        let passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
+        (outcome, passed.clone())
+    }
+}
+
+impl Source for SpeakingBoard {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn receive(&mut self, timeout: Duration) -> Result<Incoming, SourceError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            if let Some(batch) = self.batches.pop_front() {
+                return Ok(Incoming::Batch(batch));
+            }
+            self.pump()?;
+            if self.batches.is_empty() && self.step()? {
+                return Ok(Incoming::FeedDone);
+            }
+            if Instant::now() > deadline && self.batches.is_empty() {
+                return Ok(Incoming::Idle);
+            }
+        }
+    }
+
+    fn send(&mut self, batch: &[u8]) -> Result<(), SourceError> {
+        // What is sent to a port that is not open yet is lost, and never
+        // counted by anybody.
+        if self.ready.load(Relaxed) {
+            if asks_for_flush(batch) {
+                let mut passed = self.passed();
+                let own = passed.own.len();
+                passed.own_at_flush.get_or_insert(own);
+            }
+            self.host.send(batch, PORT);
+        }
+        Ok(())
+    }
+}
+
+fn asks_for_flush(batch: &[u8]) -> bool {
+    let Ok((_, octets)) = Header::parse(batch) else {
+        return false;
+    };
+    Items::new(octets)
+        .flatten()
+        .any(|item| matches!(decode_command(item), Ok(Command::Flush { .. })))
+}
+
+impl Passed {
+    /// The frames of host and board that a ledger with so many frames counts
+    /// beside a capture: those on the cable up to then, in their order.
+    pub fn counted(&self, counted: u64, truth: &Exact) -> &[Vec<u8>] {
+        let own = counted
+            .checked_sub(truth.frames)
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or_else(|| panic!("{counted} counted of {} mirrored", truth.frames));
+        let before = self.own_at_flush.expect("a flush");
+        assert!(
+            (before..=self.own.len()).contains(&own),
+            "{own} frames counted beside the capture, of {} sent, {before} before the flush",
+            self.own.len(),
+        );
+        &self.own[..own]
+    }
+
+    /// What was on the wire up to then.
+    pub fn offered(&self, counted: u64, truth: &Exact) -> Offered {
+        let own = self.counted(counted, truth);
+        let octets: usize = own.iter().map(Vec::len).sum();
+        Offered {
+            frames: truth.frames + own.len() as u64,
+            octets: truth.frame_bytes + octets as u64,
+            refused: Vec::new(),
+        }
+    }
+
+    /// The kinds of what the board sent.
+    pub fn kinds(&self) -> Vec<Said> {
+        let all = self.said.iter().map(|frame| own::said(frame, PORT));
+        let mut kinds: Vec<Said> = all.map(|kind| kind.expect("checked as it came")).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+}
