@@ -119,14 +119,6 @@ pub enum SourceError {
         /// What to do.
         advice: Cow<'static, str>,
     },
-    /// A kind of source that does not exist yet.
-    #[error("{thing}: not supported yet; {advice}")]
-    Unsupported {
-        /// The source as it was asked for.
-        thing: String,
-        /// What to do.
-        advice: Cow<'static, str>,
-    },
 }
 
 impl SourceError {
