@@ -2,14 +2,15 @@
 //! comparison, the built programs.
 //!
 //! This package holds tests only. `replay` needs nothing but the repository;
-//! `qemu` needs QEMU and firmware images and is left out, visibly, unless
-//! `cargo verify` asks for it (README.md).
+//! `qemu` needs QEMU and firmware images, `lab` needs root: both are left out,
+//! visibly, unless `cargo verify` asks for them (README.md).
 #![forbid(unsafe_code)]
 
 pub mod answer;
 pub mod bench;
 pub mod boards;
 pub mod corpus;
+pub mod lab;
 pub mod line;
 pub mod program;
 pub mod truth;

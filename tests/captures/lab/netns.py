@@ -6,12 +6,15 @@ import ctypes
 import fcntl
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import struct
 import subprocess
+import time
 
 CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
 SIOCETHTOOL = 0x8946
 # rx checksum, tx checksum, TSO, GSO, GRO: ETHTOOL_S... in linux/ethtool.h
 OFFLOADS = (0x15, 0x17, 0x1F, 0x24, 0x2C)
@@ -45,10 +48,37 @@ def offloads_off(interface):
                 pass  # this device never had that offload
 
 
+def outlive_nobody():
+    """This process dies with the one that started it, and Ctrl-C at the
+    terminal is not for it."""
+    os.setsid()
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def remove(name):
+    """A namespace, and whatever still runs in it."""
+    left = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=False)
+    for pid in left.stdout.split():
+        try:
+            os.kill(int(pid), signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has just ended
+    subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+def sweep():
+    """Removes what labs left that were killed and could not."""
+    for name in os.listdir("/run/netns") if os.path.isdir("/run/netns") else []:
+        owner = re.fullmatch(r"magpie(\d+)-.*", name)
+        if owner and not os.path.exists(f"/proc/{owner[1]}"):
+            remove(name)
+
+
 class Lab:
     """Namespaces with a common prefix, and the processes started in them."""
 
     def __init__(self):
+        sweep()
         self.prefix = f"magpie{os.getpid()}"
         self.names = []
         self.processes = []
@@ -59,13 +89,8 @@ class Lab:
             sh(f"ip netns add {full}")
             self.names.append(full)
             self.ip(name, "link set lo up")
-            for key, value in (
-                ("net.ipv4.icmp_ratelimit", 0),
-                ("net.ipv6.icmp.ratelimit", 0),
-                ("net.ipv4.ping_group_range", "0 0"),
-                ("net.ipv4.tcp_timestamps", 1),
-            ):
-                sh(f"ip netns exec {full} sysctl -q -w {key}='{value}'")
+            sh(f"ip netns exec {full} sysctl -q -w net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 "
+               "net.ipv4.ping_group_range='0 0' net.ipv4.tcp_timestamps=1")
         return full
 
     def ip(self, name, command):
@@ -93,7 +118,10 @@ class Lab:
         """Starts a Python function inside a namespace, in its own process."""
 
         def body():
+            outlive_nobody()
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)  # the parent's handlers are its own
             enter(f"{self.prefix}-{name}")
             function(*arguments)
 
@@ -107,21 +135,22 @@ class Lab:
         process = subprocess.Popen(
             ["ip", "netns", "exec", f"{self.prefix}-{name}", *command],
             stdin=subprocess.DEVNULL,
+            preexec_fn=outlive_nobody,
             **options,
         )
         self.processes.append(process)
         return process
 
     def close(self):
-        for process in self.processes:
-            try:
-                process.terminate()
-            except OSError:
-                pass
-        for process in self.processes:
-            if isinstance(process, subprocess.Popen):
-                process.wait()
-            else:
-                process.join()
+        """Ends what was started, by process id, and removes what was made, by name."""
+        is_alive = lambda p: p.poll() is None if isinstance(p, subprocess.Popen) else p.is_alive()
+        for process in filter(is_alive, self.processes):
+            process.terminate()
+        end = time.monotonic() + 2.0
+        while any(map(is_alive, self.processes)) and time.monotonic() < end:
+            time.sleep(0.02)
         for name in self.names:
-            subprocess.run(["ip", "netns", "del", name], check=False)
+            remove(name)
+        for process in self.processes:
+            process.wait() if isinstance(process, subprocess.Popen) else process.join()
+        self.processes, self.names = [], []

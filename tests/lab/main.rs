@@ -1,0 +1,13 @@
+//! A live network, the program at its mirror port, and mirror ports that are
+//! set wrongly on purpose. Left out of a plain `cargo test`, which says so:
+//! network namespaces need root. `cargo verify` runs them, or
+//!
+//! ```text
+//! sudo cargo test --release -p magpie-tests --test lab -- --ignored
+//! ```
+//!
+//! Nothing leaves the namespaces, and they go when a test ends, however it
+//! ends.
+
+mod right;
+mod wrong;

@@ -1,0 +1,194 @@
+//! Mirror ports that are set wrongly, and a reader that is too slow: the
+//! program says which, its counts stay those of the frames it got, and nothing
+//! is called lost that was not.
+
+use std::collections::BTreeMap;
+
+use magpie_collector::{Mirror, State, addresses};
+use magpie_protocol::Known;
+use magpie_tests::lab::{INTERFACE, Lab, Watched, Workday};
+use serde::Deserialize;
+
+use crate::right::{WORKDAY, closed_over, has};
+
+/// Behind the router: what the mirror shows wrongly.
+const FAR: [&str; 3] = ["192.0.2.80", "192.0.2.53", "2001:db8:80::80"];
+/// On the same switch: what it shows rightly.
+const NEAR: &str = "10.0.10.40";
+
+/// What the tap says it did.
+#[derive(Debug, Deserialize)]
+struct Report {
+    /// Frames given to the sensor.
+    frames: u64,
+    /// Frames kept from it.
+    kept: u64,
+    /// Frames that the tap itself lost: none, or the rest means nothing.
+    lost: u64,
+    /// TCP octets that were acknowledged and kept from the sensor, by port.
+    unseen: BTreeMap<u16, u64>,
+}
+
+fn a_day_behind(tap: &str) -> (Watched, Report, Workday) {
+    let mut lab = Lab::start(&["--tap", tap]);
+    let watch = lab.watch(&format!("if:{INTERFACE}"));
+    lab.tell("plug-in");
+    let day: Workday = lab.order(WORKDAY);
+    let report: Report = lab.order("unplug");
+    let watched = watch.end();
+    assert_eq!(report.lost, 0, "the tap was too slow: {report:?}");
+    assert!(report.frames > 500, "{report:?}");
+    // Whatever is wrong before the port, every frame of the port is counted.
+    closed_over(&watched, report.frames);
+    (watched, report, day)
+}
+
+/// Pings to the far side are in doubt for this reason, in the table too; those
+/// on the switch are as ping says.
+fn only_the_far_side_is_in_doubt(watched: &Watched, day: &Workday, why: &str) {
+    let picture = &watched.outcome.picture;
+    let mirror = Mirror::of(picture);
+    let mut doubted = 0;
+    for (key, sums) in picture.echoes().sorted() {
+        let pair = addresses(&key.addresses);
+        if FAR.iter().any(|far| has(pair, far)) {
+            assert_eq!(mirror.doubt(&key), Some(why), "{key:?}");
+            assert_eq!(sums.matched, 0, "{key:?}");
+            doubted += 1;
+        } else if has(pair, NEAR) {
+            let ping = day.pings.iter().find(|p| p.target == pair.1);
+            let ping = ping.expect("it was pinged");
+            assert_eq!(mirror.doubt(&key), None, "{key:?}");
+            assert_eq!((sums.requests, sums.matched), (ping.sent, ping.back));
+        }
+    }
+    assert!(doubted >= 2, "pings by IPv4 and by IPv6");
+    // `LOST` is a question mark in every such line, never a number.
+    let is_row = |line: &&str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.len() > 10 && words.last() == Some(&why) && words.contains(&"?")
+    };
+    assert_eq!(
+        watched.text.lines().filter(is_row).count(),
+        doubted,
+        "{}",
+        watched.text
+    );
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn one_direction_only_is_named() {
+    let (watched, report, day) = a_day_behind("one-direction");
+    assert!(report.kept > 200, "{report:?}");
+    let picture = &watched.outcome.picture;
+    let mirror = Mirror::of(picture);
+    let mut named = 0;
+    for (key, sums) in picture.flows().sorted() {
+        let pair = addresses(&key.addresses);
+        if FAR.iter().any(|far| has(pair, far)) {
+            assert!(sums.ab.packets == 0 || sums.ba.packets == 0, "{key:?}");
+            named += u64::from(mirror.is_one_way(&key));
+        } else if has(pair, NEAR) {
+            assert!(!mirror.is_one_way(&key), "{key:?}");
+        }
+    }
+    // Two pings, the pages, the conversation; lookups take a port each.
+    assert!(named >= 4, "{named}");
+    assert_eq!(mirror.unseen.part, 0, "nobody acknowledged anything");
+    let line = watched.line("MIRROR");
+    assert!(
+        !line.contains("one-way 0.0%") && line.contains("tags symmetric"),
+        "{line}"
+    );
+    only_the_far_side_is_in_doubt(&watched, &day, "one-way");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn one_direction_tagged_is_named() {
+    let (watched, report, day) = a_day_behind("one-tagged");
+    assert_eq!(report.kept, 0, "{report:?}");
+    let picture = &watched.outcome.picture;
+    let mirror = Mirror::of(picture);
+    let mut flows = 0;
+    for (key, _) in picture.flows().sorted() {
+        let pair = addresses(&key.addresses);
+        if FAR.iter().any(|far| has(pair, far)) {
+            // Of a datagram the answer may be lost on the way.
+            assert!(key.protocol != 6 || mirror.is_tag_asym(&key), "{key:?}");
+            flows += u64::from(mirror.is_tag_asym(&key));
+        } else if has(pair, NEAR) {
+            assert!(!mirror.is_tag_asym(&key), "{key:?}");
+        }
+    }
+    assert!(flows > 20, "{flows}");
+    let line = watched.line("MIRROR");
+    let named = format!("tags differ by direction in {} flows", mirror.tag_asym());
+    assert!(
+        line.contains(&named) && mirror.tag_asym() >= flows,
+        "{line}"
+    );
+    assert!(watched.text.contains("other tags back"));
+    only_the_far_side_is_in_doubt(&watched, &day, "tags");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn what_an_oversubscribed_mirror_dropped_of_acknowledged_tcp_is_unseen() {
+    let (watched, report, _) = a_day_behind("oversubscribed");
+    assert!(report.kept > 100, "{report:?}");
+    let picture = &watched.outcome.picture;
+    let mut unseen: BTreeMap<u16, u64> = BTreeMap::new();
+    for (key, sums) in picture.flows().sorted() {
+        let octets: u64 = sums.tcp.map_or(0, |tcp| tcp.unseen_octets.iter().sum());
+        if octets > 0 {
+            *unseen.entry(key.a_port.min(key.b_port)).or_default() += octets;
+        }
+    }
+    // One segment at a time: every dropped octet shows.
+    assert!(
+        report.unseen.get(&7).is_some_and(|n| *n > 3000),
+        "{report:?}"
+    );
+    assert_eq!(unseen.get(&7), report.unseen.get(&7), "{report:?}");
+    // Many at a time: what a later one covers up cannot show, and nothing
+    // shows that was not dropped.
+    for (port, octets) in &unseen {
+        let dropped = report.unseen.get(port).copied().unwrap_or_default();
+        assert!(*octets <= dropped, "port {port}: {octets} of {report:?}");
+    }
+    let mirror = Mirror::of(picture);
+    assert_eq!(mirror.unseen.part, unseen.values().sum::<u64>());
+    let share = format!("unseen>={}", mirror.unseen);
+    assert!(share != "unseen>=0.00%", "{share}");
+    assert!(watched.line("MIRROR").contains(&share), "{share}");
+    assert!(watched.books_line().ends_with(&share), "{share}");
+}
+
+/// More than the ring holds (32 MiB) while the program gets no time.
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn what_the_kernel_drops_for_a_slow_reader_is_in_the_books() {
+    let mut lab = Lab::start(&[]);
+    let before = lab.received();
+    let watch = lab.watch(&format!("if:{INTERFACE}"));
+    watch.pause();
+    lab.tell("plug-in");
+    lab.tell("flood 40000 1400");
+    watch.go_on();
+    lab.tell("unplug");
+    let frames = lab.received().frames - before.frames;
+    let watched = watch.end();
+    let books = watched.outcome.books();
+    assert_eq!(books.state, State::Closed, "{books} {:?}", books.broken);
+    let ledger = watched.outcome.picture.ledger();
+    let Known::Exact(dropped) = ledger.expect("a flushed sensor's ledger").lost.ring else {
+        panic!("{books}");
+    };
+    assert!(dropped > 5_000, "{books}");
+    assert_eq!(books.wire, Known::Exact(frames), "{books}");
+    assert_eq!(books.counted + dropped, frames, "{books}");
+    let lost = format!("lost={dropped}(ring {dropped}) own=0 unaccounted=0 ");
+    assert!(watched.books_line().contains(&lost), "{books}");
+}
