@@ -67,6 +67,22 @@ fn drain(capture: &mut Capture, mut take: impl FnMut(&[u8], u32, bool)) {
     }
 }
 
+/// Sends frame `n` until it arrives: an end whose other end came up takes a
+/// moment to notice, and drops what it is given meanwhile.
+fn arrives(sender: &FrameSender, capture: &mut Capture, n: u32) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut read = 0;
+    while read == 0 {
+        assert!(Instant::now() < deadline, "nothing arrives");
+        let _ = sender.send(&frame(n));
+        std::thread::sleep(Duration::from_millis(20));
+        drain(capture, |data, _, _| {
+            assert_eq!(data, frame(n));
+            read += 1;
+        });
+    }
+}
+
 #[test]
 #[ignore = "needs root and iproute2: cargo verify runs it"]
 fn every_frame_comes_as_it_was_sent() {
@@ -189,13 +205,7 @@ fn down_up_and_gone_are_told_once_each() {
     ip("link set right up");
     until(&mut capture, Wake::Up);
     // It goes on where it was, still promiscuous.
-    sender.send(&frame(1)).unwrap();
-    let mut read = 0;
-    drain(&mut capture, |data, _, _| {
-        assert_eq!(data, frame(1));
-        read += 1;
-    });
-    assert_eq!(read, 1);
+    arrives(&sender, &mut capture, 1);
     // As it often is: seen to be down before it is gone.
     ip("link set right down");
     until(&mut capture, Wake::Down);
@@ -221,12 +231,9 @@ fn an_interface_that_is_down_is_waited_for() {
         assert!(Instant::now() < deadline);
     }
     let sender = FrameSender::open("left").unwrap();
-    sender.send(&frame(3)).unwrap();
+    arrives(&sender, &mut capture, 3);
     // Longer than either end takes.
     assert!(sender.send(&[2; 4000]).is_err());
-    let mut read = 0;
-    drain(&mut capture, |_, _, _| read += 1);
-    assert_eq!(read, 1);
 }
 
 #[test]

@@ -7,6 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use magpie_collector::{Limits, Picture, State};
+use magpie_link::Header;
+use magpie_protocol::{
+    Command, Configuration, Items, VERSION_MAJOR, VERSION_MINOR, decode_command,
+};
 
 use crate::{
     DriveOptions, FlushOutcome, InProcess, Incoming, Lane, Notice, Offered, Phase, RecordFile,
@@ -465,6 +469,51 @@ fn after_a_reconnection_hello_is_said_again() {
     let once = commands(vec![Incoming::Ended]);
     let again = commands(vec![Incoming::Reconnected, Incoming::Ended]);
     assert_eq!((once, again), (1, 2));
+}
+
+/// The settings a sensor was asked for, that was heard twice, then booted.
+fn asked_for(settings: Configuration) -> Vec<Configuration> {
+    let batch = |boot_id: u32, first_seq: u64| {
+        // Live, with one record, of a type nobody knows.
+        let mut batch = vec![VERSION_MAJOR, VERSION_MINOR, 1, 0];
+        batch.extend(boot_id.to_le_bytes());
+        batch.extend(first_seq.to_le_bytes());
+        batch.extend([0; 8]);
+        batch.extend([100, 0]);
+        Incoming::Batch(batch)
+    };
+    let source = script([batch(1, 0), batch(1, 1), batch(2, 0), Incoming::Ended]);
+    let sent = Arc::clone(&source.sent);
+    let lane = Lane {
+        source: Box::new(source),
+        picture: Arc::new(Mutex::new(Picture::new("test", Limits::EXACT))),
+        record: None,
+    };
+    let options = DriveOptions {
+        settings,
+        ..DriveOptions::default()
+    };
+    drive(vec![lane], &Stop::new(), &options, |_| {});
+    let sent = sent.lock().unwrap();
+    let items = sent
+        .iter()
+        .flat_map(|batch| Items::new(&batch[Header::OCTETS..]).flatten());
+    items
+        .filter_map(|item| match decode_command(item) {
+            Ok(Command::Configure { set, .. }) => Some(set),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn settings_are_asked_for_at_each_boot() {
+    let settings = Configuration {
+        idle_us: Some(15_000_000),
+        ..Configuration::default()
+    };
+    assert_eq!(asked_for(settings), [settings, settings]);
+    assert_eq!(asked_for(Configuration::default()), []);
 }
 
 #[test]

@@ -169,8 +169,8 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         (
             "network",
             host(
-                "test --release -p magpie-os -p magpie-sources --lib --test network \
-                 --no-fail-fast -- --include-ignored",
+                "test -p magpie-os -p magpie-sources --lib --test network --no-fail-fast \
+                 -- --ignored",
             ),
         ),
     ]
