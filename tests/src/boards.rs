@@ -98,6 +98,7 @@ pub fn run(source: Box<dyn Source>, mut watch: impl FnMut(&Picture, &Stop)) -> O
     let options = DriveOptions {
         flush_patience: PATIENCE,
         refresh: Duration::from_millis(20),
+        ..DriveOptions::default()
     };
     let stop = Stop::new();
     let mut warnings = Vec::new();
