@@ -1,11 +1,17 @@
 //! Boards that speak: the capture on the mirrored wire and the records on the
 //! same cable, and what the sensor itself says told apart.
 
+use std::io::{BufRead as _, BufReader};
+use std::net::UdpSocket;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
 use magpie_collector::State;
-use magpie_emulator::Board;
+use magpie_emulator::{Board, BootBlock, Image, Network};
 use magpie_protocol::Ledger;
 use magpie_sources::QemuOptions;
 use magpie_tests::corpus::{self, Capture, own, own_named};
+use magpie_tests::program::{self, stderr};
 use magpie_tests::truth::{Level, compare};
 use magpie_tests::udp::board::ETHERNET;
 use magpie_tests::udp::own::{Said, addressed_to, without};
@@ -17,6 +23,7 @@ on_each_board!(
     an_address_by_dhcp,
     a_host_that_is_learnt,
     a_hub_and_a_forger,
+    the_program_listens_on_a_real_socket,
     without_a_lease_records_stay_on_the_serial_line
 );
 
@@ -118,6 +125,92 @@ fn a_hub_and_a_forger(board: &'static Board) {
         "{} of {sent}",
         ledger.own_tx
     );
+}
+
+/// Ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The program as a user runs it, `magpie watch udp://…`, and a board behind
+/// QEMU's own network, which gives it a lease and carries its datagrams here.
+fn the_program_listens_on_a_real_socket(board: &'static Board) {
+    let free = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let port = free.expect("a free port").port();
+    let mut watch = Command::new(program::path())
+        .args([
+            "watch",
+            &format!("udp://127.0.0.1:{port}"),
+            "--format",
+            "json",
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let image = Image::open(&udp::image(board)).unwrap_or_else(|e| panic!("{e}"));
+    let network = Network {
+        // What QEMU's network calls this machine.
+        host: Some(std::net::SocketAddrV4::new([10, 0, 2, 2].into(), port)),
+        ..Network::default()
+    };
+    let boot = BootBlock::new(None, false, network).unwrap_or_else(|e| panic!("{e}"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let boot_file = folder.path().join("boot");
+    std::fs::write(&boot_file, boot.encode()).expect("a folder of ours");
+    let loader = format!(
+        "loader,file={},addr={:#x},force-raw=on",
+        boot_file.display(),
+        image.boot
+    );
+    let qemu = Command::new("qemu-system-arm")
+        .args(["-M", board.machine, "-display", "none", "-monitor", "none"])
+        .args(["-serial", "null", "-nic", "user", "-device", &loader])
+        .arg("-kernel")
+        .arg(&image.path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let _qemu = Running(qemu.expect("QEMU runs"));
+    let mut out = BufReader::new(watch.stdout.take().expect("a pipe"));
+    let (tell, told) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let mut first = String::new();
+        out.read_line(&mut first).expect("a line of JSON");
+        let _ = tell.send(());
+        out.lines().map_while(Result::ok).collect::<Vec<String>>()
+    });
+    let heard = told.recv_timeout(Duration::from_mins(1));
+    std::thread::sleep(Duration::from_secs(2));
+    let end = Command::new("kill")
+        .args(["-INT", &watch.id().to_string()])
+        .status();
+    assert!(end.expect("kill").success());
+    let lines = reader.join().expect("it only reads");
+    assert!(heard.is_ok(), "no sensor was heard: {lines:?}");
+    let output = watch.wait_with_output().expect("a child of ours");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let books = lines
+        .iter()
+        .rev()
+        .find(|line| line.contains(r#""type":"books""#))
+        .expect("the books at the end");
+    let books: serde_json::Value = serde_json::from_str(books).expect("an object");
+    let number = |name: &str| {
+        books[name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{name}: {books}"))
+    };
+    assert!(number("own") > 0, "{books}");
+    assert!(number("acked") > 0, "{books}");
+    assert_eq!(number("acked"), number("records"), "{books}");
 }
 
 /// Nobody answers the board's DHCP: it goes on as if it were silent.
