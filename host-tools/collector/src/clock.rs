@@ -5,6 +5,9 @@ use magpie_protocol::TimeReply;
 /// Two clocks drift apart by at most so much, in parts per million: ten times
 /// what a cheap crystal is sold with.
 const DRIFT_PPM: u64 = 200;
+/// The drift of a clock that stands still, as one does while an emulator is
+/// paused. A clock moved by hand has moved once: no rate comes of it.
+const STANDSTILL_PPM: u64 = 1_000_000;
 
 /// How sensor time maps to wall time, and how far that may be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,15 @@ pub struct Clock {
     pub bound_us: u64,
     /// Host time of the measurement.
     pub measured_us: u64,
+    /// How fast the bound grows, in parts per million: what two clocks may
+    /// drift apart, or what these two were seen to, where that is more.
+    pub drift_ppm: u64,
+}
+
+/// What two clocks drift apart in so many microseconds, rounded up.
+fn drifted(age_us: u64, ppm: u64) -> u64 {
+    let apart = u128::from(age_us) * u128::from(ppm);
+    u64::try_from(apart.div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 impl Clock {
@@ -33,17 +45,21 @@ impl Clock {
         let doubled = middle(reply.host_us, arrived_us) - middle(reply.received_us, reply.sent_us);
         Some(Self {
             offset_us: i64::try_from(doubled / 2).ok()?,
-            // Half the way, and one microsecond for the rounding of each stamp.
-            bound_us: way.div_ceil(2).saturating_add(2),
+            // Half the way, what the sensor's own waiting may be wrong by, and
+            // one microsecond for the rounding of each stamp.
+            bound_us: way
+                .saturating_add(held.saturating_mul(DRIFT_PPM) / 1_000_000)
+                .div_ceil(2)
+                .saturating_add(2),
             measured_us: arrived_us,
+            drift_ppm: DRIFT_PPM,
         })
     }
 
     /// The error bound at host time `now_us`: it grows with age.
     pub fn bound_at(&self, now_us: u64) -> u64 {
         let age = now_us.saturating_sub(self.measured_us);
-        self.bound_us
-            .saturating_add((age / 1_000_000).saturating_mul(DRIFT_PPM))
+        self.bound_us.saturating_add(drifted(age, self.drift_ppm))
     }
 
     /// Wall time since 1970 of a sensor time, in microseconds.
@@ -51,10 +67,35 @@ impl Clock {
         i128::from(sensor_us) + i128::from(self.offset_us)
     }
 
-    /// The better of two measurements at host time `now_us`.
-    pub(crate) fn better(self, other: Self, now_us: u64) -> Self {
-        if other.bound_at(now_us) <= self.bound_at(now_us) {
-            other
+    /// Whether a later measurement can be of the same clock, running as
+    /// clocks do. It cannot when either clock was set or stood still, or
+    /// drifts more than is believed.
+    pub(crate) fn agrees(&self, fresh: &Self) -> bool {
+        let age = fresh.measured_us.saturating_sub(self.measured_us);
+        let room = self.unsure(fresh).saturating_add(drifted(age, DRIFT_PPM));
+        self.offset_us.abs_diff(fresh.offset_us) <= room
+    }
+
+    fn unsure(&self, fresh: &Self) -> u64 {
+        self.bound_us.saturating_add(fresh.bound_us)
+    }
+
+    /// What holds after a later measurement: the tighter of the two; the
+    /// later one where they contradict each other, however tight the earlier
+    /// was, and with it the drift that was seen.
+    pub(crate) fn then(self, fresh: Self) -> Self {
+        if !self.agrees(&fresh) {
+            let age = fresh.measured_us.saturating_sub(self.measured_us).max(1);
+            let moved = self.offset_us.abs_diff(fresh.offset_us);
+            let moved = u128::from(moved) + u128::from(self.unsure(&fresh));
+            let ppm = u64::try_from(moved * 1_000_000 / u128::from(age)).unwrap_or(u64::MAX);
+            return Self {
+                drift_ppm: ppm.clamp(DRIFT_PPM, STANDSTILL_PPM),
+                ..fresh
+            };
+        }
+        if fresh.bound_us <= self.bound_at(fresh.measured_us) {
+            fresh
         } else {
             self
         }
@@ -92,28 +133,66 @@ mod tests {
         assert_eq!(Clock::measure(&reply(u64::MAX, 0, 0), u64::MAX), None);
     }
 
+    fn known(offset_us: i64, bound_us: u64, measured_us: u64) -> Clock {
+        Clock {
+            offset_us,
+            bound_us,
+            measured_us,
+            drift_ppm: DRIFT_PPM,
+        }
+    }
+
     #[test]
     fn an_old_tight_bound_gives_way_to_a_fresh_wider_one() {
-        let old = Clock {
-            offset_us: 1,
-            bound_us: 10,
-            measured_us: 0,
-        };
-        let fresh = Clock {
-            offset_us: 2,
-            bound_us: 500,
-            measured_us: 10_000_000,
-        };
-        assert_eq!(old.better(fresh, 10_000_000), fresh);
-        assert_eq!(
-            old.better(
-                Clock {
-                    bound_us: 5_000,
-                    ..fresh
-                },
-                10_000_000
-            ),
-            old
-        );
+        let old = known(1, 10, 0);
+        let fresh = known(2, 500, 10_000_000);
+        assert_eq!(old.then(fresh), fresh);
+        assert_eq!(old.then(known(2, 5_000, 10_000_000)), old);
+    }
+
+    #[test]
+    fn a_tight_bound_that_was_refuted_is_given_up() {
+        let old = known(0, 10, 0);
+        // A second stood still within ten.
+        let fresh = known(1_000_000, 5_000, 10_000_000);
+        let held = old.then(fresh);
+        assert_eq!((held.offset_us, held.bound_us), (1_000_000, 5_000));
+        assert_eq!(held.drift_ppm, 100_501, "the drift that was seen at most");
+        // It runs as before: nothing more is held against it.
+        let later = known(1_000_000, 5_000, 11_000_000);
+        assert!(held.agrees(&later));
+        assert_eq!(held.then(later), later);
+        // Set by an hour, in either direction; a host's clock set back.
+        for (offset, at) in [(3_600_000_000, 1_000), (-3_600_000_000, 1_000), (-9_000, 0)] {
+            let held = known(0, 10, 500).then(known(offset, 10, at));
+            assert_eq!(held.offset_us, offset);
+            assert!((DRIFT_PPM..=STANDSTILL_PPM).contains(&held.drift_ppm));
+        }
+    }
+
+    #[test]
+    fn the_bound_of_a_steady_drift_holds_between_two_measurements() {
+        // 1 % slow: the offset grows by 10 ms a second.
+        let true_offset = |at_us: u64| i64::try_from(at_us / 100).unwrap();
+        let mut clock = known(0, 300, 0);
+        for n in 1..20_u64 {
+            let at = n * 1_000_000;
+            // Measured at the edge of what the bound allows, either way.
+            let wrong = if n % 2 == 0 { 300 } else { -300 };
+            clock = clock.then(known(true_offset(at) + wrong, 300, at));
+            for later in [at, at + 400_000, at + 1_000_000] {
+                let error = clock.offset_us.abs_diff(true_offset(later));
+                assert!(error <= clock.bound_at(later), "{n}: {error} {clock:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn extremes_do_not_overflow() {
+        let old = known(i64::MIN, u64::MAX, 0);
+        let held = old.then(known(i64::MAX, u64::MAX, u64::MAX));
+        assert_eq!(held.bound_at(u64::MAX), u64::MAX);
+        let held = known(i64::MIN, 0, 0).then(known(i64::MAX, 0, 1));
+        assert_eq!(held.drift_ppm, STANDSTILL_PPM);
     }
 }

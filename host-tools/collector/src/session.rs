@@ -16,6 +16,9 @@ const ASK_RETRY_US: u64 = 1_000_000;
 const MAX_RETRY_US: u64 = 8_000_000;
 /// Pause between two time requests (DESIGN.md).
 const SYNC_EVERY_US: u64 = 10_000_000;
+/// Pause after two answers that contradict each other: was a clock set, or
+/// does it drift?
+const SYNC_AGAIN_US: u64 = 1_000_000;
 
 /// Why a batch brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -302,7 +305,12 @@ impl Session {
         self.pending_sync = None;
         if let Some(measured) = Clock::measure(reply, now_us) {
             let best = match self.clock {
-                Some(old) => old.better(measured, now_us),
+                Some(old) => {
+                    if !old.agrees(&measured) {
+                        self.sync.due_us = now_us.saturating_add(SYNC_AGAIN_US);
+                    }
+                    old.then(measured)
+                }
                 None => measured,
             };
             if self.clock != Some(best) {
