@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use magpie_collector::Limits;
+use magpie_protocol::Configuration;
 use magpie_sources::{OpenOptions, SensorOptions, Spec};
 
 use crate::views::csv::Table;
@@ -64,6 +65,18 @@ On a terminal a live screen: ? shows its keys. q or Ctrl-C asks the sensors for
 everything they hold and ends with the summary; a second one ends at once. Exit
 codes: 0, 2, 3, 4 as `magpie --help` lists them.";
 
+const SENSOR_EXAMPLES: &str = "\
+Examples:
+  magpie sensor info serial:/dev/ttyACM0
+  magpie sensor info qemu:mps2-an386 --format json | jq .boot_id
+  magpie sensor info udp://0.0.0.0:4739 --wait 60   until a sensor is heard";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  magpie completions bash > ~/.local/share/bash-completion/completions/magpie
+  magpie completions zsh > ~/.zfunc/_magpie
+  magpie completions fish > ~/.config/fish/completions/magpie.fish";
+
 /// Counts what passes a mirror port: flows, ICMP, ping, ARP, and whether every
 /// frame is accounted for.
 #[derive(Debug, Parser)]
@@ -84,12 +97,14 @@ pub enum Command {
     #[command(after_help = WATCH_EXAMPLES)]
     Watch(Watch),
     /// Look after sensors
+    #[command(after_help = SENSOR_EXAMPLES)]
     Sensor {
         /// What to do with it.
         #[command(subcommand)]
         command: SensorCommand,
     },
-    /// Print a completion script, e.g. for ~/.local/share/bash-completion/completions/magpie
+    /// Print a completion script
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
         /// For which shell.
         shell: Shell,
@@ -100,6 +115,7 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum SensorCommand {
     /// Say who it is: name, board, firmware, protocol, uptime, boot, capacities
+    #[command(after_help = SENSOR_EXAMPLES)]
     Info(Info),
 }
 
@@ -165,27 +181,27 @@ impl ViewOptions {
     }
 }
 
-/// Options of the sensor core in this process, for captures.
+/// Options of the sensor core.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Sensor core in this process (captures)")]
+#[command(next_help_heading = "Sensor core")]
 pub struct CoreOptions {
-    /// Flow table of so many entries, as on a board; more are evicted
-    /// [default: grows]
+    /// In this process (captures, interfaces): flow table of so many entries,
+    /// as on a board; more are evicted [default: grows]
     #[arg(long, value_name = "N")]
     pub flows: Option<NonZeroUsize>,
-    /// Echo table of so many entries [default: grows]
+    /// In this process: echo table of so many entries [default: grows]
     #[arg(long, value_name = "N")]
     pub echoes: Option<NonZeroUsize>,
     /// A flow ends after so long without a frame; 0s is never
-    /// [default: 60s, exact: never]
+    /// [default: 60s, exact: never; a board: as it is]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub idle: Option<Duration>,
     /// A flow's record is exported at this age; 0s is never
-    /// [default: 5min, exact: never]
+    /// [default: 5min, exact: never; a board: as it is]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub active: Option<Duration>,
     /// A closed connection leaves after so long; 0s is never
-    /// [default: 1s, exact: never]
+    /// [default: 1s, exact: never; a board: as it is]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub end: Option<Duration>,
 }
@@ -208,6 +224,19 @@ fn multiplier(text: &str) -> Result<f64, String> {
 }
 
 impl CoreOptions {
+    /// What a board is asked for until its next boot: what the user named.
+    pub fn settings(&self) -> Configuration {
+        let us = |time: Option<Duration>| {
+            time.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+        };
+        Configuration {
+            idle_us: us(self.idle),
+            active_us: us(self.active),
+            end_us: us(self.end),
+            live_us: None,
+        }
+    }
+
     /// How sources are opened.
     pub fn open(&self, format: Format) -> OpenOptions {
         let base = if format == Format::Exact {

@@ -46,7 +46,10 @@ pub(crate) fn run(options: &Watch) -> anyhow::Result<Exit> {
         }
         Shows::Lines | Shows::Json | Shows::Nothing => None,
     };
-    let mut how = DriveOptions::default();
+    let mut how = DriveOptions {
+        settings: options.core.settings(),
+        ..DriveOptions::default()
+    };
     if screen.is_some() {
         how.refresh = KEYS_EVERY;
     }
