@@ -109,6 +109,7 @@ impl Source for Unruly {
     }
 }
 
+/// Closed books, and the sums of the truth.
 pub(crate) fn unharmed(what: &str, outcome: &Outcome, truth: &Exact) {
     let books = outcome.books();
     assert_eq!(

@@ -6,7 +6,8 @@ use magpie_emulator::Board;
 use magpie_tests::answer;
 use magpie_tests::corpus::own_named;
 use magpie_tests::line::{Harm, Line};
-use magpie_tests::truth::{Level, compare};
+
+use crate::faults::unharmed;
 
 on_each_board!(
     garbage_cuts_and_repetitions_on_the_line,
@@ -27,23 +28,13 @@ fn garbage_cuts_and_repetitions_on_the_line(board: &'static Board) {
     };
     let line = Line::start(board, &capture, harm);
     let outcome = line.listen().sound(board.name);
-    let (harmed, progress) = (line.harmed(), line.progress());
+    let harmed = line.harmed();
     assert!(
         harmed > 10,
         "{}: the line did only {harmed} times what it was told",
         board.name
     );
-    let books = outcome.picture.books(Some(&progress));
-    assert_eq!(
-        books.state,
-        State::Closed,
-        "{}: {books} {:?} {:?}",
-        board.name,
-        books.broken,
-        books.doubts
-    );
-    let differences = compare(&truth, &answer::of(&outcome.picture), Level::Sums);
-    assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
+    unharmed(board.name, &outcome, &truth);
     assert!(
         outcome
             .warnings
@@ -62,17 +53,7 @@ fn a_plug_that_is_pulled_and_put_back(board: &'static Board) {
     line.pull_after(8_000);
     let outcome = line.listen().sound(board.name);
     assert_eq!(line.pulls(), 1, "{}: the plug was never pulled", board.name);
-    let books = outcome.picture.books(Some(&line.progress()));
-    assert_eq!(
-        books.state,
-        State::Closed,
-        "{}: {books} {:?} {:?}",
-        board.name,
-        books.broken,
-        books.doubts
-    );
-    let differences = compare(&truth, &answer::of(&outcome.picture), Level::Sums);
-    assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
+    unharmed(board.name, &outcome, &truth);
     assert!(
         outcome
             .warnings
@@ -96,17 +77,7 @@ fn a_host_that_comes_late(board: &'static Board) {
         "{}: the board said nothing while nobody listened",
         board.name
     );
-    let books = outcome.picture.books(Some(&line.progress()));
-    assert_eq!(
-        books.state,
-        State::Closed,
-        "{}: {books} {:?} {:?}",
-        board.name,
-        books.broken,
-        books.doubts
-    );
-    let differences = compare(&truth, &answer::of(&outcome.picture), Level::Sums);
-    assert!(differences.is_empty(), "{}: {}", board.name, differences[0]);
+    unharmed(board.name, &outcome, &truth);
 }
 
 /// The host's program ends in mid-run and another one begins: totals and
@@ -124,7 +95,7 @@ fn a_host_that_is_started_again(board: &'static Board) {
     });
     let acked = first.picture.boots()[0].received().tally.flows;
     let outcome = line.listen().sound(board.name);
-    let books = outcome.picture.books(Some(&line.progress()));
+    let books = outcome.books();
     assert!(
         !matches!(books.state, State::Open { .. }),
         "{}: {books} {:?}",

@@ -138,7 +138,7 @@ impl Line {
     pub fn listen(&self) -> Outcome {
         let feeder = Arc::clone(&self.feeder);
         let mut raised = false;
-        let outcome = boards::run(self.open(), move |picture, stop| {
+        let mut outcome = boards::run(self.open(), move |picture, stop| {
             let progress = feeder.progress();
             // Who ends before the sensor was heard has nothing to flush.
             let heard = !picture.boots().is_empty();
@@ -148,6 +148,8 @@ impl Line {
             }
         });
         self.check();
+        // The line itself does not know; the feeder behind it does.
+        outcome.report.offered = Some(self.progress());
         outcome
     }
 
