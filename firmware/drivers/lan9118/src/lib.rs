@@ -34,8 +34,8 @@ use registers::{
     ADDRH, ADDRL, BYTE_TEST, BYTE_TEST_VALUE, FIFO_INT, FIFO_INT_AT_ONCE, HW_CFG, HW_CFG_SRST,
     HW_CFG_TX_FIFO_5_MF, INT_EN, INT_RSFL, INT_STS, IRQ_CFG, IRQ_CFG_PUSH_PULL_HIGH, MAC_CR,
     MAC_CR_FDPX, MAC_CR_PRMS, MAC_CR_RXEN, MAC_CR_TXEN, MAC_CSR_BUSY, MAC_CSR_CMD, MAC_CSR_DATA,
-    MAC_CSR_READ, RX_CFG, RX_CFG_RX_DUMP, RX_DATA_FIFO, RX_DROP, RX_FIFO_INF, RX_STATUS_FIFO,
-    RxStatus, TX_CFG, TX_CFG_TX_ON, TX_CMD_A_WHOLE, TX_DATA_FIFO, TX_FIFO_INF, TX_STATUS_FIFO,
+    MAC_CSR_READ, RX_CFG, RX_CFG_RX_DUMP, RX_DATA_FIFO, RX_FIFO_INF, RX_STATUS_FIFO, RxStatus,
+    TX_CFG, TX_CFG_TX_ON, TX_CMD_A_WHOLE, TX_DATA_FIFO, TX_FIFO_INF, TX_STATUS_FIFO,
 };
 
 /// Longest frame the chip takes, in octets without FCS.
@@ -241,12 +241,6 @@ impl<R: Registers> Lan9118<R> {
     pub fn enable_interrupt(&mut self, enable: bool) {
         self.registers
             .write(INT_EN, if enable { INT_RSFL } else { 0 });
-    }
-
-    /// Frames dropped for want of FIFO space since the last call (`RX_DROP`,
-    /// cleared by reading). QEMU always says 0, whatever it dropped.
-    pub fn take_dropped(&mut self) -> u32 {
-        self.registers.read(RX_DROP)
     }
 
     fn write_mac(&mut self, index: u32, value: u32) -> Result<(), StartError> {

@@ -22,7 +22,6 @@ pub(crate) const HW_CFG: u32 = 0x74;
 pub(crate) const RX_FIFO_INF: u32 = 0x7c;
 /// Octets free for frames (15:0), status words that wait (23:16).
 pub(crate) const TX_FIFO_INF: u32 = 0x80;
-pub(crate) const RX_DROP: u32 = 0xa0;
 pub(crate) const MAC_CSR_CMD: u32 = 0xa4;
 pub(crate) const MAC_CSR_DATA: u32 = 0xa8;
 
