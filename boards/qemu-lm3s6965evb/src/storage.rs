@@ -24,7 +24,7 @@ const ARP_LINES: usize = 8;
 /// Octets of finished records on their way to the link.
 const OUTBOX: usize = 1920;
 /// Octets of finished records until they are acknowledged.
-pub(crate) const RESEND: usize = if cfg!(magpie_speak) { 4096 } else { 3072 };
+pub(crate) const RESEND: usize = if cfg!(magpie_speak) { 4096 } else { 2560 };
 /// Octets of one frame with its stamp.
 const SCRATCH: usize = 2048;
 
