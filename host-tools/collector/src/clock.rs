@@ -84,16 +84,25 @@ impl Clock {
     /// later one where they contradict each other, however tight the earlier
     /// was, and with it the drift that was seen.
     pub(crate) fn then(self, fresh: Self) -> Self {
+        let age = fresh.measured_us.saturating_sub(self.measured_us).max(1);
+        let moved = u128::from(self.offset_us.abs_diff(fresh.offset_us));
+        let most = (moved + u128::from(self.unsure(&fresh))) * 1_000_000 / u128::from(age);
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
         if !self.agrees(&fresh) {
-            let age = fresh.measured_us.saturating_sub(self.measured_us).max(1);
-            let moved = self.offset_us.abs_diff(fresh.offset_us);
-            let moved = u128::from(moved) + u128::from(self.unsure(&fresh));
-            let ppm = u64::try_from(moved * 1_000_000 / u128::from(age)).unwrap_or(u64::MAX);
             return Self {
-                drift_ppm: ppm.clamp(DRIFT_PPM, STANDSTILL_PPM),
+                drift_ppm: most.clamp(DRIFT_PPM, STANDSTILL_PPM),
                 ..fresh
             };
         }
+        // A drift once seen is believed until a measurement shows less.
+        let fresh = Self {
+            drift_ppm: if most < self.drift_ppm {
+                DRIFT_PPM
+            } else {
+                self.drift_ppm
+            },
+            ..fresh
+        };
         if fresh.bound_us <= self.bound_at(fresh.measured_us) {
             fresh
         } else {
