@@ -30,8 +30,12 @@ macro_rules! on_each_board {
 }
 
 mod captures;
+mod clock;
 mod faults;
+mod host;
 mod line;
 mod program;
 mod silence;
+mod soak;
+mod traffic;
 mod udp;

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use magpie_collector::{Offered, Picture};
-use magpie_emulator::{Board, Emulator, FeedOptions, Feeder, Options, Refusal};
+use magpie_emulator::{Board, Emulator, FeedFrame, FeedOptions, Feeder, Options, Refusal};
 use magpie_link::{Deframer, MAX_BATCH};
 use magpie_sources::SerialLine;
 
@@ -40,6 +40,10 @@ const UNPLUGGED: Duration = Duration::from_millis(400);
 #[derive(Debug, Default)]
 struct Shared {
     end: AtomicBool,
+    /// Nobody takes what the board says, though the plug is in.
+    stalled: AtomicBool,
+    /// What the board says is lost on the way.
+    deaf: AtomicBool,
     harmed: AtomicU64,
     unheard: AtomicU64,
     pulls: AtomicU64,
@@ -54,19 +58,28 @@ pub struct Line {
     shared: Arc<Shared>,
     pump: Option<JoinHandle<()>>,
     // Ends QEMU; after the feeder, which it serves.
-    _emulator: Emulator,
+    emulator: Emulator,
     _folder: tempfile::TempDir,
 }
 
 impl Line {
     /// Starts the board and feeds it with the capture; nobody listens yet.
     pub fn start(board: &'static Board, capture: &Capture, harm: Harm) -> Self {
-        let mut emulator =
-            Emulator::start(board, &Options::default()).unwrap_or_else(|e| panic!("{e}"));
-        let uart = emulator.uart().unwrap_or_else(|e| panic!("{e}"));
         let frames = boards::frames(capture).unwrap_or_else(|e| panic!("{}: {e}", capture.name));
+        let frames = frames.into_iter().map(|frame| Ok(Some(frame)));
+        Self::start_with(board, &Options::default(), frames, harm)
+    }
+
+    /// The same with frames that come when they come (see
+    /// [`Emulator::feed_live`]) and with options of one's own.
+    pub fn start_with<I>(board: &'static Board, options: &Options, frames: I, harm: Harm) -> Self
+    where
+        I: Iterator<Item = Result<Option<FeedFrame>, String>> + Send + 'static,
+    {
+        let mut emulator = Emulator::start(board, options).unwrap_or_else(|e| panic!("{e}"));
+        let uart = emulator.uart().unwrap_or_else(|e| panic!("{e}"));
         let feeder = emulator
-            .feed(frames.into_iter().map(Ok), FeedOptions::default())
+            .feed_live(frames, FeedOptions::default())
             .unwrap_or_else(|e| panic!("{e}"));
         let feeder = Arc::new(feeder);
         let folder = tempfile::tempdir().expect("a folder for a socket");
@@ -92,7 +105,7 @@ impl Line {
             feeder,
             shared,
             pump: Some(thread),
-            _emulator: emulator,
+            emulator,
             _folder: folder,
         }
     }
@@ -100,6 +113,26 @@ impl Line {
     /// Pulls the plug once the board has said so many octets.
     pub fn pull_after(&self, octets: u64) {
         self.shared.pull_at.store(octets, Relaxed);
+    }
+
+    /// From now on nobody takes what the board says, or somebody does again.
+    pub fn stall(&self, stalled: bool) {
+        self.shared.stalled.store(stalled, Relaxed);
+    }
+
+    /// From now on what the board says is lost on the way, or arrives again.
+    pub fn deafen(&self, deaf: bool) {
+        self.shared.deaf.store(deaf, Relaxed);
+    }
+
+    /// The board itself.
+    pub fn emulator(&self) -> &Emulator {
+        &self.emulator
+    }
+
+    /// What feeds it.
+    pub fn feeder(&self) -> &Feeder {
+        &self.feeder
     }
 
     /// How often the plug was pulled.
@@ -166,7 +199,8 @@ impl Line {
         outcome
     }
 
-    fn open(&self) -> Box<SerialLine> {
+    /// The host's end, as a program opens it.
+    pub fn open(&self) -> Box<SerialLine> {
         Box::new(SerialLine::open(&self.path, None).unwrap_or_else(|e| panic!("{e}")))
     }
 
@@ -209,11 +243,15 @@ impl Pump {
         while !self.shared.end.load(Relaxed) {
             self.feeder.heartbeat();
             self.accept();
-            match self.uart.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(n) => self.take_from_board(&buffer[..n]),
-                Err(e) if waits(&e) => {}
-                Err(_) => return,
+            if self.shared.stalled.load(Relaxed) {
+                std::thread::sleep(TURN);
+            } else {
+                match self.uart.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(n) => self.take_from_board(&buffer[..n]),
+                    Err(e) if waits(&e) => {}
+                    Err(_) => return,
+                }
             }
             let Some(host) = &mut self.host else { continue };
             match host.read(&mut buffer) {
@@ -261,7 +299,8 @@ impl Pump {
             self.hang_up();
         }
         let octets = self.up.pass(octets, &self.shared);
-        match &mut self.host {
+        let deaf = self.shared.deaf.load(Relaxed);
+        match self.host.as_mut().filter(|_| !deaf) {
             Some(host) => {
                 if host.write_all(&octets).is_err() {
                     self.hang_up();
