@@ -58,10 +58,21 @@ def put_tap(lab, kind):
     return ours
 
 
+def connect(lab):
+    """The mirror port's cable, pulled out until somebody listens: a switch
+    that starts has things to say."""
+    lab.ip("sw", "link set mon0 up")
+    show = ["ip", "-n", f"{lab.prefix}-sw", "link", "show", "dev", "mon0"]
+    while " state UP " not in subprocess.run(show, capture_output=True, text=True, check=True).stdout:
+        time.sleep(0.05)
+    time.sleep(0.2)
+
+
 def obey(lab, tap, order):
     """One order of the test; the answer."""
     match order.split():
         case ["plug-in"]:
+            connect(lab)
             topology.plug_in(lab)
         case ["workday", seconds]:
             camera = lab.run("cam", scenes.camera, float(seconds))
@@ -91,6 +102,7 @@ def serve(lab, tap):
 
 def demo(lab, seconds, program):
     """Everyday life around a program at the mirror port; its exit code."""
+    lab.is_quiet = True
     command = ["ip", "netns", "exec", f"{lab.prefix}-mon", *program]
     # Ctrl-C is for the program: it ends with its summary, and so do we.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -143,6 +155,8 @@ def main():
                 topology.build(lab, scenes.HOSTS, hub=o.hub, tap="tap" if o.tap != "none" else None)
                 tap = put_tap(lab, o.tap) if o.tap != "none" else None
                 topology.serve(lab, work)
+                lab.ip("sw", "link set mon0 down")
+                time.sleep(0.2)
                 serve(lab, tap)
         finally:
             for number in endings:  # taking down is not to be interrupted

@@ -110,13 +110,13 @@ fn a_day_at_a_right_mirror(arguments: &[&str], source: &str) {
 
     let frames = after.frames - before.frames;
     assert!(frames > 500, "only {frames} frames passed");
+    assert_eq!(truth.frames, frames, "tcpdump beside the kernel");
     closed_over(&watched, frames);
     let picture = &watched.outcome.picture;
     let counted = picture.ledger().expect("a flushed sensor's ledger").counted;
     assert_eq!(counted.octets, after.octets - before.octets, "octets");
 
     // The same frames as tcpdump's.
-    assert_eq!(truth.frames, frames, "tcpdump");
     let got = with_times_of(answer::of(picture), &truth);
     assert_eq!(compare(&truth, &got, Level::Sums), []);
     assert_eq!(echoes(&truth), echoes(&got));

@@ -159,7 +159,9 @@ impl Lab {
         let mut command = self.at_mirror("tcpdump");
         command
             .args(["-i", INTERFACE, "-n", "-Z", "root", "-s", "0"])
-            .args(["--time-stamp-precision=nano", "-B", "32768", "-U", "-w"])
+            // At once, so that nothing waits in the kernel when it is ended.
+            .args(["--immediate-mode", "-U"])
+            .args(["--time-stamp-precision=nano", "-B", "32768", "-w"])
             .arg(&file);
         let mut running = self.spawn("tcpdump", &mut command);
         running.wait_for("listening on", |running| &running.err);

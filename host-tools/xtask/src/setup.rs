@@ -23,9 +23,35 @@ pub(crate) struct Args {
 pub(crate) enum Purpose {
     /// Images and an emulated board.
     Demo,
+    /// A live network.
+    Live,
+    /// A live network with an emulated board.
+    LiveBoard,
     /// Every check.
     Verify,
 }
+
+impl Purpose {
+    fn boards(self) -> bool {
+        self != Self::Live
+    }
+
+    fn lab(self) -> bool {
+        self != Self::Demo
+    }
+}
+
+/// What `tests/lab` is made of: program, what for, package.
+const LAB: &[(&str, &str, &str)] = &[
+    ("python3", "python3, which the lab is written in", "python3"),
+    ("ip", "ip, for networks of our own", "iproute2"),
+    ("tc", "tc, for a mirror port", "iproute2"),
+    ("sysctl", "sysctl, for hosts in the lab", "procps"),
+    ("ping", "ping, for hosts in the lab", "iputils-ping"),
+    ("curl", "curl, for hosts in the lab", "curl"),
+    ("openssl", "openssl, for servers in the lab", "openssl"),
+    ("dnsmasq", "dnsmasq, for servers in the lab", "dnsmasq-base"),
+];
 
 /// Something missing.
 struct Need {
@@ -103,17 +129,28 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
         }
     };
     program("cc", "a C compiler, to link host programs", "gcc");
-    program(
-        "qemu-system-arm",
-        "QEMU, to run the emulated boards",
-        "qemu-system-arm",
-    );
+    if purpose.boards() {
+        program(
+            "qemu-system-arm",
+            "QEMU, to run the emulated boards",
+            "qemu-system-arm",
+        );
+    }
+    if purpose.lab() {
+        for (name, what, package) in LAB {
+            program(name, what, package);
+        }
+    }
     if purpose == Purpose::Verify {
         program("c++", "a C++ compiler, for libFuzzer", "g++");
-        program("ip", "ip, for networks of the tests' own", "iproute2");
+        program("tcpdump", "tcpdump, to count beside magpie", "tcpdump");
     }
     let mut debian = false;
-    for target in workspace.thumb_targets() {
+    let mut targets = workspace.thumb_targets();
+    if !purpose.boards() {
+        targets.clear();
+    }
+    for target in targets {
         match toolchain::readiness(workspace, target)? {
             Readiness::Installed => {}
             Readiness::Debian => debian = true,

@@ -173,15 +173,18 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
                  -- --ignored",
             ),
         ),
+        // A live network, with the program and with boards at its mirror port.
+        (
+            "lab",
+            host("test --release -p magpie-tests --test lab --no-fail-fast -- --include-ignored"),
+        ),
     ]
 }
 
 /// Why a stage cannot run for this user, if so.
 fn cannot(stage: &str) -> Option<String> {
-    use std::os::unix::fs::MetadataExt as _;
-    let is_root = || std::fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0);
-    (stage == "network" && !is_root())
-        .then(|| "network namespaces need root: sudo cargo verify --only network".into())
+    (matches!(stage, "network" | "lab") && !run::is_root())
+        .then(|| format!("network namespaces need root: sudo cargo verify --only {stage}"))
 }
 
 /// Every image; the ones that forget to count one drop, whose books must come

@@ -82,6 +82,7 @@ class Lab:
         self.prefix = f"magpie{os.getpid()}"
         self.names = []
         self.processes = []
+        self.is_quiet = False  # for hosts behind somebody's screen
 
     def ns(self, name):
         full = f"{self.prefix}-{name}"
@@ -122,6 +123,10 @@ class Lab:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             for number in (signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)  # the parent's handlers are its own
+            if self.is_quiet:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 1)
+                os.dup2(nowhere, 2)
             enter(f"{self.prefix}-{name}")
             function(*arguments)
 
