@@ -34,14 +34,19 @@ pub(crate) fn closed_over(watched: &Watched, frames: u64) {
 fn pings(picture: &Picture, day: &Workday) {
     let mirror = Mirror::of(picture);
     for ping in &day.pings {
-        let (mut requests, mut matched) = (0, 0);
+        let (mut requests, mut matched, mut lost) = (0, 0, 0);
         for (key, sums) in picture.echoes().sorted() {
             if addresses(&key.addresses).1 == ping.target {
                 requests += sums.requests;
                 matched += sums.matched;
-                assert_eq!(mirror.doubt(&key), None, "{ping:?}");
+                let loss = mirror.loss(&key, &sums);
+                lost += loss
+                    .exactly()
+                    .unwrap_or_else(|| panic!("{ping:?} {loss:?}"));
+                lost += sums.waiting;
             }
         }
+        assert_eq!(lost, ping.sent - ping.back, "{ping:?}");
         assert_eq!((requests, matched), (ping.sent, ping.back), "{ping:?}");
     }
     assert_eq!(day.pings.len(), 3);

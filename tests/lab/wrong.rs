@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use magpie_collector::{Mirror, State, addresses};
+use magpie_collector::{Doubt, EchoLoss, Mirror, State, addresses};
 use magpie_protocol::Known;
 use magpie_tests::lab::{INTERFACE, Lab, Watched, Workday};
 use serde::Deserialize;
@@ -15,6 +15,9 @@ use crate::right::{WORKDAY, closed_over, has};
 const FAR: [&str; 3] = ["192.0.2.80", "192.0.2.53", "2001:db8:80::80"];
 /// On the same switch: what it shows rightly.
 const NEAR: &str = "10.0.10.40";
+
+/// Long enough for pings that waited their ten seconds in vain.
+const LONG_WORKDAY: &str = "workday 13";
 
 /// What the tap says it did.
 #[derive(Debug, Deserialize)]
@@ -30,10 +33,14 @@ struct Report {
 }
 
 fn a_day_behind(tap: &str) -> (Watched, Report, Workday) {
+    behind(tap, WORKDAY)
+}
+
+fn behind(tap: &str, workday: &str) -> (Watched, Report, Workday) {
     let mut lab = Lab::start(&["--tap", tap]);
     let watch = lab.watch(&format!("if:{INTERFACE}"));
     lab.tell("plug-in");
-    let day: Workday = lab.order(WORKDAY);
+    let day: Workday = lab.order(workday);
     let report: Report = lab.order("unplug");
     let watched = watch.end();
     assert_eq!(report.lost, 0, "the tap was too slow: {report:?}");
@@ -45,20 +52,20 @@ fn a_day_behind(tap: &str) -> (Watched, Report, Workday) {
 
 /// Pings to the far side are in doubt for this reason, in the table too; those
 /// on the switch are as ping says.
-fn only_the_far_side_is_in_doubt(watched: &Watched, day: &Workday, why: &str) {
+fn only_the_far_side_is_in_doubt(watched: &Watched, day: &Workday, why: Doubt) {
     let picture = &watched.outcome.picture;
     let mirror = Mirror::of(picture);
     let mut doubted = 0;
     for (key, sums) in picture.echoes().sorted() {
         let pair = addresses(&key.addresses);
         if FAR.iter().any(|far| has(pair, far)) {
-            assert_eq!(mirror.doubt(&key), Some(why), "{key:?}");
+            assert_eq!(mirror.loss(&key, &sums), EchoLoss::Hidden(why), "{key:?}");
             assert_eq!(sums.matched, 0, "{key:?}");
             doubted += 1;
         } else if has(pair, NEAR) {
             let ping = day.pings.iter().find(|p| p.target == pair.1);
             let ping = ping.expect("it was pinged");
-            assert_eq!(mirror.doubt(&key), None, "{key:?}");
+            assert_eq!(mirror.loss(&key, &sums).doubt(), None, "{key:?}");
             assert_eq!((sums.requests, sums.matched), (ping.sent, ping.back));
         }
     }
@@ -66,7 +73,7 @@ fn only_the_far_side_is_in_doubt(watched: &Watched, day: &Workday, why: &str) {
     // `LOST` is a question mark in every such line, never a number.
     let is_row = |line: &&str| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        words.len() > 10 && words.last() == Some(&why) && words.contains(&"?")
+        words.len() > 10 && words.last() == Some(&why.word()) && words.contains(&"?")
     };
     assert_eq!(
         watched.text.lines().filter(is_row).count(),
@@ -101,7 +108,7 @@ fn one_direction_only_is_named() {
         !line.contains("one-way 0.0%") && line.contains("tags symmetric"),
         "{line}"
     );
-    only_the_far_side_is_in_doubt(&watched, &day, "one-way");
+    only_the_far_side_is_in_doubt(&watched, &day, Doubt::OneWay);
 }
 
 #[test]
@@ -130,13 +137,39 @@ fn one_direction_tagged_is_named() {
         "{line}"
     );
     assert!(watched.text.contains("other tags back"));
-    only_the_far_side_is_in_doubt(&watched, &day, "tags");
+    only_the_far_side_is_in_doubt(&watched, &day, Doubt::Tags);
+}
+
+/// Some answers to pings were kept from us: no row calls more of them lost
+/// than ping itself does.
+fn no_answered_ping_is_called_lost(watched: &Watched, day: &Workday) {
+    let picture = &watched.outcome.picture;
+    let mirror = Mirror::of(picture);
+    let (mut at_most, mut really) = (0, 0);
+    for ping in &day.pings {
+        really += ping.sent - ping.back;
+        for (key, sums) in picture.echoes().sorted() {
+            if addresses(&key.addresses).1 != ping.target {
+                continue;
+            }
+            match mirror.loss(&key, &sums) {
+                EchoLoss::Exactly(lost) => assert!(lost <= ping.sent - ping.back, "{ping:?}"),
+                EchoLoss::AtMost(lost, doubt) => {
+                    assert_eq!(doubt, Doubt::Unseen);
+                    at_most += lost;
+                }
+                EchoLoss::Hidden(doubt) => panic!("{doubt:?} {ping:?} {sums:?}"),
+            }
+        }
+    }
+    assert!(at_most > really, "no answer was kept from us: {day:?}");
+    assert!(watched.text.contains(" <="), "{}", watched.text);
 }
 
 #[test]
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn what_an_oversubscribed_mirror_dropped_of_acknowledged_tcp_is_unseen() {
-    let (watched, report, _) = a_day_behind("oversubscribed");
+    let (watched, report, day) = behind("oversubscribed", LONG_WORKDAY);
     assert!(report.kept > 100, "{report:?}");
     let picture = &watched.outcome.picture;
     let mut unseen: BTreeMap<u16, u64> = BTreeMap::new();
@@ -163,6 +196,7 @@ fn what_an_oversubscribed_mirror_dropped_of_acknowledged_tcp_is_unseen() {
     let share = format!("unseen>={}", mirror.unseen);
     assert!(share != "unseen>=0.00%", "{share}");
     assert!(watched.line("MIRROR").contains(&share), "{share}");
+    no_answered_ping_is_called_lost(&watched, &day);
     assert!(watched.books_line().ends_with(&share), "{share}");
 }
 

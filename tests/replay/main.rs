@@ -5,6 +5,7 @@ mod exact;
 mod faults;
 mod files;
 mod laws;
+mod mirror;
 mod program;
 mod tables;
 mod versions;

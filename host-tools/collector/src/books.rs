@@ -133,6 +133,14 @@ fn stages(lost: &Losses) -> [(&'static str, &'static str, Known); 5] {
     ]
 }
 
+/// Frames known to be lost before the core, for whatever reason.
+pub(crate) fn known_lost(lost: &Losses) -> u64 {
+    stages(lost)
+        .iter()
+        .map(|(_, _, frames)| frames.value())
+        .fold(0, u64::saturating_add)
+}
+
 /// Which stage cannot say for certain what it lost, in words.
 fn unsure(lost: &Losses) -> Option<(&'static str, String)> {
     stages(lost)
@@ -148,20 +156,17 @@ impl Picture {
     /// Draws up the books. `offered` is what somebody outside counted on the
     /// wire, if anybody did.
     pub fn books(&self, offered: Option<&Offered>) -> Books {
-        self.books_with(offered, &Mirror::of(self))
+        self.books_with(offered, &Mirror::with(self, offered))
     }
 
-    /// The same, where [`Mirror::of`] this picture is at hand: it looks at
+    /// The same, where [`Mirror::with`] this picture is at hand: it looks at
     /// every flow.
     pub fn books_with(&self, offered: Option<&Offered>, mirror: &Mirror) -> Books {
         let mut audit = checks::Audit::default();
         let ledger = audit.boots(self, offered.is_some());
         let total = ledger.unwrap_or_default();
-        let known_lost: u64 = stages(&total.lost)
-            .iter()
-            .map(|(_, _, frames)| frames.value())
-            .fold(0, u64::saturating_add);
-        let wire = audit.wire(&total, ledger.is_some(), known_lost, offered);
+        let lost = known_lost(&total.lost);
+        let wire = audit.wire(&total, ledger.is_some(), lost, offered);
         let mut lost: Vec<Loss> = offered
             .into_iter()
             .flat_map(|offered| &offered.refused)

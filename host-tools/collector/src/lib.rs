@@ -41,7 +41,7 @@ pub use event::Event;
 pub use flow::{FlowSums, addresses, ends};
 pub use ledger::add as ledger_sum;
 pub use limits::Limits;
-pub use mirror::{Mirror, Share};
+pub use mirror::{Doubt, EchoLoss, Mirror, Share};
 pub use picture::{Forgotten, LinkFacts, Picture};
 pub use position::{EntryId, Position};
 pub use rate::Rate;

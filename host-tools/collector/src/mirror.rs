@@ -5,7 +5,8 @@ use std::fmt;
 
 use magpie_protocol::{AddressPair, EchoKey, FlowKey, VlanStack};
 
-use crate::{FlowSums, Picture};
+use crate::books::known_lost;
+use crate::{EchoSums, FlowSums, Offered, Picture};
 
 /// A one-way key is suspicious from so many packets on.
 const ONE_WAY_PACKETS: u64 = 3;
@@ -29,6 +30,76 @@ impl fmt::Display for Share {
     }
 }
 
+/// Why an echo request without a reply may have been answered all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The two directions stand under different VLAN stacks.
+    Tags,
+    /// The mirror shows one direction only.
+    OneWay,
+    /// The mirror dropped frames: TCP octets were acknowledged and never seen.
+    Unseen,
+    /// Frames are known to have been lost between the mirror and the core.
+    Dropped,
+    /// The sensor had no room and forgot requests that still waited.
+    Forgotten,
+    /// This pair has a reply without its request: either the mirror dropped
+    /// the request, or it was forgotten, or both came in the wrong order.
+    Orphans,
+}
+
+impl Doubt {
+    /// One word for a table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tags => "tags",
+            Self::OneWay => "one-way",
+            Self::Unseen => "unseen",
+            Self::Dropped => "dropped",
+            Self::Forgotten => "forgotten",
+            Self::Orphans => "orphans",
+        }
+    }
+}
+
+/// Echo requests of a pair that waited in vain, as far as that can be told
+/// from here. Nothing is called lost that may only not have been shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EchoLoss {
+    /// So many were lost.
+    Exactly(u64),
+    /// So many at most: replies of them may have passed unseen.
+    AtMost(u64, Doubt),
+    /// Nobody can tell: the way back is not shown.
+    Hidden(Doubt),
+}
+
+impl EchoLoss {
+    /// The number, where it is one.
+    pub fn exactly(self) -> Option<u64> {
+        match self {
+            Self::Exactly(n) => Some(n),
+            Self::AtMost(..) | Self::Hidden(_) => None,
+        }
+    }
+
+    /// An upper bound, where there is one.
+    pub fn at_most(self) -> Option<u64> {
+        match self {
+            Self::Exactly(n) | Self::AtMost(n, _) => Some(n),
+            Self::Hidden(_) => None,
+        }
+    }
+
+    /// Why it is no number.
+    pub fn doubt(self) -> Option<Doubt> {
+        match self {
+            Self::Exactly(_) => None,
+            Self::AtMost(_, doubt) | Self::Hidden(doubt) => Some(doubt),
+        }
+    }
+}
+
 /// What the picture suspects of the mirror. None of it changes a count.
 #[derive(Debug, Clone, Default)]
 pub struct Mirror {
@@ -37,6 +108,8 @@ pub struct Mirror {
     /// Octets that were acknowledged and never seen, of those and all TCP
     /// octets (IP octets) that were seen.
     pub unseen: Share,
+    /// Why any reply may have passed unseen, whatever its pair.
+    dropped: Option<Doubt>,
     one_way: HashSet<FlowKey>,
     tag_asym: HashSet<FlowKey>,
 }
@@ -47,8 +120,14 @@ fn directions(sums: &FlowSums) -> (bool, bool) {
 }
 
 impl Mirror {
-    /// Looks at all flows of a picture.
+    /// Looks at all flows of a picture that nobody outside counted for.
     pub fn of(picture: &Picture) -> Self {
+        Self::with(picture, None)
+    }
+
+    /// Looks at all flows of a picture; frames that were `offered` and could
+    /// not be delivered are missing from it.
+    pub fn with(picture: &Picture, offered: Option<&Offered>) -> Self {
         let mut mirror = Self::default();
         let latest_us = picture.latest_us();
         // Keys that carried one direction only, by what they are without tags.
@@ -83,7 +162,24 @@ impl Mirror {
                 mirror.tag_asym.extend(keys.into_iter().map(|(key, _)| key));
             }
         }
+        mirror.dropped = mirror.why_dropped(picture, offered);
         mirror
+    }
+
+    /// What is known to have kept frames, any frames, from the picture. What
+    /// a silent stage may have lost is the books' business.
+    fn why_dropped(&self, picture: &Picture, offered: Option<&Offered>) -> Option<Doubt> {
+        let ledger = picture.ledger().unwrap_or_default();
+        let refused = offered.iter().flat_map(|offered| &offered.refused);
+        if self.unseen.part > 0 {
+            Some(Doubt::Unseen)
+        } else if known_lost(&ledger.lost) > 0 || refused.into_iter().any(|r| r.frames > 0) {
+            Some(Doubt::Dropped)
+        } else if ledger.echo_forgotten > 0 {
+            Some(Doubt::Forgotten)
+        } else {
+            None
+        }
     }
 
     /// Keys without a packet the other way, after three packets and seconds.
@@ -106,16 +202,19 @@ impl Mirror {
         self.tag_asym.contains(key)
     }
 
-    /// Why an unanswered echo request may not be called lost, if so: the
-    /// mirror may not show the way back.
-    pub fn doubt(&self, echo: &EchoKey) -> Option<&'static str> {
+    /// What may be said of the requests of a pair that waited in vain.
+    pub fn loss(&self, echo: &EchoKey, sums: &EchoSums) -> EchoLoss {
         let key = icmp_key(echo);
         if self.is_tag_asym(&key) {
-            Some("tags")
-        } else if self.is_one_way(&key) {
-            Some("one-way")
-        } else {
-            None
+            return EchoLoss::Hidden(Doubt::Tags);
+        }
+        if self.is_one_way(&key) {
+            return EchoLoss::Hidden(Doubt::OneWay);
+        }
+        let orphans = (sums.orphans > 0).then_some(Doubt::Orphans);
+        match (sums.lost(), self.dropped.or(orphans)) {
+            (lost @ 1.., Some(doubt)) => EchoLoss::AtMost(lost, doubt),
+            (lost, _) => EchoLoss::Exactly(lost),
         }
     }
 }

@@ -32,7 +32,7 @@ impl Seen<'_> {
 
     /// What the mirror port may hide.
     pub fn mirror(&self) -> Mirror {
-        Mirror::of(self.picture)
+        Mirror::with(self.picture, self.offered)
     }
 
     /// How this sensor's times are shown.

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use magpie_collector::{EchoSums, Event, Flow, FlowSums, Mirror, addresses, ends};
+use magpie_collector::{Doubt, EchoLoss, EchoSums, Event, Flow, FlowSums, Mirror, addresses, ends};
 use magpie_protocol::{
     BootReason, EchoKey, FlowKey, Hello, Known, TableId, VERSION_MAJOR, VERSION_MINOR,
 };
@@ -246,15 +246,9 @@ pub fn flows<'s>(seen: &Seen<'s>, choice: &Choice) -> impl Iterator<Item = Row> 
     chosen_flows(&seen, choice).map(move |(key, sums)| flow(&seen, times, &key, &sums))
 }
 
-/// One echo pair. `lost` is `null` where the mirror may hide the replies;
-/// `doubt` says why.
-pub fn echo(
-    seen: &Seen<'_>,
-    times: Times,
-    key: &EchoKey,
-    sums: &EchoSums,
-    doubt: Option<&str>,
-) -> Row {
+/// One echo pair. `lost` is `null` where replies may have passed unseen;
+/// `doubt` says why, `lost_at_most` how many requests that may concern.
+pub fn echo(seen: &Seen<'_>, times: Times, key: &EchoKey, sums: &EchoSums, loss: EchoLoss) -> Row {
     let (requester, target) = addresses(&key.addresses);
     let mut row = row("echo", seen);
     put(&mut row, "vlan", vlan(key.vlan));
@@ -268,8 +262,9 @@ pub fn echo(
     put(&mut row, "replies", sums.replies);
     put(&mut row, "matched", sums.matched);
     put(&mut row, "waiting", sums.waiting);
-    put(&mut row, "lost", doubt.is_none().then(|| sums.lost()));
-    put(&mut row, "doubt", doubt);
+    put(&mut row, "lost", loss.exactly());
+    put(&mut row, "lost_at_most", loss.at_most());
+    put(&mut row, "doubt", loss.doubt().map(Doubt::word));
     put(&mut row, "duplicates", sums.duplicates);
     put(&mut row, "orphans", sums.orphans);
     row
@@ -282,7 +277,7 @@ pub fn echoes(seen: &Seen<'_>) -> Vec<Row> {
     let table = seen.picture.echoes();
     let mut rows = Vec::new();
     for (key, sums) in table.sorted() {
-        let mut row = echo(seen, times, &key, &sums, mirror.doubt(&key));
+        let mut row = echo(seen, times, &key, &sums, mirror.loss(&key, &sums));
         if let Some(held) = table.get(&key) {
             let samples = held.samples();
             put(&mut row, "rtt_samples", samples.len());
@@ -383,9 +378,9 @@ pub fn event(seen: &Seen<'_>, mirror: &Mirror, event: &Event) -> Option<Row> {
         }
         Event::Flow(record) => Some(flow(seen, seen.times(), &record.key, &record.sums(entry))),
         Event::Echo(record) => {
-            let doubt = mirror.doubt(&record.key);
             let sums = record.sums(entry);
-            Some(echo(seen, seen.times(), &record.key, &sums, doubt))
+            let loss = mirror.loss(&record.key, &sums);
+            Some(echo(seen, seen.times(), &record.key, &sums, loss))
         }
         Event::Ledger(of) => Some(ledger(seen, of)),
         Event::Gap {

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use magpie_collector::{CountTable, Echo, FlowSums, addresses, count_sum, ends};
+use magpie_collector::{CountTable, Doubt, Echo, EchoLoss, FlowSums, addresses, count_sum, ends};
 use magpie_protocol::{EchoKey, FlowKey, KEY_OTHER, Ledger, Sum, TableId};
 
 use super::text::{Columns, millis, percent, plain, thousands};
@@ -285,6 +285,16 @@ pub(super) fn rtt(seen: &Seen<'_>, key: &EchoKey) -> String {
         })
 }
 
+/// Requests that waited in vain: `3`, `<=3` where replies may have passed
+/// unseen, `?` where the way back is not shown.
+pub(super) fn echo_loss(loss: EchoLoss) -> String {
+    match loss {
+        EchoLoss::Exactly(n) => thousands(n),
+        EchoLoss::AtMost(n, _) => format!("<={}", thousands(n)),
+        EchoLoss::Hidden(_) => "?".to_owned(),
+    }
+}
+
 fn echoes(seen: &Seen<'_>) -> Columns {
     let mut columns = Columns::new(
         "<<<>>>>>>>><",
@@ -306,7 +316,7 @@ fn echoes(seen: &Seen<'_>) -> Columns {
     let mirror = seen.mirror();
     for (key, sums) in seen.picture.echoes().sorted() {
         let (requester, target) = addresses(&key.addresses);
-        let doubt = mirror.doubt(&key);
+        let loss = mirror.loss(&key, &sums);
         columns.row([
             names::vlan(key.vlan),
             requester.to_string(),
@@ -315,11 +325,11 @@ fn echoes(seen: &Seen<'_>) -> Columns {
             thousands(sums.requests),
             thousands(sums.matched),
             thousands(sums.waiting),
-            doubt.map_or_else(|| thousands(sums.lost()), |_| "?".to_owned()),
+            echo_loss(loss),
             thousands(sums.duplicates),
             thousands(sums.orphans),
             rtt(seen, &key),
-            doubt.unwrap_or_default().to_owned(),
+            loss.doubt().map_or("", Doubt::word).to_owned(),
         ]);
     }
     columns

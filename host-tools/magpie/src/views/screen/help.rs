@@ -64,7 +64,7 @@ const ROWS: [(&str, &str); 11] = [
     ("UNSEEN", "octets as in MIRROR, of this flow"),
     (
         "ECHO",
-        "ping seen passing: LOST ? where the mirror may hide the replies",
+        "ping seen passing: LOST <= where frames are missing here, so that replies may have passed unseen; ? where the mirror does not show the way back",
     ),
     (
         "SENSOR",

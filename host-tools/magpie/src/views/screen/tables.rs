@@ -1,6 +1,6 @@
 //! Flows, echo pairs and sources as tables.
 
-use magpie_collector::{Mirror, addresses, ends};
+use magpie_collector::{EchoLoss, Mirror, addresses, ends};
 use magpie_protocol::Side;
 
 use super::grid::{self, Cell, Column, EXTRA, cell};
@@ -124,15 +124,19 @@ pub(super) fn echoes(rows: &[EchoRow], mirror: &Mirror, columns: usize) -> Vec<L
 fn echo(row: &EchoRow, mirror: &Mirror) -> Vec<Cell> {
     let EchoRow { key, sums, rtt } = row;
     let (requester, target) = addresses(&key.addresses);
-    let doubt = mirror.doubt(key);
-    // Nothing is called lost where the mirror may hide the way back.
-    let lost = match (doubt, sums.lost()) {
-        (Some(_), _) => (Tone::Doubt, "?".to_owned()),
-        (None, 0) => cell("0"),
-        (None, n) => (Tone::Loss, thousands(n)),
+    let loss = mirror.loss(key, sums);
+    // Nothing is called lost that may only not have been shown.
+    let tone = match loss {
+        EchoLoss::Exactly(0) => Tone::Plain,
+        EchoLoss::Exactly(_) => Tone::Loss,
+        EchoLoss::AtMost(..) | EchoLoss::Hidden(_) => Tone::Doubt,
     };
-    let certain = |n: u64| doubt.map_or_else(|| cell(thousands(n)), |_| cell("-"));
-    let times = match (doubt, rtt) {
+    let hidden = match loss {
+        EchoLoss::Hidden(doubt) => Some(doubt.word()),
+        EchoLoss::Exactly(_) | EchoLoss::AtMost(..) => None,
+    };
+    let certain = |n: u64| hidden.map_or_else(|| cell(thousands(n)), |_| cell("-"));
+    let times = match (hidden, rtt) {
         (Some(why), _) => (Tone::Doubt, why.to_owned()),
         (None, Some((median, p95))) => cell(format!("{}/{}", millis(*median), millis(*p95))),
         (None, None) => cell("-"),
@@ -144,7 +148,7 @@ fn echo(row: &EchoRow, mirror: &Mirror) -> Vec<Cell> {
         cell(thousands(sums.requests)),
         certain(sums.matched),
         certain(sums.waiting),
-        lost,
+        (tone, table::echo_loss(loss)),
         certain(sums.duplicates),
         times,
     ]
