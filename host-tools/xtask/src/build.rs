@@ -100,7 +100,7 @@ pub(crate) fn speaking(workspace: &Workspace, board: &Board<'_>) -> Result<PathB
 }
 
 /// The same with cargo features of the board.
-fn image_with(
+pub(crate) fn image_with(
     workspace: &Workspace,
     board: &Board<'_>,
     cfgs: &[String],

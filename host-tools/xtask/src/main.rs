@@ -11,6 +11,8 @@ mod build;
 mod callers;
 mod clippy;
 mod demo;
+mod drive;
+mod flash;
 mod fuzz;
 mod lint;
 mod proof;
@@ -20,6 +22,7 @@ mod size;
 mod stack;
 mod thumb;
 mod toolchain;
+mod uf2;
 mod verify;
 mod workspace;
 
@@ -39,6 +42,8 @@ struct Cli {
 enum Task {
     /// Build firmware images; each lands in `TARGET_DIR/images/BOARD.elf`
     Build(build::Args),
+    /// Build an image and put it onto its board, by a debug probe or its boot drive
+    Flash(flash::Args),
     /// List what this machine lacks, and install it
     Setup(setup::Args),
     /// Check who may import whom, and rules that clippy does not know
@@ -71,6 +76,7 @@ fn main() -> ExitCode {
 fn work(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Build(args) => build::run(&args),
+        Task::Flash(args) => flash::run(&args),
         Task::Lint => lint::run(),
         Task::Setup(args) => setup::run(&args),
         Task::Size(args) => size::run(&args),

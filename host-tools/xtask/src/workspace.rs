@@ -48,6 +48,8 @@ pub(crate) struct Board<'w> {
     pub(crate) name: &'w str,
     /// Target triple.
     pub(crate) target: &'w str,
+    /// Its `[package.metadata.board]`.
+    pub(crate) about: &'w Value,
     /// The numbers of `[package.metadata.board]`: what its tables hold.
     pub(crate) capacities: Vec<String>,
     /// The same of its variant that speaks, where it has one
@@ -154,6 +156,7 @@ impl Workspace {
                 Some(Board {
                     name: &p.name,
                     target: board["target"].as_str()?,
+                    about: board,
                     capacities: numbers(board, &Value::Null),
                     speak: board.get("speak").map(|instead| numbers(board, instead)),
                 })
