@@ -11,6 +11,8 @@ use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_stm32::{Peri, Peripherals, bind_interrupts, dma, pac, peripherals, rng};
 use embassy_time::{Duration, Ticker};
 use magpie_link::{Overflow, Sender};
+#[cfg(magpie_speak)]
+use magpie_node::speak;
 use magpie_node::{Clock, Node, Pace};
 use magpie_protocol::Losses;
 use magpie_sensor::{Config, Identity, Sensor};
@@ -92,9 +94,18 @@ fn to_ethernet(pin: Peri<'static, impl Pin>) {
     core::mem::forget(pin); // dropped, it would be an input again
 }
 
-/// Holds a pin low for ever.
-fn hold_low(pin: Peri<'static, impl Pin>) {
+/// In a silent port a pin that would send is held low for ever and is not the
+/// controller's: the PHY cannot be told to send a frame, whatever the program
+/// does.
+#[cfg(not(magpie_speak))]
+fn to_transmitter(pin: Peri<'static, impl Pin>) {
     core::mem::forget(Output::new(pin, Level::Low, Speed::Low));
+}
+
+/// A port that speaks needs it.
+#[cfg(magpie_speak)]
+fn to_transmitter(pin: Peri<'static, impl Pin>) {
+    to_ethernet(pin);
 }
 
 /// Starts a task; each is started once.
@@ -107,11 +118,9 @@ pub(crate) fn begin<S>(spawner: Spawner, task: Result<SpawnToken<S>, SpawnError>
 
 #[embassy_executor::task]
 async fn start(spawner: Spawner, chip: Peripherals, mut boot: Boot) {
-    // First of all, what would send is held low and not the controller's:
-    // the PHY cannot be told to send a frame, whatever the program does.
-    hold_low(chip.PG11); // TX_EN
-    hold_low(chip.PG13); // TXD0
-    hold_low(chip.PB13); // TXD1
+    to_transmitter(chip.PG11); // TX_EN
+    to_transmitter(chip.PG13); // TXD0
+    to_transmitter(chip.PB13); // TXD1
 
     let mut watchdog = IndependentWatchdog::new(chip.IWDG1, WATCHDOG_US);
     // A debugger that halts the core halts the watchdog.
@@ -164,12 +173,53 @@ async fn start(spawner: Spawner, chip: Peripherals, mut boot: Boot) {
     to_ethernet(chip.PC4); // RXD0
     to_ethernet(chip.PC5); // RXD1
 
-    let mut port = Port::start(for_dma.ring, watchdog);
+    let mut port = Port::start(for_dma.rings, watchdog);
     if let Some(error) = port.error() {
         boot.note(format_args!("Ethernet does not start: {error:?}"));
     }
     let node = node(&seed, &boot, port.counted());
-    magpie_node::run(node, &mut port, &mut Line).await;
+    run(spawner, node, &mut port).await;
+}
+
+/// The port is silent.
+#[cfg(not(magpie_speak))]
+async fn run(_: Spawner, node: &mut Node<'static>, port: &mut Port) {
+    magpie_node::run(node, port, &mut Line).await;
+}
+
+/// The port speaks.
+#[cfg(magpie_speak)]
+async fn run(spawner: Spawner, node: &mut Node<'static>, port: &mut Port) {
+    let settings = speak::Settings::default();
+    let address = own_address();
+    let seed = u64::from(node.sensor().boot_id());
+    let (stack, runner) = speak::start(storage::network(), address, &settings, seed);
+    begin(spawner, network(runner));
+    let mut speaking = speak::Speaking::new(stack, address, &settings);
+    magpie_node::run_speaking(node, port, &mut Line, &mut speaking).await;
+}
+
+/// The IP stack's own work.
+#[cfg(magpie_speak)]
+#[embassy_executor::task]
+async fn network(mut runner: speak::NetworkRunner) {
+    runner.run().await;
+}
+
+/// The port's Ethernet address: the board brings none, so it is made from the
+/// chip's own number, and says that it is nobody's (bit 1: administered
+/// locally; IEEE 802, 8.4).
+#[cfg(magpie_speak)]
+fn own_address() -> [u8; 6] {
+    // FNV-1a, to spread twelve octets of which few differ (RM0433, "Unique
+    // device ID").
+    let hash = embassy_stm32::uid::uid()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
+            (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let [.., a, b, c, d, e] = hash.to_be_bytes();
+    [0x02, a, b, c, d, e]
 }
 
 /// Wakes the node now and then, also when nothing happens.

@@ -11,7 +11,7 @@ pub(crate) static RECEIVED: AtomicU32 = AtomicU32::new(0);
 pub(crate) static LOST: AtomicU32 = AtomicU32::new(0);
 /// There is a cable, and someone at its other end.
 pub(crate) static LINK: AtomicBool = AtomicBool::new(false);
-/// Octets from the host, modulo 2^32.
+/// Octets from the host by a serial line, modulo 2^32.
 pub(crate) static HEARD: AtomicU32 = AtomicU32::new(0);
 
 const TICK: Duration = Duration::from_millis(100);
@@ -61,6 +61,8 @@ pub(crate) async fn show(mut lamps: Lamps) {
     let mut frames = Watched::new(&RECEIVED);
     let mut losses = Watched::new(&LOST);
     let mut host = Watched::new(&HEARD);
+    #[cfg(magpie_speak)]
+    let mut host_by_udp = Watched::new(&magpie_node::speak::COMMANDS_HEARD);
     let mut ticker = Ticker::every(TICK);
     let mut even = false;
     loop {
@@ -71,6 +73,9 @@ pub(crate) async fn show(mut lamps: Lamps) {
         let green = LINK.load(Ordering::Relaxed) && (even || !receiving);
         lamps.green.set_level(green.into());
         lamps.red.set_level(losses.moves(now, LOSS_SHOWN).into());
-        lamps.yellow.set_level((!host.moves(now, HOST_GONE)).into());
+        let heard = host.moves(now, HOST_GONE);
+        #[cfg(magpie_speak)]
+        let heard = host_by_udp.moves(now, HOST_GONE) || heard;
+        lamps.yellow.set_level((!heard).into());
     }
 }

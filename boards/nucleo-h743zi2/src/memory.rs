@@ -12,6 +12,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use cortex_m::Peripherals;
 use magpie_mmio::{Mmio, Registers};
 use magpie_stm32h7_eth::{DmaMemory, DmaRing};
+#[cfg(magpie_speak)]
+use magpie_stm32h7_eth::{DmaTransmit, TransmitBuffers};
 
 use crate::uplink::CHUNK;
 
@@ -58,10 +60,16 @@ pub(crate) fn start(core: &mut Peripherals) {
 /// minimum frames (1.7 ms at line rate) or 128 of 1,518 octets (15.7 ms).
 const DESCRIPTORS: usize = 512;
 
+/// Frames that may wait to be sent, in a port that speaks.
+#[cfg(magpie_speak)]
+const TO_SEND: usize = 8;
+
 /// What the DMAs use.
 #[repr(C)]
 struct Shared {
     ring: DmaRing<DESCRIPTORS>,
+    #[cfg(magpie_speak)]
+    transmit: TransmitBuffers<TO_SEND>,
     lines: UnsafeCell<MaybeUninit<[[u8; CHUNK]; 2]>>,
 }
 
@@ -73,14 +81,23 @@ unsafe impl Sync for Shared {}
 #[unsafe(link_section = ".dma")]
 static SHARED: Shared = Shared {
     ring: DmaRing::new(),
+    #[cfg(magpie_speak)]
+    transmit: TransmitBuffers::new(),
     lines: UnsafeCell::new(MaybeUninit::uninit()),
 };
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// The Ethernet controller's.
+pub(crate) struct Rings {
+    pub(crate) receive: DmaMemory,
+    #[cfg(magpie_speak)]
+    pub(crate) transmit: DmaTransmit,
+}
+
 /// What [`take`] gives.
 pub(crate) struct ForDma {
     /// The Ethernet controller's.
-    pub(crate) ring: DmaMemory,
+    pub(crate) rings: Rings,
     /// The serial line's, one a direction.
     pub(crate) lines: [&'static mut [u8; CHUNK]; 2],
 }
@@ -94,7 +111,7 @@ pub(crate) fn take() -> Option<ForDma> {
     let lines = SHARED.lines.get();
     // SAFETY: this is reached once (TAKEN), so the only reference to the lines is
     // made here, after they were written; `&mut` is what their DMAs are given
-    // by. The ring's promise: once; SRAM1-3 are what the Ethernet DMA reaches,
+    // by. The rings' promise: once; SRAM1-3 are what the Ethernet DMA reaches,
     // and `start` has made them normal memory that is not cached; the
     // controller is not started.
     #[allow(unsafe_code)]
@@ -102,7 +119,11 @@ pub(crate) fn take() -> Option<ForDma> {
         lines.write(MaybeUninit::new([[0; CHUNK]; 2]));
         let [sending, receiving] = (*lines).assume_init_mut();
         Some(ForDma {
-            ring: DmaMemory::new(&SHARED.ring),
+            rings: Rings {
+                receive: DmaMemory::new(&SHARED.ring),
+                #[cfg(magpie_speak)]
+                transmit: DmaTransmit::new(&SHARED.transmit),
+            },
             lines: [sending, receiving],
         })
     }

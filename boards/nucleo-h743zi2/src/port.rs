@@ -9,12 +9,15 @@ use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_time::{Duration, Instant};
 use magpie_node::{FrameReceiver, Lost};
 use magpie_protocol::{Known, Losses};
+#[cfg(magpie_speak)]
+use magpie_stm32h7_eth::Refused;
 use magpie_stm32h7_eth::{
-    Count, DmaMemory, EthRegisters, Ethernet, Link, Loss, MAX_FRAME, Missed, Setup, StartError,
+    Count, EthRegisters, Ethernet, Link, Loss, MAX_FRAME, Missed, Setup, StartError,
 };
 
 use crate::clocks::HCLK_HZ;
 use crate::lamps::{LINK, LOST, RECEIVED};
+use crate::memory::Rings;
 
 /// The counters of missed frames are full after 13.8 ms of minimum frames.
 const READ_COUNTERS: Duration = Duration::from_millis(4);
@@ -51,7 +54,7 @@ pub(crate) struct Port {
 impl Port {
     /// Starts the controller. Frames sent before are lost. One that does not
     /// start gives a port without frames.
-    pub(crate) fn start(memory: DmaMemory, watchdog: IndependentWatchdog<'static, IWDG1>) -> Self {
+    pub(crate) fn start(rings: Rings, watchdog: IndependentWatchdog<'static, IWDG1>) -> Self {
         // SAFETY: this is an STM32H743, `board::ethernet_clocks` has turned the
         // controller's clocks on, and nothing else here knows its address
         // (embassy's driver is not used).
@@ -64,7 +67,7 @@ impl Port {
         };
         let now = Instant::now();
         Self {
-            controller: Ethernet::start(registers, memory, setup),
+            controller: start(registers, rings, setup),
             started: now,
             watchdog,
             told: Missed::default(),
@@ -116,6 +119,37 @@ impl Port {
         if missed.fcs_at_least {
             losses.fcs = Known::AtLeast(losses.fcs.value());
         }
+    }
+}
+
+/// The port is silent: nothing in this image can turn its transmitter on.
+#[cfg(not(magpie_speak))]
+fn start(
+    registers: EthRegisters,
+    rings: Rings,
+    setup: Setup,
+) -> Result<Ethernet<EthRegisters>, StartError> {
+    Ethernet::start(registers, rings.receive, setup)
+}
+
+/// The port speaks.
+#[cfg(magpie_speak)]
+fn start(
+    registers: EthRegisters,
+    rings: Rings,
+    setup: Setup,
+) -> Result<Ethernet<EthRegisters>, StartError> {
+    Ethernet::start_speaking(registers, rings.receive, rings.transmit, setup)
+}
+
+#[cfg(magpie_speak)]
+impl magpie_node::speak::FrameSender for Port {
+    fn poll_transmit(&mut self, frame: &[u8]) -> bool {
+        // What is never taken would block all behind it.
+        let Ok(controller) = &mut self.controller else {
+            return true;
+        };
+        controller.transmit(frame) != Err(Refused::Full)
     }
 }
 

@@ -20,8 +20,9 @@ const REQUEST_SETS: usize = 256;
 const COUNTS: usize = 128;
 /// Octets of finished records on their way to the link.
 const OUTBOX: usize = 16 * 1024;
-/// Octets of finished records until they are acknowledged.
-pub(crate) const RESEND: usize = 48 * 1024;
+/// Octets of finished records until they are acknowledged; less beside an IP
+/// stack.
+pub(crate) const RESEND: usize = if cfg!(magpie_speak) { 32 } else { 48 } * 1024;
 /// Octets of one frame.
 const SCRATCH: usize = MAX_FRAME;
 
@@ -74,4 +75,16 @@ pub(crate) fn buffers() -> Buffers<'static> {
         scratch: SCRATCH_OCTETS.take(),
         framed: FRAMED.take(),
     }
+}
+
+/// An IP stack's memory: frames received, frames to be sent, batches.
+#[cfg(magpie_speak)]
+type Network = magpie_node::speak::Memory<4, 4, 4>;
+#[cfg(magpie_speak)]
+static NETWORK: ConstStaticCell<Network> = ConstStaticCell::new(Network::new());
+
+/// The IP stack's memory; to be called once.
+#[cfg(magpie_speak)]
+pub(crate) fn network() -> &'static mut Network {
+    NETWORK.take()
 }

@@ -1,9 +1,13 @@
 //! The Ethernet controller of the STM32H7 (a Synopsys core with its own DMA),
-//! used as a receive-only, promiscuous port.
+//! used as a promiscuous port, receive-only unless started otherwise.
 //!
-//! It never transmits: the MAC's transmitter and its PAUSE frames stay off.
+//! After [`Ethernet::start`] it never transmits: the MAC's transmitter and its
+//! transmit DMA stay off, and nothing here turns them on; only
+//! [`Ethernet::start_speaking`] does, and [`Ethernet::transmit`] works after
+//! that. PAUSE frames stay off always.
 //! It never looks into a frame. It books every descriptor that the DMA gives
-//! back: a frame comes out whole or as the reason why it is lost, once.
+//! back: a frame comes out whole or as the reason why it is lost, once; one to
+//! be sent was sent or failed, once.
 //!
 //! Order of use: the board turns on the clocks, chooses RMII and routes the
 //! pins; then [`Ethernet::start`], [`Ethernet::poll_receive`] until it says
@@ -35,6 +39,7 @@
 
 mod counters;
 mod descriptor;
+mod dma_transmit;
 mod mac;
 mod memory;
 mod phy;
@@ -43,14 +48,17 @@ mod registers;
 mod ring;
 #[cfg(test)]
 mod tests;
+mod transmit;
 
 pub use counters::{Count, Missed};
+pub use dma_transmit::{DmaTransmit, SENT_OCTETS, TransmitBuffers};
 pub use mac::{Setup, StartError};
 pub use memory::{BUFFER_OCTETS, DmaMemory, DmaRing};
 pub use phy::Link;
 pub use port::{Ethernet, Fault};
 pub use registers::EthRegisters;
 pub use ring::{Booked, Frame, Loss, Memory, Ring, Stamp, Word};
+pub use transmit::{Refused, TransmitMemory, TransmitRing, Transmitted};
 
 /// Longest frame that is received whole, in octets without FCS. (The MAC cuts
 /// off beyond 10,240 octets: `MACCR.WD` = 0 with `JE` = 1.)

@@ -1,4 +1,5 @@
-//! The memory that CPU and DMA share: one of the two places with `unsafe` here.
+//! The memory that CPU and receive DMA share: one of the three places with
+//! `unsafe` here.
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -178,7 +179,7 @@ impl Memory for DmaMemory {
 
 /// An address as the DMA takes it. (On the host, where tests run, addresses
 /// are longer; nothing uses them there.)
-fn bus_address(address: usize) -> u32 {
+pub(crate) fn bus_address(address: usize) -> u32 {
     #[allow(clippy::cast_possible_truncation)]
     {
         address as u32

@@ -3,14 +3,16 @@
 use magpie_mmio::Registers;
 
 use crate::counters::{Counters, Missed};
+use crate::dma_transmit::DmaTransmit;
 use crate::mac::{Mac, Setup, StartError, behind};
 use crate::memory::DmaMemory;
 use crate::phy::{self, Link};
 use crate::registers::{
-    DMA_AI, DMA_FBE, DMA_NI, DMA_RBU, DMA_RI, DMACMFCR, DMACRXDTPR, DMACSR, MTLRXQMPOCR,
-    RX_CRC_ERROR_PACKETS,
+    DMA_AI, DMA_FBE, DMA_NI, DMA_RBU, DMA_RI, DMACMFCR, DMACRXDTPR, DMACSR, DMACTXDTPR,
+    MTLRXQMPOCR, RX_CRC_ERROR_PACKETS,
 };
 use crate::ring::{Booked, Frame, Loss, Memory, Ring, Stamp};
+use crate::transmit::{Refused, TransmitMemory, TransmitRing, Transmitted};
 
 /// Frames of 64 octets that the queue of 2 KB can hold.
 const IN_QUEUE: u64 = 32;
@@ -22,10 +24,12 @@ pub enum Fault {
     Bus,
 }
 
-/// A receive-only Ethernet port.
-pub struct Ethernet<R, M = DmaMemory> {
+/// An Ethernet port: receive-only, unless started to speak.
+pub struct Ethernet<R, M = DmaMemory, T = DmaTransmit> {
     mac: Mac<R>,
     ring: Ring<M>,
+    /// With its tail pointer; none in a silent port.
+    transmit: Option<(TransmitRing<T>, u32)>,
     counters: Counters,
     /// Tail pointer, see `mac::behind`.
     tail: u32,
@@ -39,9 +43,22 @@ impl<R: Registers> Ethernet<R, DmaMemory> {
         let address = memory.descriptors_address();
         Self::start_at(registers, memory, address, setup)
     }
+
+    /// The same with the transmitter on, and a ring for what is sent.
+    pub fn start_speaking(
+        registers: R,
+        memory: DmaMemory,
+        transmit: DmaTransmit,
+        setup: Setup,
+    ) -> Result<Self, StartError> {
+        let mut port = Self::start(registers, memory, setup)?;
+        let address = transmit.descriptors_address();
+        port.start_transmitter_at(transmit, address);
+        Ok(port)
+    }
 }
 
-impl<R: Registers, M: Memory> Ethernet<R, M> {
+impl<R: Registers, M: Memory, T: TransmitMemory> Ethernet<R, M, T> {
     /// The same with the address at which the DMA finds the descriptors.
     pub(crate) fn start_at(
         registers: R,
@@ -59,10 +76,41 @@ impl<R: Registers, M: Memory> Ethernet<R, M> {
         Ok(Self {
             mac,
             ring,
+            transmit: None,
             counters: Counters::default(),
             tail: behind(address, descriptors),
             link: Link::Down,
         })
+    }
+
+    /// Turns the transmitter on, with the address at which the DMA finds its
+    /// descriptors.
+    pub(crate) fn start_transmitter_at(&mut self, memory: T, address: u32) {
+        let descriptors = memory.descriptors();
+        // Reset has stopped the DMA: the ring is ours.
+        let ring = TransmitRing::new(memory);
+        self.mac.start_transmitter(address, descriptors);
+        self.transmit = Some((ring, behind(address, descriptors)));
+    }
+
+    /// Takes a frame to be sent, from its destination address on and without
+    /// FCS; the MAC pads a short one. Whole or not at all.
+    pub fn transmit(&mut self, frame: &[u8]) -> Result<(), Refused> {
+        let (ring, tail) = self.transmit.as_mut().ok_or(Refused::Silent)?;
+        let taken = ring.push(frame);
+        // Also when it is full: should the DMA sleep over it, it wakes.
+        self.mac.registers.write(DMACTXDTPR, *tail);
+        taken
+    }
+
+    /// What became of the frames to be sent; nothing in a silent port.
+    pub fn transmitted(&mut self) -> Transmitted {
+        self.transmit
+            .as_mut()
+            .map_or_else(Transmitted::default, |(ring, _)| {
+                ring.book();
+                ring.booked()
+            })
     }
 
     /// The next frame, copied into `out` as far as that reaches, or why it is
@@ -100,6 +148,9 @@ impl<R: Registers, M: Memory> Ethernet<R, M> {
         // A descriptor may have been given, and the DMA woken, while it was about
         // to fall asleep over that very one: without this it would not wake.
         self.wake_dma();
+        if let Some((_, tail)) = &self.transmit {
+            self.mac.registers.write(DMACTXDTPR, *tail);
+        }
         let r = &self.mac.registers;
         if r.read(DMACSR) & DMA_FBE != 0 {
             return Err(Fault::Bus);

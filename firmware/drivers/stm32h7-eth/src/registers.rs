@@ -1,7 +1,7 @@
 //! Addresses and bits (RM0433, "Ethernet registers"). `tests/vendor.rs` holds
 //! every one of them against ST's own register description.
 //!
-//! The other place with `unsafe` here: the window onto the registers.
+//! Another place with `unsafe` here: the window onto the registers.
 
 // A register access is one instruction (see magpie-mmio).
 #![allow(clippy::inline_always)]
@@ -35,23 +35,27 @@ pub(crate) const MACSTSUR: u32 = 0x0b10;
 pub(crate) const MACSTNUR: u32 = 0x0b14;
 pub(crate) const MACTSAR: u32 = 0x0b18;
 // MTL
+pub(crate) const MTLTXQOMR: u32 = 0x0d00;
 pub(crate) const MTLRXQOMR: u32 = 0x0d30;
 pub(crate) const MTLRXQMPOCR: u32 = 0x0d34;
 // DMA
 pub(crate) const DMAMR: u32 = 0x1000;
 pub(crate) const DMASBMR: u32 = 0x1004;
 pub(crate) const DMACCR: u32 = 0x1100;
+pub(crate) const DMACTXCR: u32 = 0x1104;
 pub(crate) const DMACRXCR: u32 = 0x1108;
+pub(crate) const DMACTXDLAR: u32 = 0x1114;
 pub(crate) const DMACRXDLAR: u32 = 0x111c;
+pub(crate) const DMACTXDTPR: u32 = 0x1120;
 pub(crate) const DMACRXDTPR: u32 = 0x1128;
+pub(crate) const DMACTXRLR: u32 = 0x112c;
 pub(crate) const DMACRXRLR: u32 = 0x1130;
 pub(crate) const DMACIER: u32 = 0x1134;
 pub(crate) const DMACSR: u32 = 0x1160;
 pub(crate) const DMACMFCR: u32 = 0x116c;
 
-/// Receiver and transmitter enable. TE is here to be tested as 0.
+/// Receiver and transmitter enable.
 pub(crate) const MACCR_RE: u32 = 1 << 0;
-#[cfg(test)]
 pub(crate) const MACCR_TE: u32 = 1 << 1;
 /// Full duplex; 100 Mbit/s.
 pub(crate) const MACCR_DM: u32 = 1 << 13;
@@ -97,6 +101,12 @@ pub(crate) const MTLRXQOMR_DIS_TCP_EF: u32 = 1 << 6;
 /// The size of the queue, kept as it is (the chip's 2 KB).
 pub(crate) const MTLRXQOMR_RQS: u32 = 7 << 20;
 
+/// A frame is sent when it is in the queue whole; the queue is on; its size, kept
+/// as it is (the chip's 2 KB).
+pub(crate) const MTLTXQOMR_TSF: u32 = 1 << 1;
+pub(crate) const MTLTXQOMR_TXQEN: u32 = 0b10 << 2;
+pub(crate) const MTLTXQOMR_TQS: u32 = 7 << 16;
+
 /// Reset; clears itself.
 pub(crate) const DMAMR_SWR: u32 = 1 << 0;
 /// Fixed bursts; aligned to addresses.
@@ -107,6 +117,10 @@ pub(crate) const DMASBMR_AAL: u32 = 1 << 12;
 pub(crate) const DMACRXCR_SR: u32 = 1 << 0;
 pub(crate) const DMACRXCR_RBSZ_SHIFT: u32 = 1;
 pub(crate) const DMACRXCR_RXPBL_32: u32 = 32 << 16;
+
+/// Start; beats of a burst.
+pub(crate) const DMACTXCR_ST: u32 = 1 << 0;
+pub(crate) const DMACTXCR_TXPBL_16: u32 = 16 << 16;
 
 /// Received; buffer unavailable; fatal bus error; abnormal, normal summary.
 /// The same places in DMACIER and DMACSR.
@@ -161,8 +175,9 @@ impl Registers for EthRegisters {
             return;
         };
         // SAFETY: as in `read`. Writing starts the DMA; it is given only the
-        // address of a `DmaRing`, whose descriptors hold only addresses of its
-        // own buffers, and that memory is made for being written by it.
+        // addresses of a `DmaRing` and of `TransmitBuffers`, whose descriptors
+        // hold only addresses of their own buffers, and that memory is made for
+        // being used by it.
         #[allow(unsafe_code)]
         unsafe {
             core::ptr::with_exposed_provenance_mut::<u32>(address).write_volatile(value);

@@ -23,6 +23,7 @@ mod side;
 
 use core::future::Future;
 use core::net::SocketAddrV4;
+use core::sync::atomic::AtomicU32;
 
 pub use settings::{OwnAddress, SETTINGS_OCTETS, Settings};
 pub use side::Speaking;
@@ -35,6 +36,10 @@ use crate::FrameReceiver;
 
 /// UDP port of the sensor.
 pub const PORT: u16 = 50_739;
+
+/// Batches of commands that came by UDP and were obeyed, since boot and modulo
+/// 2^32: for a lamp that says whether there is a host.
+pub static COMMANDS_HEARD: AtomicU32 = AtomicU32::new(0);
 
 /// A port that can send.
 pub trait FrameSender: FrameReceiver {

@@ -2,13 +2,14 @@
 //! that a speaking port needs.
 
 use core::future::Future;
+use core::sync::atomic::Ordering;
 
 use magpie_link::Sender;
 use magpie_protocol::{Command, VERSION_MAJOR, VERSION_MINOR};
 use magpie_sensor::Sensor;
 
 use super::host::Host;
-use super::{FrameSender, Given, Settings, Stack, may_concern, may_leave};
+use super::{COMMANDS_HEARD, FrameSender, Given, Settings, Stack, may_concern, may_leave};
 use crate::control::{MAX_COMMAND_BATCH, obey};
 use crate::{Clock, FrameReceiver};
 
@@ -194,6 +195,7 @@ impl<R: FrameSender, S: Stack> Side<R> for Speaking<S> {
                 Some(batch) => {
                     if obey(batch, now_us, clock, sender, sensor) {
                         self.host.heard(from, now_us);
+                        COMMANDS_HEARD.fetch_add(1, Ordering::Relaxed);
                     }
                 }
             }

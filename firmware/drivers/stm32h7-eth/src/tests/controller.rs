@@ -2,12 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use magpie_mmio::Registers;
 
 use super::card::{Arrival, Shared};
+use super::sending::Given;
 use crate::registers::*;
-use crate::{Count, Ethernet, Fault, Link, Loss, Setup, Stamp, StartError};
+use crate::{Count, Ethernet, Fault, Link, Loss, Refused, Setup, Stamp, StartError};
+
+type SilentPort = Ethernet<Chip, Shared>;
 
 const SETUP: Setup = Setup {
     hclk_hz: 240_000_000,
@@ -15,6 +19,9 @@ const SETUP: Setup = Setup {
     stamps: true,
 };
 const RING: u32 = 0x3000_0000;
+const SENDING: u32 = 0x3004_0000;
+/// Every register through which something could be sent.
+const SENDERS: [u32; 5] = [MTLTXQOMR, DMACTXCR, DMACTXDLAR, DMACTXRLR, DMACTXDTPR];
 
 /// Registers that hold what is written, but for those that do not.
 #[derive(Default)]
@@ -99,7 +106,7 @@ impl Registers for Chip {
 
 fn start(chip: Chip) -> (Result<Ethernet<Chip, Shared>, StartError>, Shared) {
     let shared = Shared::new(8, 512);
-    let port = Ethernet::start_at(chip, shared.clone(), RING, SETUP);
+    let port = SilentPort::start_at(chip, shared.clone(), RING, SETUP);
     (port, shared)
 }
 
@@ -118,6 +125,7 @@ fn starts_promiscuous_and_silent() {
     let chip = port.registers();
     for (offset, value) in &chip.written {
         assert!(*offset != MACCR || value & MACCR_TE == 0, "transmits");
+        assert!(!SENDERS.contains(offset), "{offset:#x} is for sending");
     }
     assert_eq!(
         chip.last(MACCR),
@@ -143,6 +151,73 @@ fn starts_promiscuous_and_silent() {
         0,
         "reset is the first of all"
     );
+}
+
+#[test]
+fn a_silent_port_stays_so() {
+    let (mut port, shared) = started();
+    assert_eq!(port.transmit(&[0; 60]), Err(Refused::Silent));
+    port.registers().set_phy(1, 1 << 2);
+    port.registers().set_phy(31, 0b110 << 2);
+    port.follow_link().expect("a PHY");
+    shared.card().queue.push_back(Arrival {
+        on_wire: 64,
+        ..Arrival::default()
+    });
+    shared.card().step();
+    assert!(port.poll_receive(&mut [0; 64]).is_some());
+    port.service().expect("no fault");
+    port.acknowledge();
+    assert_eq!(port.transmitted().given, 0);
+    for (offset, value) in &port.registers().written {
+        assert!(*offset != MACCR || value & MACCR_TE == 0, "transmits");
+        assert!(!SENDERS.contains(offset), "{offset:#x} is for sending");
+    }
+}
+
+#[test]
+fn a_port_that_speaks_sends_what_it_is_given() {
+    let given = Rc::default();
+    let shared = Shared::new(8, 512);
+    let port = Ethernet::<_, _, Given>::start_at(Chip::new(), shared.clone(), RING, SETUP);
+    let mut port = port.expect("it starts");
+    port.start_transmitter_at(Given(Rc::clone(&given)), SENDING);
+    let chip = port.registers();
+    assert_eq!(chip.last(MTLTXQOMR), 0x0007_000a, "TQS TXQEN TSF");
+    assert_eq!(chip.last(DMACTXCR), 16 << 16 | 1);
+    assert_eq!(chip.last(MACCR), 0x0001_6003, "TE RE DM FES JE");
+    assert_eq!(chip.last(MACQTXFCR), 0, "no PAUSE sent");
+    // Everything is set before the DMA starts, and the MAC sends last of all.
+    let dma_on = chip.position(DMACTXCR, DMACTXCR_ST);
+    assert!(chip.position(DMACTXDLAR, SENDING) < dma_on);
+    assert!(chip.position(DMACTXRLR, 1) < dma_on);
+    assert!(chip.position(MTLTXQOMR, MTLTXQOMR_TXQEN) < dma_on);
+    assert!(chip.position(MACCR, MACCR_TE) > dma_on);
+    let kicks = |port: &Ethernet<Chip, Shared, Given>| {
+        let written = &port.registers().written;
+        written.iter().filter(|(o, _)| *o == DMACTXDTPR).count()
+    };
+    for id in [1, 2] {
+        assert_eq!(port.transmit(&[id; 60]), Ok(()));
+    }
+    assert_eq!(port.registers().last(DMACTXDTPR), SENDING + 2 * 16);
+    assert_eq!(port.transmit(&[3; 60]), Err(Refused::Full));
+    assert_eq!(kicks(&port), 3, "woken, full or not");
+    port.service().expect("no fault");
+    assert_eq!(kicks(&port), 4, "should it have missed one");
+    assert_eq!(*given.borrow(), [[1; 60], [2; 60]]);
+    assert_eq!(port.transmitted().given, 2);
+    // It still receives, and follows the link with its transmitter on.
+    shared.card().queue.push_back(Arrival {
+        on_wire: 64,
+        ..Arrival::default()
+    });
+    shared.card().step();
+    assert!(port.poll_receive(&mut [0; 64]).is_some());
+    port.registers().set_phy(1, 1 << 2);
+    port.registers().set_phy(31, 0b101 << 2);
+    port.follow_link().expect("a PHY");
+    assert_eq!(port.registers().last(MACCR), 0x0001_2003);
 }
 
 #[test]
@@ -172,7 +247,7 @@ fn the_stamp_clock_runs_at_50_mhz() {
         stamps: false,
         ..SETUP
     };
-    let port = Ethernet::start_at(Chip::new(), shared, RING, setup)
+    let port = SilentPort::start_at(Chip::new(), shared, RING, setup)
         .ok()
         .unwrap();
     assert!(port.registers().written.iter().all(|(o, _)| *o != MACTSCR));
@@ -195,7 +270,7 @@ fn says_why_it_cannot_start() {
     assert_eq!(refused(elsewhere), StartError::NoPhy(0));
     for hclk_hz in [0, 19_999_999, 301_000_000] {
         let setup = Setup { hclk_hz, ..SETUP };
-        let port = Ethernet::start_at(Chip::new(), Shared::new(4, 512), RING, setup);
+        let port = SilentPort::start_at(Chip::new(), Shared::new(4, 512), RING, setup);
         assert_eq!(port.err(), Some(StartError::BusClock(hclk_hz)));
     }
 }
@@ -231,7 +306,7 @@ fn frames_come_and_the_dma_is_woken() {
 #[test]
 fn a_jumbo_frame_keeps_its_length() {
     let shared = Shared::new(32, 512);
-    let mut port = Ethernet::start_at(Chip::new(), shared.clone(), RING, SETUP)
+    let mut port = SilentPort::start_at(Chip::new(), shared.clone(), RING, SETUP)
         .ok()
         .unwrap();
     for (on_wire, status, expected) in [

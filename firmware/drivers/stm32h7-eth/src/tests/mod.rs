@@ -2,4 +2,5 @@ mod card;
 mod controller;
 mod random;
 mod ring;
+mod sending;
 mod vendor;
