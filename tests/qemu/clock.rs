@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use magpie_collector::{Clock, State};
-use magpie_emulator::{Board, FeedFrame, Options};
+use magpie_emulator::{Board, BoardClock, FeedFrame, Options};
 use magpie_protocol::EndReason;
 use magpie_sensor::Config;
 use magpie_tests::line::{Harm, Line};
@@ -52,7 +52,7 @@ fn from(frames: Receiver<FeedFrame>) -> impl Iterator<Item = Result<Option<FeedF
 impl Bench {
     fn start(board: &'static Board, icount: Option<&str>) -> Self {
         let options = Options {
-            stamped: false,
+            clock: BoardClock::Own,
             icount: icount.map(str::to_owned),
             ..Options::default()
         };

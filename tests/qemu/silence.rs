@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use magpie_emulator::{Board, Emulator, Network, Options, Wire};
+use magpie_emulator::{Board, BoardClock, Emulator, Network, Options, Wire};
 use magpie_link::{Deframer, Header, MAX_BATCH};
 use magpie_protocol::{Items, Record, decode_record};
 use magpie_tests::udp;
@@ -98,7 +98,7 @@ fn watch(board: &'static Board, image: Option<PathBuf>, network: Network, host: 
     let options = Options {
         image,
         network,
-        stamped: false,
+        clock: BoardClock::Own,
         icount: Some("shift=7,sleep=off".into()),
         ..Options::default()
     };

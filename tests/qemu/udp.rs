@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use magpie_collector::State;
-use magpie_emulator::{Board, BootBlock, Image, Network};
+use magpie_emulator::{Board, BoardClock, BootBlock, Image, Network};
 use magpie_protocol::Ledger;
 use magpie_sources::QemuOptions;
 use magpie_tests::corpus::{self, Capture, own, own_named};
@@ -160,7 +160,7 @@ fn the_program_listens_on_a_real_socket(board: &'static Board) {
         host: Some(std::net::SocketAddrV4::new([10, 0, 2, 2].into(), port)),
         ..Network::default()
     };
-    let boot = BootBlock::new(None, false, network).unwrap_or_else(|e| panic!("{e}"));
+    let boot = BootBlock::new(None, BoardClock::Own, network).unwrap_or_else(|e| panic!("{e}"));
     let folder = tempfile::tempdir().expect("a folder");
     let boot_file = folder.path().join("boot");
     std::fs::write(&boot_file, boot.encode()).expect("a folder of ours");

@@ -243,10 +243,11 @@ static NODE: StaticCell<Node<'static>> = StaticCell::new();
 /// leaves the stack before the work begins.
 #[inline(never)]
 fn node(parameters: boot::Parameters) -> &'static mut Node<'static> {
-    let clock = if parameters.flags & boot::STAMPED == 0 {
-        Clock::SinceBoot
-    } else {
-        Clock::STAMPED
+    let flag = |flag| parameters.flags & flag != 0;
+    let clock = match (flag(boot::STAMPED), flag(boot::RUNNING)) {
+        (false, _) => Clock::SinceBoot,
+        (true, false) => Clock::STAMPED,
+        (true, true) => Clock::RUNNING,
     };
     let identity = Identity {
         name: "mps2-an386",

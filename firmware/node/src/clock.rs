@@ -17,17 +17,34 @@ pub enum Clock {
         /// The last frame's time, microseconds since 1970.
         latest_us: u64,
     },
+    /// Every frame carries its time behind it, and between frames the clock
+    /// goes on: a live wire is fed, and where it is quiet time passes too.
+    /// (What was read late makes it late; the next stamp sets it right, be it
+    /// back.)
+    Running {
+        /// The last frame's time, microseconds since 1970; 0 before the first
+        /// one: until then it stands still.
+        latest_us: u64,
+        /// When that frame was read, microseconds since boot.
+        came_us: u64,
+    },
 }
 
 impl Clock {
     /// A stamped clock before its first frame.
     pub const STAMPED: Self = Self::Stamped { latest_us: 0 };
 
+    /// A stamped clock of a live wire before its first frame.
+    pub const RUNNING: Self = Self::Running {
+        latest_us: 0,
+        came_us: 0,
+    };
+
     /// What Hello says of it.
     pub fn kind(self) -> ClockKind {
         match self {
             Self::SinceBoot => ClockKind::SinceBoot,
-            Self::Stamped { .. } => ClockKind::Unix,
+            Self::Stamped { .. } | Self::Running { .. } => ClockKind::Unix,
         }
     }
 
@@ -36,6 +53,22 @@ impl Clock {
         match self {
             Self::SinceBoot => boot_us,
             Self::Stamped { latest_us } => latest_us,
+            Self::Running { latest_us: 0, .. } => 0,
+            Self::Running { latest_us, came_us } => {
+                latest_us.saturating_add(boot_us.saturating_sub(came_us))
+            }
+        }
+    }
+
+    /// When it will show this time of the sensor, in microseconds since boot.
+    /// `None` while it stands still.
+    pub(crate) fn boot_us_at(self, sensor_us: u64) -> Option<u64> {
+        match self {
+            Self::SinceBoot => Some(sensor_us),
+            Self::Stamped { .. } | Self::Running { latest_us: 0, .. } => None,
+            Self::Running { latest_us, came_us } => {
+                Some(came_us.saturating_add(sensor_us.saturating_sub(latest_us)))
+            }
         }
     }
 
@@ -43,7 +76,7 @@ impl Clock {
     pub fn longest(self, on_port: usize) -> usize {
         match self {
             Self::SinceBoot => on_port,
-            Self::Stamped { .. } => on_port.saturating_sub(STAMP_OCTETS),
+            Self::Stamped { .. } | Self::Running { .. } => on_port.saturating_sub(STAMP_OCTETS),
         }
     }
 
@@ -58,14 +91,26 @@ impl Clock {
         match self {
             Self::SinceBoot => Some((boot_us(), octets)),
             Self::Stamped { latest_us } => {
-                let (frame, stamp) = octets.split_last_chunk::<STAMP_OCTETS>()?;
-                let at = u64::from_be_bytes(*stamp);
-                i64::try_from(at).ok()?;
+                let (at, frame) = split(octets)?;
                 *latest_us = at;
+                Some((at, frame))
+            }
+            Self::Running { latest_us, came_us } => {
+                let (at, frame) = split(octets)?;
+                *latest_us = at;
+                *came_us = boot_us();
                 Some((at, frame))
             }
         }
     }
+}
+
+/// The stamp behind a frame, and the frame.
+fn split(octets: &[u8]) -> Option<(u64, &[u8])> {
+    let (frame, stamp) = octets.split_last_chunk::<STAMP_OCTETS>()?;
+    let at = u64::from_be_bytes(*stamp);
+    i64::try_from(at).ok()?;
+    Some((at, frame))
 }
 
 #[cfg(test)]
@@ -85,6 +130,35 @@ mod tests {
         // A capture may step back.
         assert_eq!(clock.take(|| 99, &5_u64.to_be_bytes()), Some((5, &[][..])));
         assert_eq!(clock.now(99), 5);
+    }
+
+    #[test]
+    fn a_running_clock_goes_on_from_its_last_stamp() {
+        let mut clock = Clock::RUNNING;
+        assert_eq!(clock.kind(), ClockKind::Unix);
+        assert_eq!(clock.longest(100), 100 - STAMP_OCTETS);
+        // Before the first one there is nothing to go on from.
+        assert_eq!((clock.now(99), clock.boot_us_at(5)), (0, None));
+        assert_eq!(clock.take(|| 99, &[0xff; 20]), None);
+        assert_eq!((clock.now(99), clock.boot_us_at(5)), (0, None));
+        let stamp = 1_700_000_000_000_000_u64;
+        assert_eq!(
+            clock.take(|| 99, &stamp.to_be_bytes()),
+            Some((stamp, &[][..]))
+        );
+        assert_eq!((clock.now(99), clock.now(1_099)), (stamp, stamp + 1_000));
+        assert_eq!(clock.boot_us_at(stamp + 1_000), Some(1_099));
+        // What is long due is due since the stamp.
+        assert_eq!(clock.boot_us_at(7), Some(99));
+        // A frame that was read late, and one that was stamped earlier.
+        for at in [stamp + 500, stamp - 500] {
+            assert_eq!(clock.take(|| 2_099, &at.to_be_bytes()), Some((at, &[][..])));
+            assert_eq!(clock.now(2_100), at + 1);
+        }
+        let last = u64::MAX / 2;
+        assert!(clock.take(|| 3_000, &last.to_be_bytes()).is_some());
+        assert_eq!(clock.now(u64::MAX), u64::MAX);
+        assert_eq!(clock.boot_us_at(u64::MAX), Some(last + 1 + 3_000));
     }
 
     #[test]

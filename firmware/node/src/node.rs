@@ -189,8 +189,7 @@ impl<'b> Node<'b> {
         if due.is_some_and(|at| at <= sensor_us) && self.sender.room() >= MIN_STORAGE {
             return Turn::Again;
         }
-        // A stamped clock stands still until the next frame.
-        let due = due.filter(|_| matches!(self.capture.clock(), Clock::SinceBoot));
+        let due = due.and_then(|at| self.capture.clock().boot_us_at(at));
         let until_us = [due, self.sender.poll_at()]
             .into_iter()
             .flatten()

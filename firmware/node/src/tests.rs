@@ -275,6 +275,40 @@ fn a_stamp_is_no_part_of_the_frame_and_is_its_time() {
     assert_eq!(bench.host.finished(), (2, 120));
 }
 
+/// Sleeps and wakes as the node says for so long, without another frame; the
+/// flows that expired.
+fn rest(bench: &mut Bench, lasting_us: u64) -> usize {
+    let end_us = bench.now_us + lasting_us;
+    let mut turns = 0;
+    while bench.now_us < end_us {
+        turns += 1;
+        assert!(turns < 100_000, "it never sleeps");
+        let turn = bench.turn();
+        bench.host.listen(&mut bench.line);
+        match turn {
+            Turn::Again => {}
+            Turn::Sleep { until_us } => bench.now_us = until_us.map_or(end_us, |at| at.min(end_us)),
+        }
+    }
+    let expired = |r: &&Record| matches!(r, Record::Flow(flow) if flow.reason.is_final());
+    bench.host.records.iter().filter(expired).count()
+}
+
+#[test]
+fn a_flow_of_a_quiet_wire_expires_where_the_clock_runs() {
+    let at = 1_700_000_000_000_000;
+    let idle_us = Config::default().idle_us;
+    for (clock, expired) in [(Clock::RUNNING, 1), (Clock::STAMPED, 0)] {
+        let mut bench = Bench::new(clock, Pace::Hold, 4096);
+        bench.port.frames.push_back(Ok(stamped(udp(1), at)));
+        assert_eq!(rest(&mut bench, idle_us / 2), 0, "{clock:?}");
+        assert_eq!(rest(&mut bench, idle_us), expired, "{clock:?}");
+        let ledger = bench.flush(1);
+        assert_eq!(ledger.at_us > at + idle_us, expired == 1, "{clock:?}");
+        assert_eq!(bench.host.finished(), (1, 60));
+    }
+}
+
 #[test]
 fn what_is_read_is_counted_or_lost_with_its_reason() {
     let mut bench = Bench::new(Clock::STAMPED, Pace::Hold, 4096);

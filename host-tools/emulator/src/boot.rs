@@ -10,6 +10,8 @@ pub const BOOT_OCTETS: usize = 52;
 const NETWORK_OCTETS: usize = 16;
 /// Flag bit 0: every frame carries its capture time behind it.
 pub const FLAG_STAMPED: u32 = 1;
+/// Flag bit 1: between frames the clock goes on from the last stamp.
+pub const FLAG_RUNNING: u32 = 2;
 /// Octets of that stamp: microseconds since 1970, big-endian.
 pub const STAMP_OCTETS: usize = 8;
 
@@ -18,7 +20,7 @@ pub const STAMP_OCTETS: usize = 8;
 /// | octets | field |
 /// |---|---|
 /// | 32 | seed: hash secret and boot id come from it |
-/// | 4 | flags, little-endian ([`FLAG_STAMPED`]) |
+/// | 4 | flags, little-endian ([`FLAG_STAMPED`], [`FLAG_RUNNING`]) |
 /// | 16 | [`Network`] settings |
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BootBlock {
@@ -28,6 +30,34 @@ pub struct BootBlock {
     pub flags: u32,
     /// For an image that speaks; a silent one does not look at it.
     pub network: Network,
+}
+
+/// Which time a board lives in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BoardClock {
+    /// Its own, since its boot.
+    Own,
+    /// That of the frames, each of which carries its own; it stands still
+    /// between them. For captures, fed at whatever speed.
+    #[default]
+    Stamped,
+    /// That of the frames too, and between them it goes on. For live wires.
+    Running,
+}
+
+impl BoardClock {
+    /// Whether every frame fed carries its time.
+    pub fn is_stamped(self) -> bool {
+        self != Self::Own
+    }
+
+    fn flags(self) -> u32 {
+        match self {
+            Self::Own => 0,
+            Self::Stamped => FLAG_STAMPED,
+            Self::Running => FLAG_STAMPED | FLAG_RUNNING,
+        }
+    }
 }
 
 /// How an image that speaks does so. Nothing set: an address by DHCP, records
@@ -80,17 +110,16 @@ impl BootBlock {
     /// With the seed given, or a fresh one.
     pub fn new(
         seed: Option<[u8; 32]>,
-        stamped: bool,
+        clock: BoardClock,
         network: Network,
     ) -> Result<Self, EmulatorError> {
         let seed = match seed {
             Some(seed) => seed,
             None => random_seed()?,
         };
-        let flags = if stamped { FLAG_STAMPED } else { 0 };
         Ok(Self {
             seed,
-            flags,
+            flags: clock.flags(),
             network,
         })
     }
@@ -119,20 +148,22 @@ mod tests {
 
     #[test]
     fn layout_is_the_boards() {
-        let block = |stamped, network| {
-            let block = BootBlock::new(Some([7; 32]), stamped, network);
+        let block = |clock, network| {
+            let block = BootBlock::new(Some([7; 32]), clock, network);
             block.unwrap().encode()
         };
-        let plain = block(true, Network::default());
+        let plain = block(BoardClock::Stamped, Network::default());
         assert_eq!(&plain[..32], &[7; 32]);
         assert_eq!(&plain[32..36], &[1, 0, 0, 0]);
         assert_eq!(&plain[36..], &[0; 16]);
+        let live = block(BoardClock::Running, Network::default());
+        assert_eq!(&live[32..36], &[3, 0, 0, 0]);
         let network = Network {
             host: Some("10.0.0.1:4739".parse().unwrap()),
             own: Some(([10, 0, 0, 9].into(), 24)),
             gateway: Some([10, 0, 0, 254].into()),
         };
-        let speaking = block(false, network);
+        let speaking = block(BoardClock::Own, network);
         assert_eq!(&speaking[32..36], &[0; 4]);
         // As `magpie_node::speak::Settings` reads it.
         assert_eq!(
@@ -143,8 +174,8 @@ mod tests {
 
     #[test]
     fn every_boot_draws_its_own_seed() {
-        let one = BootBlock::new(None, true, Network::default()).unwrap();
-        let two = BootBlock::new(None, true, Network::default()).unwrap();
+        let one = BootBlock::new(None, BoardClock::Stamped, Network::default()).unwrap();
+        let two = BootBlock::new(None, BoardClock::Stamped, Network::default()).unwrap();
         assert_ne!(one.seed, two.seed);
         assert_ne!(one.seed, [0; 32]);
     }

@@ -48,7 +48,9 @@ mod wire;
 mod worker;
 
 pub use board::{BOARDS, Board, FeedRule, board};
-pub use boot::{BOOT_OCTETS, BootBlock, FLAG_STAMPED, Network, STAMP_OCTETS};
+pub use boot::{
+    BOOT_OCTETS, BoardClock, BootBlock, FLAG_RUNNING, FLAG_STAMPED, Network, STAMP_OCTETS,
+};
 pub use credit::{Admission, Credit, Overrun};
 pub use error::EmulatorError;
 pub use feeder::{FeedError, FeedFrame, FeedOptions, Feeder, Pace, Progress, Refusal, Refused};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::board::Board;
-use crate::boot::{BootBlock, Network};
+use crate::boot::{BoardClock, BootBlock, Network};
 use crate::error::EmulatorError;
 use crate::feeder::{FeedFrame, FeedOptions, Feeder};
 use crate::gdb::Gdb;
@@ -35,8 +35,8 @@ pub struct Options {
     pub image: Option<PathBuf>,
     /// Seed of the first boot; random where there is none.
     pub seed: Option<[u8; 32]>,
-    /// Every frame fed carries its capture time.
-    pub stamped: bool,
+    /// Which time it lives in.
+    pub clock: BoardClock,
     /// Network settings, for an image that speaks.
     pub network: Network,
     /// File that QEMU's standard output goes to: the firmware's log, where
@@ -55,7 +55,7 @@ impl Default for Options {
         Self {
             image: None,
             seed: None,
-            stamped: true,
+            clock: BoardClock::default(),
             network: Network::default(),
             log: None,
             icount: None,
@@ -69,7 +69,7 @@ impl Default for Options {
 pub struct Emulator {
     board: &'static Board,
     image: Image,
-    stamped: bool,
+    clock: BoardClock,
     network: Network,
     child: Child,
     qmp: Arc<Mutex<Qmp>>,
@@ -95,7 +95,7 @@ impl Emulator {
         image: Image,
         options: &Options,
     ) -> Result<Self, EmulatorError> {
-        let boot = BootBlock::new(options.seed, options.stamped, options.network)?;
+        let boot = BootBlock::new(options.seed, options.clock, options.network)?;
         let version = version(&options.program)?;
         let folder = folder()?;
         let path = |name: &str| folder.path().join(name);
@@ -155,7 +155,7 @@ impl Emulator {
         Ok(Self {
             board,
             image,
-            stamped: options.stamped,
+            clock: options.clock,
             network: options.network,
             child,
             qmp: Arc::new(Mutex::new(qmp)),
@@ -217,7 +217,7 @@ impl Emulator {
         let counter = move || lock(&qmp).read_word(address).map_err(|e| e.to_string());
         Ok(Feeder::start(
             self.board,
-            self.stamped,
+            self.clock.is_stamped(),
             net,
             Box::new(frames),
             Box::new(counter),
@@ -264,7 +264,7 @@ impl Emulator {
     /// it with [`Feeder::release_after_reset`] and wait for the board's first
     /// batch again.
     pub fn reset(&self, seed: Option<[u8; 32]>) -> Result<(), EmulatorError> {
-        let boot = BootBlock::new(seed, self.stamped, self.network)?;
+        let boot = BootBlock::new(seed, self.clock, self.network)?;
         // Attached, the machine stands still: it cannot boot before its
         // block is there.
         let mut gdb = Gdb::attach(&self.gdb)?;

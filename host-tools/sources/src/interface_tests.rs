@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use magpie_collector::{Limits, Picture, State};
 use magpie_os::{Capture, CaptureOptions, FrameSender};
-use magpie_protocol::Known;
+use magpie_protocol::{Configuration, Known};
 
 use super::*;
 use crate::netns::{cable, ip, tagged};
@@ -45,6 +45,15 @@ fn source(capture: CaptureOptions) -> Interface {
 /// Runs it until `enough`, which must come within 20 s.
 pub(crate) fn run(
     source: Box<dyn Source>,
+    enough: impl FnMut(&Shown) -> bool,
+) -> (Report, Picture, Vec<String>) {
+    run_set(source, Configuration::default(), enough)
+}
+
+/// The same, with settings that are asked of a board.
+pub(crate) fn run_set(
+    source: Box<dyn Source>,
+    settings: Configuration,
     mut enough: impl FnMut(&Shown) -> bool,
 ) -> (Report, Picture, Vec<String>) {
     let picture = Arc::new(Mutex::new(Picture::new("test", Limits::EXACT)));
@@ -57,6 +66,7 @@ pub(crate) fn run(
     let mut warnings = Vec::new();
     let deadline = Instant::now() + Duration::from_secs(20);
     let options = DriveOptions {
+        settings,
         refresh: Duration::from_millis(20),
         ..DriveOptions::default()
     };

@@ -36,7 +36,7 @@ pub use feed::Repeat;
 pub use in_process::InProcess;
 pub use interface::Interface;
 pub use magpie_collector::{Offered, Refusal};
-pub use magpie_emulator::Pace;
+pub use magpie_emulator::{BoardClock, Pace};
 pub use open::{OpenOptions, open_all, open_file, open_stream};
 pub use qemu::{QemuBoard, QemuControl, QemuOptions};
 pub use record_file::{RecordFile, RecordWriter};

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use magpie_emulator::{Emulator, EmulatorError, FeedOptions, Pace, board};
+use magpie_emulator::{BoardClock, Emulator, EmulatorError, FeedOptions, Pace, board};
 use magpie_link::{FrameCounts, Header};
 use magpie_os::{Capture, CaptureOptions};
 
@@ -130,7 +130,12 @@ impl QemuBoard {
                 Some(Frames::Live(LiveFeed::new(&name, capture)))
             }
         };
-        let mut emulator = Emulator::start(board, &options.emulator).map_err(failed)?;
+        let mut how = options.emulator.clone();
+        // Where a live wire is quiet, time passes all the same.
+        if matches!(frames, Some(Frames::Live(_))) && how.clock == BoardClock::Stamped {
+            how.clock = BoardClock::Running;
+        }
+        let mut emulator = Emulator::start(board, &how).map_err(failed)?;
         let uart = emulator.uart().map_err(failed)?;
         uart.set_write_timeout(Some(WRITE))
             .map_err(|e| SourceError::io(name.clone(), e, "try again"))?;

@@ -10,7 +10,7 @@
 //! | octet of `MAGPIE_BOOT` | field |
 //! |---|---|
 //! | 0-31 | seed |
-//! | 32-35 | flags, little endian; bit 0 = [`STAMPED`] |
+//! | 32-35 | flags, little endian; bit 0 = [`STAMPED`], bit 1 = [`RUNNING`] |
 //! | 36-51 | network settings (see `magpie_node::speak::Settings`); 0 in an image that is silent |
 
 use core::cell::UnsafeCell;
@@ -19,6 +19,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Flag: frames carry a time stamp (see `magpie_node::clock`).
 pub const STAMPED: u32 = 1;
+/// Flag, beside [`STAMPED`]: between frames the clock goes on from the last
+/// stamp. For a live wire; with a capture it stands still.
+pub const RUNNING: u32 = 2;
 
 const OCTETS: usize = 52;
 
@@ -26,7 +29,7 @@ const OCTETS: usize = 52;
 pub struct Parameters {
     /// Entropy; all zero when nobody gave any.
     pub seed: [u8; 32],
-    /// See [`STAMPED`]; unknown bits are ignored.
+    /// See [`STAMPED`], [`RUNNING`]; unknown bits are ignored.
     pub flags: u32,
     /// Network settings, for an image that speaks.
     pub network: [u8; 16],

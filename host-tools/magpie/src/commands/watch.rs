@@ -8,7 +8,8 @@ use anyhow::{Context as _, bail};
 use magpie_collector::{Event, Mirror, Picture};
 use magpie_protocol::FlowRecord;
 use magpie_sources::{
-    DriveOptions, Lane, Notice, Pace, RecordWriter, Repeat, Shown, Stop, drive, open_all,
+    BoardClock, DriveOptions, Lane, Notice, Pace, RecordWriter, Repeat, Shown, Stop, drive,
+    open_all,
 };
 
 use super::live::{self, KEYS_EVERY, Live};
@@ -109,7 +110,9 @@ type Opened = (Vec<Lane>, Vec<SharedPicture>);
 
 fn open(options: &Watch, shows: Shows) -> anyhow::Result<Opened> {
     let mut how = options.core.open(options.view.format);
-    how.qemu.emulator.stamped = !options.own_clock;
+    if options.own_clock {
+        how.qemu.emulator.clock = BoardClock::Own;
+    }
     how.qemu.emulator.image.clone_from(&options.image);
     how.qemu.emulator.log.clone_from(&options.board_log);
     if let Some(times) = options.multiplier {
