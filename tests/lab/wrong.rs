@@ -1,11 +1,13 @@
 //! Mirror ports that are set wrongly, and a reader that is too slow: the
 //! program says which, its counts stay those of the frames it got, and nothing
-//! is called lost that was not.
+//! is called lost that was not. By the core in this process, and by boards
+//! that have the frames over the cable of their network cards.
 
 use std::collections::BTreeMap;
 
 use magpie_collector::{Doubt, EchoLoss, Mirror, State, addresses};
 use magpie_protocol::Known;
+use magpie_tests::boards;
 use magpie_tests::lab::{INTERFACE, Lab, Watched, Workday};
 use serde::Deserialize;
 
@@ -32,13 +34,19 @@ struct Report {
     unseen: BTreeMap<u16, u64>,
 }
 
-fn a_day_behind(tap: &str) -> (Watched, Report, Workday) {
-    behind(tap, WORKDAY)
+/// What watches: the core in the program itself.
+fn in_process() -> String {
+    format!("if:{INTERFACE}")
 }
 
-fn behind(tap: &str, workday: &str) -> (Watched, Report, Workday) {
+/// Or an emulated board.
+fn on_board(name: &str) -> String {
+    format!("qemu:{},if={INTERFACE}", boards::ready(name).name)
+}
+
+fn a_day_behind(tap: &str, source: &str, workday: &str) -> (Watched, Report, Workday) {
     let mut lab = Lab::start(&["--tap", tap]);
-    let watch = lab.watch(&format!("if:{INTERFACE}"));
+    let watch = lab.watch(source);
     lab.tell("plug-in");
     let day: Workday = lab.order(workday);
     let report: Report = lab.order("unplug");
@@ -83,10 +91,8 @@ fn only_the_far_side_is_in_doubt(watched: &Watched, day: &Workday, why: Doubt) {
     );
 }
 
-#[test]
-#[ignore = "needs root and network namespaces: cargo verify runs it"]
-fn one_direction_only_is_named() {
-    let (watched, report, day) = a_day_behind("one-direction");
+fn one_direction_only(source: &str) {
+    let (watched, report, day) = a_day_behind("one-direction", source, WORKDAY);
     assert!(report.kept > 200, "{report:?}");
     let picture = &watched.outcome.picture;
     let mirror = Mirror::of(picture);
@@ -111,10 +117,8 @@ fn one_direction_only_is_named() {
     only_the_far_side_is_in_doubt(&watched, &day, Doubt::OneWay);
 }
 
-#[test]
-#[ignore = "needs root and network namespaces: cargo verify runs it"]
-fn one_direction_tagged_is_named() {
-    let (watched, report, day) = a_day_behind("one-tagged");
+fn one_direction_tagged(source: &str) {
+    let (watched, report, day) = a_day_behind("one-tagged", source, WORKDAY);
     assert_eq!(report.kept, 0, "{report:?}");
     let picture = &watched.outcome.picture;
     let mirror = Mirror::of(picture);
@@ -166,10 +170,8 @@ fn no_answered_ping_is_called_lost(watched: &Watched, day: &Workday) {
     assert!(watched.text.contains(" <="), "{}", watched.text);
 }
 
-#[test]
-#[ignore = "needs root and network namespaces: cargo verify runs it"]
-fn what_an_oversubscribed_mirror_dropped_of_acknowledged_tcp_is_unseen() {
-    let (watched, report, day) = behind("oversubscribed", LONG_WORKDAY);
+fn oversubscribed(source: &str) {
+    let (watched, report, day) = a_day_behind("oversubscribed", source, LONG_WORKDAY);
     assert!(report.kept > 100, "{report:?}");
     let picture = &watched.outcome.picture;
     let mut unseen: BTreeMap<u16, u64> = BTreeMap::new();
@@ -198,6 +200,42 @@ fn what_an_oversubscribed_mirror_dropped_of_acknowledged_tcp_is_unseen() {
     assert!(watched.line("MIRROR").contains(&share), "{share}");
     no_answered_ping_is_called_lost(&watched, &day);
     assert!(watched.books_line().ends_with(&share), "{share}");
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn one_direction_only_is_named() {
+    one_direction_only(&in_process());
+}
+
+#[test]
+#[ignore = "needs root, network namespaces, QEMU and images: cargo verify runs it"]
+fn one_direction_only_is_named_by_lm3s6965evb() {
+    one_direction_only(&on_board("lm3s6965evb"));
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn one_direction_tagged_is_named() {
+    one_direction_tagged(&in_process());
+}
+
+#[test]
+#[ignore = "needs root, network namespaces, QEMU and images: cargo verify runs it"]
+fn one_direction_tagged_is_named_by_mps2_an386() {
+    one_direction_tagged(&on_board("mps2-an386"));
+}
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn what_an_oversubscribed_mirror_dropped_of_acknowledged_tcp_is_unseen() {
+    oversubscribed(&in_process());
+}
+
+#[test]
+#[ignore = "needs root, network namespaces, QEMU and images: cargo verify runs it"]
+fn what_an_oversubscribed_mirror_dropped_is_unseen_by_mps2_an386() {
+    oversubscribed(&on_board("mps2-an386"));
 }
 
 /// More than the ring holds (32 MiB) while the program gets no time.
