@@ -7,7 +7,8 @@ use crate::toolchain::{self, Toolchain};
 use crate::workspace::Workspace;
 use crate::{build, run};
 
-/// Checks every board and the proof image, each for its first target.
+/// Checks every board, the proof image for its first target, and the bench
+/// image for all of its.
 pub(crate) fn run() -> Result<()> {
     let workspace = Workspace::load()?;
     let speaking = ["--cfg".to_owned(), build::SPEAK_CFG.to_owned()];
@@ -24,6 +25,8 @@ pub(crate) fn run() -> Result<()> {
             .first()
             .map(|t| ("no-panic", *t, &[][..])),
     );
+    let bench = workspace.bench_boards("bench")?;
+    images.extend(bench.iter().map(|(_, t)| ("bench", *t, &[][..])));
     let mut failed = Vec::new();
     for (package, target, flags) in images {
         let toolchain = toolchain::find(&workspace, target)?;

@@ -7,6 +7,7 @@
 //! done by the `magpie` binary and the tests. One module a subcommand.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod build;
 mod callers;
 mod clippy;
@@ -44,6 +45,8 @@ enum Task {
     Build(build::Args),
     /// Build an image and put it onto its board, by a debug probe or its boot drive
     Flash(flash::Args),
+    /// Count the instructions of the sensor core, and more, against the baseline
+    Bench(bench::Args),
     /// List what this machine lacks, and install it
     Setup(setup::Args),
     /// Check who may import whom, and rules that clippy does not know
@@ -77,6 +80,7 @@ fn work(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Build(args) => build::run(&args),
         Task::Flash(args) => flash::run(&args),
+        Task::Bench(args) => bench::run(&args),
         Task::Lint => lint::run(),
         Task::Setup(args) => setup::run(&args),
         Task::Size(args) => size::run(&args),

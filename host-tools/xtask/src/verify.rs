@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 
 use crate::setup::Purpose;
 use crate::workspace::{Workspace, cargo};
-use crate::{build, clippy, fuzz, lint, proof, run, setup, size};
+use crate::{bench, build, clippy, fuzz, lint, proof, run, setup, size};
 
 /// Options of `cargo verify`.
 #[derive(clap::Args)]
@@ -142,6 +142,8 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         ("proof", Box::new(proof::run)),
         ("clippy-firmware", Box::new(clippy::run)),
         ("size", Box::new(|| size::run(&size::Args::default()))),
+        // Exact to the instruction, so neither load nor machine matters.
+        ("bench", Box::new(bench::check)),
         (
             "fuzz",
             Box::new(|| fuzz::run(&fuzz::Args::all(args.fuzz_runs))),
@@ -205,7 +207,8 @@ fn images(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn is_ci() -> bool {
+/// Whether nothing may be left out.
+pub(crate) fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false")
 }
 

@@ -166,6 +166,17 @@ impl Workspace {
         boards
     }
 
+    /// The boards that the bench image plays, and their targets.
+    pub(crate) fn bench_boards(&self, package: &str) -> Result<Vec<(&str, &str)>> {
+        let package = self.packages.iter().find(|p| p.name == package);
+        let boards = package.and_then(|p| p.metadata["bench"].as_object());
+        let boards = boards.context("no [package.metadata.bench] in the bench image's package")?;
+        Ok(boards
+            .iter()
+            .filter_map(|(board, target)| Some((board.as_str(), target.as_str()?)))
+            .collect())
+    }
+
     /// Targets that the package's proof is made for.
     pub(crate) fn proof_targets(&self, package: &str) -> Result<Vec<&str>> {
         let package = self.packages.iter().find(|p| p.name == package);

@@ -1,0 +1,257 @@
+//! One case: a sensor of its own, frames shown to it, some of them counted.
+
+use cortex_m_semihosting::hprintln;
+use magpie_node::Buffers;
+use magpie_protocol::{RecordSource, Want};
+use magpie_sensor::{
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, Sensor, Storage,
+};
+use managed::ManagedSlice::Borrowed;
+
+use super::counter::Counter;
+
+/// The same in every run: deterministic to the instruction.
+const SEED: [u8; 32] = *b"instructions, not milliseconds..";
+/// From one frame to the next: 100,000 frames a second.
+const STEP_US: u64 = 10;
+
+/// What every case works with.
+pub(crate) struct Bench {
+    counter: Counter,
+    storage: Storage<'static>,
+    buffers: Buffers<'static>,
+}
+
+/// What a case does with its run, given room for one frame.
+pub(crate) type Play<'p> = &'p mut dyn FnMut(&mut Run<'_>, &mut [u8]);
+
+/// Instructions of the frames counted.
+struct Sum {
+    frames: u64,
+    total: u64,
+    min: u32,
+    max: u32,
+}
+
+/// What a frame changed in the books, or all counted ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// Flow records begun.
+    pub(crate) made: u64,
+    /// Flows evicted.
+    pub(crate) evicted: u64,
+    /// Records that ended: flows, echo pairs and samples.
+    pub(crate) ended: u64,
+    /// Records lost.
+    pub(crate) lost: u64,
+    /// Frames in a malformed class.
+    pub(crate) malformed: u64,
+    /// Frames in flows.
+    pub(crate) in_flows: u64,
+}
+
+impl Change {
+    /// Since boot. A function of its own: a ledger is large, the smaller
+    /// board's stack is not.
+    #[inline(never)]
+    fn since_boot(sensor: &Sensor<'_>) -> Self {
+        let ledger = sensor.ledger(0);
+        Self {
+            made: ledger.flows.made,
+            evicted: ledger.flows.evicted,
+            ended: ledger.exported.records,
+            lost: ledger.never_sent.records,
+            malformed: ledger.malformed,
+            in_flows: ledger.in_flows.frames,
+        }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            made: self.made - before.made,
+            evicted: self.evicted - before.evicted,
+            ended: self.ended - before.ended,
+            lost: self.lost - before.lost,
+            malformed: self.malformed - before.malformed,
+            in_flows: self.in_flows - before.in_flows,
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.made += other.made;
+        self.evicted += other.evicted;
+        self.ended += other.ended;
+        self.lost += other.lost;
+        self.malformed += other.malformed;
+        self.in_flows += other.in_flows;
+    }
+}
+
+/// A case under way.
+pub(crate) struct Run<'r> {
+    counter: &'r Counter,
+    sensor: Sensor<'r>,
+    out: &'r mut [u8],
+    now_us: u64,
+    sum: Sum,
+    /// Of all frames counted.
+    pub(crate) change: Change,
+}
+
+/// What is counted: the call with its arguments, whole.
+#[inline(never)]
+fn observe(sensor: &mut Sensor<'_>, at_us: u64, frame: &[u8], wire_len: u32) {
+    sensor.observe(at_us, frame, wire_len);
+}
+
+impl Bench {
+    pub(crate) fn new(
+        counter: Counter,
+        storage: Storage<'static>,
+        buffers: Buffers<'static>,
+    ) -> Self {
+        Self {
+            counter,
+            storage,
+            buffers,
+        }
+    }
+
+    /// Flows that the board has room for.
+    pub(crate) fn capacity(&self) -> u32 {
+        let flows = self.storage.flows.len() * EMPTY_FLOW_SET.len();
+        u32::try_from(flows).unwrap_or(u32::MAX)
+    }
+
+    /// Plays a case and prints its line. The sensor is new.
+    #[inline(never)]
+    pub(crate) fn case(&mut self, name: &str, play: Play<'_>) {
+        let Self {
+            counter,
+            storage,
+            buffers,
+        } = self;
+        storage.flows.fill(EMPTY_FLOW_SET);
+        storage.echoes.fill(EMPTY_ECHO_SET);
+        storage.requests.fill(EMPTY_REQUEST_SET);
+        for lines in [
+            &mut storage.ethertypes,
+            &mut storage.protocols,
+            &mut storage.vlans,
+            &mut storage.icmp,
+            &mut storage.arp_operations,
+        ] {
+            lines.fill(magpie_protocol::CountEntry::default());
+        }
+        let mut run = Run {
+            sensor: Sensor::new(
+                Config::default(),
+                Identity::default(),
+                &SEED,
+                Storage {
+                    flows: Borrowed(&mut storage.flows),
+                    echoes: Borrowed(&mut storage.echoes),
+                    requests: Borrowed(&mut storage.requests),
+                    ethertypes: Borrowed(&mut storage.ethertypes),
+                    protocols: Borrowed(&mut storage.protocols),
+                    vlans: Borrowed(&mut storage.vlans),
+                    icmp: Borrowed(&mut storage.icmp),
+                    arp_operations: Borrowed(&mut storage.arp_operations),
+                    outbox: Borrowed(&mut storage.outbox),
+                },
+            ),
+            counter,
+            out: buffers.framed,
+            now_us: 1_000_000,
+            sum: Sum {
+                frames: 0,
+                total: 0,
+                min: u32::MAX,
+                max: 0,
+            },
+            change: Change::default(),
+        };
+        play(&mut run, buffers.scratch);
+        let Sum {
+            frames,
+            total,
+            min,
+            max,
+        } = run.sum;
+        assert!(frames > 0, "{name}: nothing was counted");
+        assert_eq!(run.change.lost, 0, "{name}: records were lost");
+        hprintln!("case {} {} {} {} {}", name, frames, total, min, max);
+    }
+}
+
+impl Run<'_> {
+    /// Shows a frame that is not counted.
+    #[inline(never)]
+    pub(crate) fn show(&mut self, frame: &[u8]) {
+        self.now_us += STEP_US;
+        self.sensor.observe(self.now_us, frame, wire_len(frame));
+        self.drain();
+    }
+
+    /// Shows a frame and counts its instructions, unless `wanted` says no.
+    #[inline(never)]
+    fn observe_if(&mut self, frame: &[u8], wanted: impl FnOnce(Change) -> bool) {
+        self.now_us += STEP_US;
+        let (at_us, wire_len) = (self.now_us, wire_len(frame));
+        let before = Change::since_boot(&self.sensor);
+        let sensor = &mut self.sensor;
+        let (instructions, ()) = self
+            .counter
+            .count(|| observe(sensor, at_us, frame, wire_len));
+        let change = Change::since_boot(&self.sensor).since(before);
+        if wanted(change) {
+            self.change.add(change);
+            self.sum.frames += 1;
+            self.sum.total += u64::from(instructions);
+            self.sum.min = self.sum.min.min(instructions);
+            self.sum.max = self.sum.max.max(instructions);
+        }
+    }
+
+    /// Shows a frame and counts its instructions.
+    pub(crate) fn count(&mut self, frame: &[u8]) {
+        self.observe_if(frame, |_| true);
+        self.drain();
+    }
+
+    /// The same, if the frame is malformed.
+    pub(crate) fn count_if_malformed(&mut self, frame: &[u8]) {
+        self.observe_if(frame, |change| change.malformed > 0);
+        self.drain();
+    }
+
+    /// The same, with a link that takes a record only when the outbox has
+    /// no room for the next frame.
+    pub(crate) fn count_with_slow_link(&mut self, frame: &[u8]) {
+        self.observe_if(frame, |_| true);
+        while self.sensor.outbox_room() < magpie_sensor::ROOM_PER_FRAME {
+            self.take();
+        }
+    }
+
+    /// Time goes on to that of the next frame, in microseconds.
+    pub(crate) fn at(&mut self, now_us: u64) {
+        self.now_us = now_us;
+    }
+
+    /// The link takes what there is, so that the outbox is empty.
+    fn drain(&mut self) {
+        while self.take() {}
+    }
+
+    #[inline(never)]
+    fn take(&mut self) -> bool {
+        self.sensor
+            .poll_record(self.now_us, Want::Final, self.out)
+            .is_some()
+    }
+}
+
+fn wire_len(frame: &[u8]) -> u32 {
+    u32::try_from(frame.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,77 @@
+//! What was measured, as a table or as one JSON object.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::baseline::Baseline;
+use super::sensor::Counts;
+
+/// The board that goals are set for, and the most instructions a frame may
+/// cost there.
+const GOALS_FOR: &str = "qemu-mps2-an386";
+const GOALS: &[(&str, u32)] = &[
+    ("tcp64", 350),
+    ("udp64", 330),
+    ("echo", 500),
+    ("new_flow", 600),
+    ("evict", 900),
+];
+/// Most that any frame may cost.
+const WORST: u32 = 2500;
+
+/// Everything measured.
+pub(crate) struct Report {
+    /// Instructions a frame.
+    pub(crate) sensor: Counts,
+}
+
+impl Report {
+    /// One object.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let sensor: BTreeMap<_, BTreeMap<_, _>> = self
+            .sensor
+            .boards
+            .iter()
+            .map(|(board, cases)| (board, cases.iter().map(|c| (&c.name, c.mean())).collect()))
+            .collect();
+        serde_json::json!({ "sensor": sensor })
+    }
+
+    /// For people, with the goals and the baseline beside it.
+    pub(crate) fn table(&self, old: &Baseline) -> String {
+        let mut text = String::new();
+        for (board, cases) in &self.sensor.boards {
+            let _ = writeln!(
+                text,
+                "{board}: instructions a frame\n{:<18}{:>10}{:>8}{:>8}{:>8}{:>8}{:>10}",
+                "case", "mean", "min", "max", "frames", "goal", "baseline"
+            );
+            for case in cases {
+                let goal = GOALS
+                    .iter()
+                    .find(|(name, _)| *name == case.name && board == GOALS_FOR)
+                    .map_or(String::new(), |(_, goal)| format!("<={goal}"));
+                let old = old
+                    .get(board, &case.name)
+                    .map_or(String::new(), |old| format!("{old:.2}"));
+                let dear = if case.max > u64::from(WORST) {
+                    format!("  max > {WORST}")
+                } else {
+                    String::new()
+                };
+                let _ = writeln!(
+                    text,
+                    "{:<18}{:>10.2}{:>8}{:>8}{:>8}{:>8}{:>10}{dear}",
+                    case.name,
+                    case.mean(),
+                    case.min,
+                    case.max,
+                    case.frames,
+                    goal,
+                    old
+                );
+            }
+        }
+        text
+    }
+}
