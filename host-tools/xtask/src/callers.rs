@@ -19,7 +19,7 @@ pub(crate) struct Call {
 /// Calls from outside the core library to functions of the core library
 /// that reach the panic handler.
 pub(crate) fn of_panics(image: &[u8]) -> Result<Vec<Call>> {
-    let Code { functions } = Code::read(&object::File::parse(image)?)?;
+    let Code { functions, .. } = Code::read(&object::File::parse(image)?)?;
     let in_core = |name: &str| {
         let name = name.trim_start_matches('<');
         name.starts_with("core::") || name.starts_with("__rustc::") || name == "rust_begin_unwind"

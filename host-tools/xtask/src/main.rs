@@ -51,7 +51,7 @@ enum Task {
     Setup(setup::Args),
     /// Check who may import whom, and rules that clippy does not know
     Lint,
-    /// Print text, data, bss, stack and table capacities of the boards
+    /// Print text, data, bss and table capacities of the boards, and the stack of each task
     Size(size::Args),
     /// Run clippy on what runs on boards
     ClippyFirmware,

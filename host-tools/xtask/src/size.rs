@@ -1,4 +1,5 @@
-//! `cargo xtask size`: what an image takes of its board.
+//! `cargo xtask size`: what an image takes of its board, and how deep its stack
+//! can get in each task.
 //!
 //! The stack lies below the statics and grows down, so that an overflow
 //! leaves RAM and faults instead of running over them. That holds when no
@@ -10,12 +11,13 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
 
-use crate::stack::Depth;
+use crate::stack::Depths;
 use crate::workspace::Workspace;
 use crate::{build, run, stack};
 
 /// How many of the largest statics are listed.
 const LARGEST: usize = 8;
+
 /// Options of `cargo xtask size`.
 #[derive(clap::Args, Default)]
 pub(crate) struct Args {
@@ -26,25 +28,32 @@ pub(crate) struct Args {
 /// Builds the boards and prints their sizes.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::load()?;
+    let mut failed = Vec::new();
+    // One that does not fit does not hide the others' numbers.
+    let mut show = |name: &str, capacities: &[String], image: &Path| -> Result<()> {
+        let octets =
+            std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+        let size = Size::read(&octets)
+            .with_context(|| format!("cannot take the size of {}", image.display()))?;
+        print!("{}", report(name, capacities, &size));
+        if let Err(error) = size.check() {
+            run::say(&format!("{name}: {error:#}"));
+            failed.push(format!("{name}: {error:#}"));
+        }
+        Ok(())
+    };
     for board in workspace.boards_named(&args.boards)? {
         let image = build::image(&workspace, &board, &[], None)?;
-        print(board.name, &board.capacities, &image)?;
+        show(board.name, &board.capacities, &image)?;
         if let Some(capacities) = &board.speak {
             let image = build::speaking(&workspace, &board)?;
-            print(&format!("{} --speak", board.name), capacities, &image)?;
+            show(&format!("{} --speak", board.name), capacities, &image)?;
         }
     }
+    if !failed.is_empty() {
+        bail!("laid out badly: {}", failed.join("; "));
+    }
     Ok(())
-}
-
-fn print(name: &str, capacities: &[String], image: &Path) -> Result<()> {
-    let octets =
-        std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
-    let size = Size::read(&octets)
-        .with_context(|| format!("cannot take the size of {}", image.display()))?;
-    print!("{}", report(name, capacities, &size));
-    size.check()
-        .with_context(|| format!("{name} is laid out badly"))
 }
 
 /// Octets of an image.
@@ -63,7 +72,7 @@ struct Size {
     /// Lowest address the stack may use.
     stack_end: u64,
     /// How much of the stack can be in use.
-    depth: Option<Depth>,
+    depths: Depths,
     /// Largest statics: size and name.
     largest: Vec<(u64, String)>,
 }
@@ -101,7 +110,7 @@ impl Size {
         };
         size.stack_start = symbol("_stack_start")?;
         size.stack_end = symbol("_stack_end")?;
-        size.depth = Some(stack::depth(&file)?);
+        size.depths = stack::depths(&file)?;
         size.largest = file
             .symbols()
             .filter(|s| s.kind() == SymbolKind::Data && size.lowest_static <= Some(s.address()))
@@ -127,11 +136,17 @@ impl Size {
                 self.stack_start
             );
         }
-        let used = self.depth.as_ref().map(Depth::total).unwrap_or_default();
-        if self.stack() < used {
+        if let Some((used, context)) = self
+            .depths
+            .deepest()
+            .filter(|(used, _)| self.stack() < *used)
+        {
             bail!(
-                "the stack of {} octets is too small: up to {used} can be used",
-                self.stack()
+                "the stack of {} octets is too small by {}: {context} can use {used} with what lies below and \
+                 on top of it; enlarge STACK in the board's memory.x, or find the large frame \
+                 (`llvm-objdump -d --demangle IMAGE`, `sub sp`)",
+                self.stack(),
+                used - self.stack()
             );
         }
         Ok(())
@@ -143,34 +158,71 @@ fn report(name: &str, capacities: &[String], size: &Size) -> String {
         "{}: text {} data {} bss {}\n",
         name, size.text, size.data, size.bss
     );
-    if let Some(depth) = &size.depth {
-        let _ = writeln!(
-            text,
-            "  stack {}, statics above it; used at most {} (reset {}, called by address: {}, interrupt {}): \
-             margin {}",
-            size.stack(),
-            depth.total(),
-            depth.reset,
-            depth.indirect_names.join(" and "),
-            depth.interrupt,
-            size.stack().saturating_sub(depth.total())
-        );
-    }
     if !capacities.is_empty() {
         let _ = writeln!(text, "  capacities: {}", capacities.join(", "));
     }
     for (octets, name) in &size.largest {
         let _ = writeln!(text, "  {octets:>8} {name}");
     }
+    text += &stack_report(size);
     if size.largest.is_empty() {
         run::say(&format!("{name}: no symbols; is the image stripped?"));
     }
     text
 }
 
+/// What each context can use of the stack.
+fn stack_report(size: &Size) -> String {
+    let (depths, stack) = (&size.depths, size.stack());
+    let mut text = format!("  stack {stack}, statics above it; at worst, in octets:\n");
+    text += "      direct  by address  in all  margin  context\n";
+    for context in &depths.contexts {
+        let worst = depths.worst(context);
+        let margin = i128::from(stack) - i128::from(worst);
+        let _ = writeln!(
+            text,
+            "    {:>8} {:>11} {worst:>7} {margin:>7}  {}",
+            context.direct, context.by_address, context.name
+        );
+    }
+    let interrupts = depths.interrupts.iter();
+    let interrupts: Vec<_> = interrupts
+        .map(|i| format!("{} {}", i.name, i.direct + i.by_address))
+        .collect();
+    let _ = writeln!(
+        text,
+        "    in all: {} from reset below a task, and the deepest interrupt on top: {}",
+        depths.reset,
+        interrupts.join(", ")
+    );
+    let _ = write!(
+        text,
+        "    by address: to any of {} functions",
+        depths.reachable
+    );
+    // Panics and logs: many, and each as good as the other.
+    let is_text = |name: &&String| name.contains(" as core::fmt::");
+    let (texts, others): (Vec<_>, Vec<_>) = depths.nesting.iter().partition(is_text);
+    let mut nesting: Vec<_> = others.into_iter().cloned().collect();
+    if !texts.is_empty() {
+        nesting.push(format!("{} that write text (core::fmt)", texts.len()));
+    }
+    if nesting.is_empty() {
+        text += ", none of which calls by address again\n";
+    } else {
+        let _ = writeln!(
+            text,
+            ", with each that does so again once (no bound if one came to itself again): {}",
+            nesting.join(", ")
+        );
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Depth, Size};
+    use super::{Size, stack_report};
+    use crate::stack::{Depth, Depths};
 
     #[test]
     fn statics_under_the_stack_are_refused() {
@@ -187,22 +239,52 @@ mod tests {
             ..good
         };
         assert!(upside_down.check().is_err());
-        let depth = Some(Depth {
-            reset: 0x1000,
-            indirect: 0,
-            indirect_names: Vec::new(),
-            interrupt: 104,
-        });
+        let context = |name: &str, direct, by_address, is_task| Depth {
+            name: name.into(),
+            direct,
+            by_address,
+            is_task,
+        };
+        let depths = Depths {
+            contexts: vec![
+                context("start-up", 0x800, 0, false),
+                context("board::sensor", 0x1000, 0x100, true),
+            ],
+            interrupts: vec![context("UART", 100, 20, false)],
+            reset: 0x800,
+            reachable: 3,
+            nesting: [
+                "<A as core::fmt::Debug>::fmt",
+                "on_reset",
+                "<B as core::fmt::Write>::write_str",
+            ]
+            .map(Into::into)
+            .to_vec(),
+        };
         let fits = Size {
             lowest_static: None,
-            depth,
+            depths,
             ..upside_down
         };
-        fits.check().expect("4,200 of 8,192");
+        fits.check().expect("6,520 of 8,192");
+        assert_eq!(
+            stack_report(&fits),
+            "  stack 8192, statics above it; at worst, in octets:\n\
+             \x20     direct  by address  in all  margin  context\n\
+             \x20       2048           0    2168    6024  start-up\n\
+             \x20       4096         256    6520    1672  board::sensor\n\
+             \x20   in all: 2048 from reset below a task, and the deepest interrupt on top: UART 120\n\
+             \x20   by address: to any of 3 functions, with each that does so again once (no bound if \
+             one came to itself again): on_reset, 2 that write text (core::fmt)\n"
+        );
         let small = Size {
             stack_end: 0x2000_1000,
             ..fits
         };
-        assert!(small.check().is_err());
+        let error = small.check().expect_err("4,096 only").to_string();
+        assert!(
+            error.contains("too small by 2424: board::sensor can use 6520"),
+            "{error}"
+        );
     }
 }

@@ -92,6 +92,8 @@ impl Toolchain {
     /// Goes by `command` (`build`, `clippy`); `--target` is set.
     pub(crate) fn cargo(&self, command: &str, target: &str, flags: &[String]) -> Result<Command> {
         let mut flags: Vec<OsString> = flags.iter().map(Into::into).collect();
+        // Names with their generics: which task's `poll`, `cargo xtask size` asks.
+        flags.push("-Csymbol-mangling-version=v0".into());
         let mut cargo = match self {
             Self::Installed => {
                 let mut cargo = cargo();
