@@ -12,6 +12,9 @@ fn main() -> io::Result<()> {
         println!("cargo:rustc-link-search={out}");
         println!("cargo:rustc-link-arg-bins=--nmagic");
         println!("cargo:rustc-link-arg-bins=-Tlink.x");
+        if env::var_os("CARGO_FEATURE_DEFMT").is_some() {
+            println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
+        }
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use core::sync::atomic::AtomicU32;
 
+#[cfg(feature = "defmt")]
+use defmt_rtt as _;
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
 use embassy_stm32::gpio::{AfType, Flex, Level, Output, OutputType, Pin, Speed};
 use embassy_stm32::mode::Async;
@@ -177,6 +179,8 @@ async fn start(spawner: Spawner, chip: Peripherals, mut boot: Boot) {
     if let Some(error) = port.error() {
         boot.note(format_args!("Ethernet does not start: {error:?}"));
     }
+    #[cfg(feature = "defmt")]
+    boot.log();
     let node = node(&seed, &boot, port.counted());
     run(spawner, node, &mut port).await;
 }

@@ -111,6 +111,19 @@ impl Boot {
             last_word: text.try_into().unwrap_or_default(),
         }
     }
+
+    /// The same for the log. A panic has no line there: the probe would hardly
+    /// read it before the reset.
+    #[cfg(feature = "defmt")]
+    pub(crate) fn log(&self) {
+        let report = self.report();
+        defmt::info!(
+            "boot {=u32} since power came, reason {}, last word: {=str}",
+            report.count,
+            defmt::Debug2Format(&report.reason),
+            report.last_word.as_str()
+        );
+    }
 }
 
 /// Reads what was kept and begins anew; to be called once, first of all.

@@ -161,10 +161,10 @@ fn report(name: &str, capacities: &[String], size: &Size) -> String {
     if !capacities.is_empty() {
         let _ = writeln!(text, "  capacities: {}", capacities.join(", "));
     }
+    text += &stack_report(size);
     for (octets, name) in &size.largest {
         let _ = writeln!(text, "  {octets:>8} {name}");
     }
-    text += &stack_report(size);
     if size.largest.is_empty() {
         run::say(&format!("{name}: no symbols; is the image stripped?"));
     }

@@ -189,8 +189,11 @@ fn cannot(stage: &str) -> Option<String> {
         .then(|| format!("network namespaces need root: sudo cargo verify --only {stage}"))
 }
 
+/// One board for each way in which logs leave: semihosting, a debug probe.
+const LOGS: [&str; 2] = ["qemu-mps2-an386", "nucleo-h743zi2"];
+
 /// Every image; the ones that forget to count one drop, whose books must come
-/// out open; and the ones whose ports speak.
+/// out open; the ones whose ports speak; and some with logs.
 fn images(workspace: &Workspace) -> Result<()> {
     for board in workspace.boards() {
         build::image(workspace, &board, &[], None)?;
@@ -202,6 +205,9 @@ fn images(workspace: &Workspace) -> Result<()> {
         )?;
         if board.speak.is_some() {
             build::speaking(workspace, &board)?;
+        }
+        if LOGS.contains(&board.name) {
+            build::image_that_logs(workspace, &board)?;
         }
     }
     Ok(())
