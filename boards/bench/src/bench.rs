@@ -8,7 +8,9 @@ mod captures;
 mod cases;
 mod counter;
 mod frame;
+mod nic;
 mod run;
+mod uplink;
 
 use core::panic::PanicInfo;
 
@@ -21,11 +23,9 @@ use cortex_m_semihosting::{debug, hprintln};
 mod clocks;
 #[cfg(lm3s6965evb)]
 #[path = "../../qemu-lm3s6965evb/src/storage.rs"]
-#[allow(dead_code, reason = "what the link keeps is not measured yet")]
 mod storage;
 #[cfg(not(lm3s6965evb))]
 #[path = "../../qemu-mps2-an386/src/storage.rs"]
-#[allow(dead_code, reason = "what the link keeps is not measured yet")]
 mod storage;
 
 #[cortex_m_rt::entry]
@@ -35,11 +35,10 @@ fn main() -> ! {
     clocks::start();
     if let Some(core) = cortex_m::Peripherals::take() {
         let counter = counter::Counter::start(core.SYST);
-        cases::all(&mut run::Bench::new(
-            counter,
-            storage::sensor(),
-            storage::buffers(),
-        ));
+        let mut bench = run::Bench::new(counter, storage::sensor(), storage::buffers());
+        cases::all(&mut bench);
+        uplink::all(&mut bench);
+        nic::all(&mut bench);
         hprintln!("done");
         debug::exit(debug::EXIT_SUCCESS);
     }

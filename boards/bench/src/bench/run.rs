@@ -2,7 +2,7 @@
 
 use cortex_m_semihosting::hprintln;
 use magpie_node::Buffers;
-use magpie_protocol::{RecordSource, Want};
+use magpie_protocol::{Command, FlowRecord, Items, Record, RecordSource, Want, decode_record};
 use magpie_sensor::{
     Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, Sensor, Storage,
 };
@@ -25,12 +25,47 @@ pub(crate) struct Bench {
 /// What a case does with its run, given room for one frame.
 pub(crate) type Play<'p> = &'p mut dyn FnMut(&mut Run<'_>, &mut [u8]);
 
-/// Instructions of the frames counted.
-struct Sum {
+/// Instructions of what was counted.
+pub(crate) struct Sum {
     frames: u64,
     total: u64,
     min: u32,
     max: u32,
+}
+
+impl Sum {
+    pub(crate) const NONE: Self = Self {
+        frames: 0,
+        total: 0,
+        min: u32::MAX,
+        max: 0,
+    };
+
+    /// One more.
+    pub(crate) fn add(&mut self, instructions: u32) {
+        self.add_mean(instructions, 1);
+    }
+
+    /// So many more at once, of which only the sum is known.
+    pub(crate) fn add_mean(&mut self, instructions: u32, frames: u32) {
+        let mean = instructions / frames;
+        self.frames += u64::from(frames);
+        self.total += u64::from(instructions);
+        self.min = self.min.min(mean);
+        self.max = self.max.max(mean);
+    }
+
+    /// The line of a case.
+    pub(crate) fn print(&self, name: &str) {
+        let Self {
+            frames,
+            total,
+            min,
+            max,
+        } = self;
+        assert!(*frames > 0, "{name}: nothing was counted");
+        hprintln!("case {} {} {} {} {}", name, frames, total, min, max);
+    }
 }
 
 /// What a frame changed in the books, or all counted ones.
@@ -123,9 +158,19 @@ impl Bench {
         u32::try_from(flows).unwrap_or(u32::MAX)
     }
 
-    /// Plays a case and prints its line. The sensor is new.
-    #[inline(never)]
+    /// Clock and buffers, for cases without a sensor.
+    pub(crate) fn parts(&mut self) -> (&Counter, &mut Buffers<'static>) {
+        (&self.counter, &mut self.buffers)
+    }
+
+    /// Plays a case and prints its line.
     pub(crate) fn case(&mut self, name: &str, play: Play<'_>) {
+        self.play(play).print(name);
+    }
+
+    /// Plays with a new sensor.
+    #[inline(never)]
+    pub(crate) fn play(&mut self, play: Play<'_>) -> Sum {
         let Self {
             counter,
             storage,
@@ -163,24 +208,12 @@ impl Bench {
             counter,
             out: buffers.framed,
             now_us: 1_000_000,
-            sum: Sum {
-                frames: 0,
-                total: 0,
-                min: u32::MAX,
-                max: 0,
-            },
+            sum: Sum::NONE,
             change: Change::default(),
         };
         play(&mut run, buffers.scratch);
-        let Sum {
-            frames,
-            total,
-            min,
-            max,
-        } = run.sum;
-        assert!(frames > 0, "{name}: nothing was counted");
-        assert_eq!(run.change.lost, 0, "{name}: records were lost");
-        hprintln!("case {} {} {} {} {}", name, frames, total, min, max);
+        assert_eq!(run.change.lost, 0, "records were lost");
+        run.sum
     }
 }
 
@@ -206,10 +239,7 @@ impl Run<'_> {
         let change = Change::since_boot(&self.sensor).since(before);
         if wanted(change) {
             self.change.add(change);
-            self.sum.frames += 1;
-            self.sum.total += u64::from(instructions);
-            self.sum.min = self.sum.min.min(instructions);
-            self.sum.max = self.sum.max.max(instructions);
+            self.sum.add(instructions);
         }
     }
 
@@ -234,6 +264,22 @@ impl Run<'_> {
         }
     }
 
+    /// Ends every flow; takes the first of them.
+    #[inline(never)]
+    pub(crate) fn flush(&mut self, flows: &mut [Option<FlowRecord>]) {
+        let flush = Command::Flush { id: 1 };
+        self.sensor.handle_command(self.now_us, &flush);
+        let mut places = flows.iter_mut().peekable();
+        while let Some(len) = self.take() {
+            if let Some(place) = places.peek_mut() {
+                **place = flow(&self.out[..len]);
+                if place.is_some() {
+                    places.next();
+                }
+            }
+        }
+    }
+
     /// Time goes on to that of the next frame, in microseconds.
     pub(crate) fn at(&mut self, now_us: u64) {
         self.now_us = now_us;
@@ -241,14 +287,24 @@ impl Run<'_> {
 
     /// The link takes what there is, so that the outbox is empty.
     fn drain(&mut self) {
-        while self.take() {}
+        while self.take().is_some() {}
     }
 
     #[inline(never)]
-    fn take(&mut self) -> bool {
+    fn take(&mut self) -> Option<usize> {
         self.sensor
             .poll_record(self.now_us, Want::Final, self.out)
-            .is_some()
+            .map(|emitted| emitted.len)
+    }
+}
+
+/// The flow record in these octets, if it is one.
+#[inline(never)]
+fn flow(octets: &[u8]) -> Option<FlowRecord> {
+    let item = Items::new(octets).flatten().next()?;
+    match decode_record(item) {
+        Ok(Record::Flow(flow)) => Some(flow),
+        _ => None,
     }
 }
 
