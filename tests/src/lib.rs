@@ -10,6 +10,7 @@ pub mod answer;
 pub mod bench;
 pub mod boards;
 pub mod corpus;
+pub mod flood;
 pub mod lab;
 pub mod line;
 pub mod program;
