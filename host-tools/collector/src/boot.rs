@@ -5,6 +5,7 @@ use rangemap::RangeInclusiveSet;
 
 use crate::Position;
 use crate::counts::CountTables;
+use crate::ended::Numbers;
 
 /// Gaps kept of the numbers of finished records. The link delivers in order,
 /// so a gap is gone for good and the oldest may be closed.
@@ -69,9 +70,12 @@ pub struct Boot {
     flushed: Option<Flushed>,
     received: Received,
     pub(crate) counts: CountTables,
+    /// All finished records below it were booked ...
+    in_order: u64,
+    /// ... and these.
     numbers: RangeInclusiveSet<u64>,
-    ended_flows: RangeInclusiveSet<u64>,
-    ended_echoes: RangeInclusiveSet<u64>,
+    ended_flows: Numbers,
+    ended_echoes: Numbers,
     pub(crate) lost_finals: u64,
     pub(crate) live_gaps: u64,
     pub(crate) joined_at: u64,
@@ -93,9 +97,10 @@ impl Boot {
             flushed: None,
             received: Received::default(),
             counts: CountTables::default(),
+            in_order: 0,
             numbers: RangeInclusiveSet::new(),
-            ended_flows: RangeInclusiveSet::new(),
-            ended_echoes: RangeInclusiveSet::new(),
+            ended_flows: Numbers::default(),
+            ended_echoes: Numbers::default(),
             lost_finals: 0,
             live_gaps: 0,
             joined_at: 0,
@@ -156,16 +161,8 @@ impl Boot {
 
     /// Books a finished record; false when it had been booked before.
     pub(crate) fn book(&mut self, at: Position, flow: Option<&FlowRecord>) -> bool {
-        if self.numbers.contains(&at.number) {
+        if !self.note_number(at.number) {
             return false;
-        }
-        self.numbers.insert(at.number..=at.number);
-        if self.numbers.len() > MAX_GAPS {
-            let mut ranges = self.numbers.iter();
-            let gap = ranges.next().zip(ranges.next());
-            if let Some((low, high)) = gap.map(|(a, b)| (*a.end(), *b.start())) {
-                self.numbers.insert(low..=high);
-            }
         }
         let one = Received::of(flow);
         self.received.add(&one);
@@ -175,6 +172,40 @@ impl Boot {
             flushed.received.add(&one);
         }
         true
+    }
+
+    /// Notes a finished record's number; false when it was noted before.
+    fn note_number(&mut self, number: u64) -> bool {
+        if number < self.in_order || self.numbers.contains(&number) {
+            return false;
+        }
+        // Nearly all come in order: those are one number.
+        if number == self.in_order && self.numbers.is_empty() && number < u64::MAX {
+            self.in_order = number + 1;
+            return true;
+        }
+        self.numbers.insert(number..=number);
+        if self.numbers.len() > MAX_GAPS {
+            let mut ranges = self.numbers.iter();
+            let gap = ranges.next().zip(ranges.next());
+            if let Some((low, high)) = gap.map(|(a, b)| (*a.end(), *b.start())) {
+                self.numbers.insert(low..=high);
+            }
+        }
+        if let Some(first) = self.numbers.first().cloned()
+            && *first.start() == self.in_order
+            && *first.end() < u64::MAX
+        {
+            self.in_order = first.end() + 1;
+            self.numbers.remove(first);
+        }
+        true
+    }
+
+    /// The highest number of a finished record.
+    fn last_number(&self) -> u64 {
+        let last = self.numbers.last().map(|range| *range.end());
+        last.unwrap_or(self.in_order.saturating_sub(1))
     }
 
     /// Takes a ledger; a finished one must have been booked first.
@@ -194,7 +225,7 @@ impl Boot {
         {
             return;
         }
-        let last = self.numbers.last().map_or(0, |range| *range.end());
+        let last = self.last_number();
         let number = if at.is_final {
             at.number
         } else {
@@ -209,30 +240,21 @@ impl Boot {
         });
     }
 
-    /// Marks a table entry as ended; false when it had ended before.
-    pub(crate) fn end(&mut self, which: Entry, id: u64, limit: Option<usize>) -> bool {
+    /// Marks a table entry as ended; false when it had ended before. `bounded`
+    /// forgets the lowest where too many are far apart.
+    pub(crate) fn end(&mut self, which: Entry, id: u64, bounded: bool) -> bool {
         let ended = match which {
             Entry::Flow => &mut self.ended_flows,
             Entry::Echo => &mut self.ended_echoes,
         };
-        if ended.contains(&id) {
-            return false;
-        }
-        ended.insert(id..=id);
-        if limit.is_some_and(|limit| ended.len() > limit.max(1)) {
-            // Ids grow, so the lowest are the least likely to come again.
-            if let Some(lowest) = ended.first().cloned() {
-                ended.remove(lowest);
-            }
-        }
-        true
+        ended.insert(id, bounded)
     }
 
     /// True when a table entry has ended.
     pub(crate) fn has_ended(&self, which: Entry, id: u64) -> bool {
         match which {
-            Entry::Flow => self.ended_flows.contains(&id),
-            Entry::Echo => self.ended_echoes.contains(&id),
+            Entry::Flow => self.ended_flows.contains(id),
+            Entry::Echo => self.ended_echoes.contains(id),
         }
     }
 }

@@ -106,4 +106,8 @@ impl TableRecord for EchoRecord {
             *sum = sum.saturating_add(n);
         }
     }
+
+    fn weight(sums: &EchoSums) -> u64 {
+        sums.requests.saturating_add(sums.replies)
+    }
 }

@@ -161,6 +161,10 @@ impl TableRecord for FlowRecord {
         into.add_tcp(other);
         into.records = into.records.saturating_add(other.records);
     }
+
+    fn weight(sums: &FlowSums) -> u64 {
+        sums.frame_octets()
+    }
 }
 
 /// Both addresses of a pair as the standard library writes them.

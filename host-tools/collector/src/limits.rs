@@ -5,9 +5,10 @@
 /// What does not fit is summed in [`crate::Forgotten`], never lost silently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Flow keys; above it the least recently changed are forgotten.
+    /// Flow keys; above it an eighth is forgotten: of the half that changed
+    /// least recently those with the fewest frame octets.
     pub flows: Option<usize>,
-    /// Echo pairs; likewise.
+    /// Echo pairs; likewise, those with the fewest requests and replies.
     pub echoes: Option<usize>,
     /// Round trips kept of one echo pair; above it an even random sample.
     pub samples: Option<usize>,

@@ -1,8 +1,9 @@
 //! What a wrongly set mirror port hides (EXACT.md 11).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 
+use foldhash::quality::RandomState;
 use magpie_protocol::{AddressPair, EchoKey, FlowKey, VlanStack};
 
 use crate::books::known_lost;
@@ -110,8 +111,8 @@ pub struct Mirror {
     pub unseen: Share,
     /// Why any reply may have passed unseen, whatever its pair.
     dropped: Option<Doubt>,
-    one_way: HashSet<FlowKey>,
-    tag_asym: HashSet<FlowKey>,
+    one_way: HashSet<FlowKey, RandomState>,
+    tag_asym: HashSet<FlowKey, RandomState>,
 }
 
 /// Which directions a key carried.
@@ -130,8 +131,8 @@ impl Mirror {
     pub fn with(picture: &Picture, offered: Option<&Offered>) -> Self {
         let mut mirror = Self::default();
         let latest_us = picture.latest_us();
-        // Keys that carried one direction only, by what they are without tags.
-        let mut halves: HashMap<FlowKey, Vec<(FlowKey, bool)>> = HashMap::new();
+        // Keys that carried one direction only.
+        let mut halves: Vec<(FlowKey, bool)> = Vec::new();
         for (key, flow) in picture.flows().iter() {
             let Some(sums) = flow.total() else { continue };
             mirror.keys += 1;
@@ -150,20 +151,39 @@ impl Mirror {
             {
                 mirror.one_way.insert(*key);
             }
-            let untagged = FlowKey {
-                vlan: VlanStack::NONE,
-                ..*key
-            };
-            halves.entry(untagged).or_default().push((*key, ab));
+            halves.push((*key, ab));
         }
-        for keys in halves.into_values() {
-            let both = keys.iter().any(|(_, ab)| *ab) && keys.iter().any(|(_, ab)| !*ab);
-            if both {
-                mirror.tag_asym.extend(keys.into_iter().map(|(key, _)| key));
-            }
+        if let (_, Some(sums)) = picture.flows().forgotten() {
+            let unseen = sums.tcp.map_or([0; 2], |tcp| tcp.unseen_octets);
+            let unseen = unseen[0].saturating_add(unseen[1]);
+            mirror.unseen.part = mirror.unseen.part.saturating_add(unseen);
+            // Other protocols' octets among them: the share is a lower bound.
+            let all = sums.ip_octets().saturating_add(unseen);
+            mirror.unseen.whole = mirror.unseen.whole.saturating_add(all);
         }
+        mirror.find_tag_asym(halves);
         mirror.dropped = mirror.why_dropped(picture, offered);
         mirror
+    }
+
+    /// Looks for halves that differ in nothing but their tags.
+    fn find_tag_asym(&mut self, mut halves: Vec<(FlowKey, bool)>) {
+        let mut stacks = halves.iter().map(|(key, _)| key.vlan);
+        let first = stacks.next();
+        if stacks.all(|stack| Some(stack) == first) {
+            return;
+        }
+        let untagged = |key: &FlowKey| FlowKey {
+            vlan: VlanStack::NONE,
+            ..*key
+        };
+        halves.sort_unstable_by_key(|(key, _)| untagged(key));
+        for keys in halves.chunk_by(|(a, _), (b, _)| untagged(a) == untagged(b)) {
+            let both = keys.iter().any(|(_, ab)| *ab) && keys.iter().any(|(_, ab)| !*ab);
+            if both {
+                self.tag_asym.extend(keys.iter().map(|(key, _)| *key));
+            }
+        }
     }
 
     /// What is known to have kept frames, any frames, from the picture. What

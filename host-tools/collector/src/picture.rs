@@ -235,21 +235,22 @@ impl Picture {
                 self.tell(|| Event::Ledger(Box::new(*ledger)));
             }
             Record::Flow(flow) => {
-                if !admit(boot, Entry::Flow, flow, self.limits.flows) {
+                if !admit(boot, Entry::Flow, flow, self.limits.flows.is_some()) {
                     return;
                 }
                 self.latest_us = self.latest_us.max(flow.last_us);
                 if let Some(held) = self.flows.take(ordinal, flow)
+                    && held.was_shown()
                     && let Some(total) = held.total()
                 {
-                    held.extra.note(now_us, &total);
+                    held.extra().note(now_us, &total);
                 }
                 if flow.is_final() {
                     self.tell(|| Event::Flow(Box::new(*flow)));
                 }
             }
             Record::Echo(echo) => {
-                if !admit(boot, Entry::Echo, echo, self.limits.echoes) {
+                if !admit(boot, Entry::Echo, echo, self.limits.echoes.is_some()) {
                     return;
                 }
                 self.latest_us = self.latest_us.max(echo.last_us);
@@ -262,7 +263,7 @@ impl Picture {
                 let id = (ordinal, at.is_final, at.number);
                 let limit = self.limits.samples;
                 let held = self.echoes.touch(sample.key);
-                held.extra.add(id, sample.rtt_us, limit);
+                held.extra().add(id, sample.rtt_us, limit);
             }
             Record::Counts(counts) => boot.counts.take(counts, self.limits.count_lines),
             // The session's own business.
@@ -408,9 +409,9 @@ impl Picture {
 
 /// Whether a table record is news: a finished one the first time, a live one
 /// as long as its entry has not ended.
-fn admit<R: TableRecord>(boot: &mut Boot, which: Entry, record: &R, limit: Option<usize>) -> bool {
+fn admit<R: TableRecord>(boot: &mut Boot, which: Entry, record: &R, bounded: bool) -> bool {
     if record.is_final() {
-        boot.end(which, record.id(), limit)
+        boot.end(which, record.id(), bounded)
     } else {
         !boot.has_ended(which, record.id())
     }

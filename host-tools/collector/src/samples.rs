@@ -26,6 +26,14 @@ fn scatter(mut x: u64) -> u64 {
 }
 
 impl Samples {
+    /// No round trip.
+    pub(crate) const NONE: Self = Self {
+        kept: BTreeMap::new(),
+        least: None,
+        greatest: None,
+        newest: None,
+    };
+
     pub(crate) fn add(&mut self, id: SampleId, rtt_us: i64, limit: Option<usize>) {
         let (boot, is_final, number) = id;
         let hash = match limit {

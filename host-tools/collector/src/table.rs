@@ -3,24 +3,45 @@
 //! Three rules make order and repetition harmless: a finished record counts
 //! once; a live record is replaced by one of the same entry that is finished
 //! or saw more; records of different entries add up.
+//!
+//! # What a full table forgets
+//!
+//! A table of at most `n` keys that meets a new one while it holds `n` forgets
+//! `n / 8` of them, at least one: of the half (rounded up) whose last record
+//! came earliest, those of the least weight (flows: frame octets; echo pairs:
+//! requests and replies); of equal weight, those whose last record came
+//! earlier. So the keys that speak now stay, and of those that fell silent the
+//! greatest. Finished sums of forgotten keys are added up ([`Table::forgotten`]):
+//! kept and forgotten together are always all that finished records said. A
+//! live record is dropped, since its finished one will count again in full.
+//!
+//! A key that comes back begins anew and counts from then on. It is marked
+//! ([`Held::is_partial`]); so, rarely, is one that was never forgotten, but
+//! no forgotten one goes unmarked.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
 
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 use magpie_protocol::{EchoRecord, FlowRecord};
 
 use crate::EntryId;
+use crate::gone::Gone;
 
 /// Live records kept of one key. One entry of a key lives at a time, so more
 /// are left over from finished records that were lost.
 const MAX_LIVE: usize = 8;
 
+/// A full table forgets one key in so many.
+const FORGOTTEN_PART: usize = 8;
+
 /// A record that belongs to a table entry.
 pub trait TableRecord: Copy {
     /// What it is filed under.
-    type Key: Copy + Eq + Hash + Ord;
+    type Key: Copy + fmt::Debug + Eq + Hash + Ord;
     /// What several of them add up to.
-    type Sums: Clone;
+    type Sums: Clone + fmt::Debug;
 
     /// What it is filed under.
     fn key(&self) -> Self::Key;
@@ -34,23 +55,40 @@ pub trait TableRecord: Copy {
     fn sums(&self, entry: EntryId) -> Self::Sums;
     /// Adds; the order of additions does not matter.
     fn add(into: &mut Self::Sums, other: &Self::Sums);
+    /// How much a key with this sum matters when a table is full.
+    fn weight(sums: &Self::Sums) -> u64;
 }
 
 /// All that is held of one key.
 #[derive(Debug, Clone)]
 pub struct Held<R: TableRecord, X> {
     finished: Option<R::Sums>,
-    live: Vec<(EntryId, R)>,
-    touched: u64,
+    /// Boxed: most keys of a capture never have a live record.
+    #[allow(clippy::box_collection)] // a pointer instead of three words in every key
+    live: Option<Box<Vec<(EntryId, R)>>>,
     /// What the table's user keeps beside the sums.
-    pub(crate) extra: X,
+    extra: Option<Box<X>>,
+    partial: bool,
 }
 
-impl<R: TableRecord, X> Held<R, X> {
+impl<R: TableRecord, X: Default> Held<R, X> {
+    fn new(partial: bool) -> Self {
+        Self {
+            finished: None,
+            live: None,
+            extra: None,
+            partial,
+        }
+    }
+
+    fn live(&self) -> &[(EntryId, R)] {
+        self.live.as_ref().map_or(&[], |live| live)
+    }
+
     /// Finished and live together; `None` while no record has arrived.
     pub fn total(&self) -> Option<R::Sums> {
         let mut total = self.finished.clone();
-        for (entry, record) in &self.live {
+        for (entry, record) in self.live() {
             let one = record.sums(*entry);
             match &mut total {
                 Some(total) => R::add(total, &one),
@@ -60,19 +98,98 @@ impl<R: TableRecord, X> Held<R, X> {
         total
     }
 
+    fn weight(&self) -> u64 {
+        let finished = self.finished.as_ref().map_or(0, R::weight);
+        let live = self.live().iter();
+        live.map(|(entry, record)| R::weight(&record.sums(*entry)))
+            .fold(finished, u64::saturating_add)
+    }
+
     /// True while the sensor still holds an entry of this key, as far as is
     /// known.
     pub fn is_live(&self) -> bool {
-        !self.live.is_empty()
+        self.live.is_some()
     }
+
+    /// True when an earlier part of this key may have been forgotten: its sums
+    /// are lower bounds then.
+    pub fn is_partial(&self) -> bool {
+        self.partial
+    }
+
+    /// What the table's user keeps, made when it is not there.
+    pub(crate) fn extra(&mut self) -> &mut X {
+        self.extra.get_or_insert_default()
+    }
+
+    /// Whether there is a reason to have it: a live record, now or earlier.
+    pub(crate) fn was_shown(&self) -> bool {
+        self.extra.is_some() || self.is_live()
+    }
+
+    fn finish(&mut self, entry: EntryId, record: &R) {
+        if let Some(live) = &mut self.live {
+            live.retain(|(at, _)| *at != entry);
+            if live.is_empty() {
+                self.live = None;
+            }
+        }
+        let one = record.sums(entry);
+        match &mut self.finished {
+            Some(sums) => R::add(sums, &one),
+            None => self.finished = Some(one),
+        }
+    }
+
+    /// Takes a live record; how many others had to go. `None`: it is no news.
+    fn show(&mut self, entry: EntryId, record: &R) -> Option<u64> {
+        let live = self.live.get_or_insert_default();
+        if let Some((_, old)) = live.iter_mut().find(|(at, _)| *at == entry) {
+            if old.rank() >= record.rank() {
+                return None;
+            }
+            *old = *record;
+            return Some(0);
+        }
+        live.push((entry, *record));
+        if live.len() > MAX_LIVE
+            && let Some(oldest) = (0..live.len()).min_by_key(|i| live[*i].0)
+        {
+            live.swap_remove(oldest);
+            return Some(1);
+        }
+        Some(0)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Place<R: TableRecord, X> {
+    key: R::Key,
+    held: Held<R, X>,
+}
+
+/// What is asked of every key when a table is full, apart from the rest: it is
+/// gone through often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Mark {
+    weight: u64,
+    touched: u64,
 }
 
 /// Records by key.
 #[derive(Debug, Clone)]
 pub struct Table<R: TableRecord, X> {
-    held: HashMap<R::Key, Held<R, X>>,
+    /// Numbers of places.
+    index: HashTable<u32>,
+    /// Keyed anew in every process: a sensor's peers choose the keys.
+    hasher: RandomState,
+    places: Vec<Option<Place<R, X>>>,
+    /// Of the places, in the same order.
+    marks: Vec<Mark>,
+    free: Vec<u32>,
     limit: Option<usize>,
     changes: u64,
+    gone: Gone,
     forgotten_keys: u64,
     forgotten: Option<R::Sums>,
     dropped_live: u64,
@@ -88,25 +205,33 @@ pub type EchoTable = Table<EchoRecord, crate::Samples>;
 pub type Echo = Held<EchoRecord, crate::Samples>;
 
 impl Flow {
-    /// How fast the flow is now.
-    pub fn rate(&self) -> &crate::rate::Rate {
-        &self.extra
+    /// How fast the flow is now; a flow that was never shown live stands
+    /// still.
+    pub fn rate(&self) -> crate::rate::Rate {
+        self.extra.as_deref().copied().unwrap_or_default()
     }
 }
 
 impl Echo {
     /// The pair's round trips.
     pub fn samples(&self) -> &crate::Samples {
-        &self.extra
+        static NONE: crate::Samples = crate::Samples::NONE;
+        self.extra.as_deref().unwrap_or(&NONE)
     }
 }
 
 impl<R: TableRecord, X: Default> Table<R, X> {
     pub(crate) fn new(limit: Option<usize>) -> Self {
         Self {
-            held: HashMap::new(),
-            limit,
+            index: HashTable::new(),
+            hasher: RandomState::default(),
+            places: Vec::new(),
+            marks: Vec::new(),
+            free: Vec::new(),
+            // Places have 32-bit numbers.
+            limit: limit.map(|limit| limit.clamp(1, u32::MAX as usize)),
             changes: 0,
+            gone: Gone::default(),
             forgotten_keys: 0,
             forgotten: None,
             dropped_live: 0,
@@ -115,28 +240,66 @@ impl<R: TableRecord, X: Default> Table<R, X> {
 
     /// Entry of a key, made when it is new; marks it as changed now.
     pub(crate) fn touch(&mut self, key: R::Key) -> &mut Held<R, X> {
-        self.enter(key).0
+        let at = self.enter(key);
+        self.held_at(at)
     }
 
-    /// The same, with the counter of dropped live records beside it.
-    fn enter(&mut self, key: R::Key) -> (&mut Held<R, X>, &mut u64) {
+    /// Number of a key's place, made when it is new.
+    fn enter(&mut self, key: R::Key) -> usize {
+        let hash = self.hasher.hash_one(key);
+        let at = match self.find(hash, &key) {
+            Some(at) => at,
+            None => self.make(hash, key),
+        };
         self.changes += 1;
-        if self.is_full() && !self.held.contains_key(&key) {
+        self.marks[at].touched = self.changes;
+        at
+    }
+
+    fn find(&self, hash: u64, key: &R::Key) -> Option<usize> {
+        let holds = |at: &u32| {
+            let place = self.places.get(*at as usize).and_then(Option::as_ref);
+            place.is_some_and(|place| place.key == *key)
+        };
+        self.index.find(hash, holds).map(|at| *at as usize)
+    }
+
+    fn make(&mut self, hash: u64, key: R::Key) -> usize {
+        if self.limit.is_some_and(|limit| self.len() >= limit) {
             self.make_room();
         }
-        let held = self.held.entry(key).or_insert_with(|| Held {
-            finished: None,
-            live: Vec::new(),
-            touched: 0,
-            extra: X::default(),
+        let place = Some(Place {
+            key,
+            held: Held::new(self.gone.may_hold(hash)),
         });
-        held.touched = self.changes;
-        (held, &mut self.dropped_live)
+        let at = if let Some(at) = self.free.pop() {
+            self.places[at as usize] = place;
+            at
+        } else {
+            self.places.push(place);
+            self.marks.push(Mark {
+                weight: 0,
+                touched: 0,
+            });
+            // 2^32 keys of 300 octets are more than any memory.
+            u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
+        };
+        let Self {
+            index,
+            hasher,
+            places,
+            ..
+        } = self;
+        index.insert_unique(hash, at, |at| {
+            let place = places.get(*at as usize).and_then(Option::as_ref);
+            place.map_or(0, |place| hasher.hash_one(place.key))
+        });
+        at as usize
     }
 
-    fn is_full(&self) -> bool {
-        self.limit
-            .is_some_and(|limit| self.held.len() >= limit.max(1))
+    fn held_at(&mut self, at: usize) -> &mut Held<R, X> {
+        let place = self.places.get_mut(at).and_then(Option::as_mut);
+        &mut place.expect("a place just entered").held
     }
 
     /// Takes a record; finished ones must come once only. Gives what is held
@@ -146,70 +309,71 @@ impl<R: TableRecord, X: Default> Table<R, X> {
             boot,
             id: record.id(),
         };
-        let (held, dropped_live) = self.enter(record.key());
-        let known = held.live.iter().position(|(at, _)| *at == entry);
-        if record.is_final() {
-            if let Some(index) = known {
-                held.live.swap_remove(index);
-            }
-            let one = record.sums(entry);
-            match &mut held.finished {
-                Some(sums) => R::add(sums, &one),
-                None => held.finished = Some(one),
-            }
-        } else if let Some((_, old)) = known.and_then(|index| held.live.get_mut(index)) {
-            if old.rank() >= record.rank() {
-                return None;
-            }
-            *old = *record;
+        let at = self.enter(record.key());
+        let held = self.held_at(at);
+        let dropped = if record.is_final() {
+            held.finish(entry, record);
+            0
         } else {
-            held.live.push((entry, *record));
-            if held.live.len() > MAX_LIVE {
-                let oldest = (0..held.live.len()).min_by_key(|i| held.live[*i].0);
-                if let Some(index) = oldest {
-                    held.live.swap_remove(index);
-                    *dropped_live += 1;
-                }
-            }
-        }
-        Some(held)
+            held.show(entry, record)?
+        };
+        let weight = held.weight();
+        self.marks[at].weight = weight;
+        self.dropped_live += dropped;
+        Some(self.held_at(at))
     }
 
-    /// Forgets the least recently changed sixteenth when the table is full.
-    /// Their finished sums are kept as one sum; a live record is dropped,
-    /// since its finished one will count again in full.
+    /// Forgets as the module's head says. Called when every place is taken.
     fn make_room(&mut self) {
-        let mut ages: Vec<u64> = self.held.values().map(|held| held.touched).collect();
-        let (_, newest, _) = ages.select_nth_unstable(self.held.len() / 16);
-        let newest = *newest;
-        let forgotten = &mut self.forgotten;
-        let mut keys = 0;
-        self.held.retain(|_, held| {
-            let keep = held.touched > newest;
-            if !keep {
-                keys += 1;
-                match (&mut *forgotten, &held.finished) {
-                    (Some(sum), Some(sums)) => R::add(sum, sums),
-                    (None, Some(sums)) => *forgotten = Some(sums.clone()),
-                    (_, None) => {}
-                }
+        let keys = self.len();
+        let mut order: Vec<(u64, u32)> = (0..)
+            .zip(&self.marks)
+            .map(|(at, mark)| (mark.touched, at))
+            .collect();
+        let half = keys.div_ceil(2);
+        order.select_nth_unstable(half - 1);
+        let mut older: Vec<(Mark, u32)> = order[..half]
+            .iter()
+            .map(|(_, at)| (self.marks[*at as usize], *at))
+            .collect();
+        let leave = (keys / FORGOTTEN_PART).max(1);
+        older.select_nth_unstable(leave - 1);
+        for (_, at) in &older[..leave] {
+            self.forget(*at);
+        }
+    }
+
+    fn forget(&mut self, at: u32) {
+        let Some(place) = self.places[at as usize].take() else {
+            return;
+        };
+        let hash = self.hasher.hash_one(place.key);
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == at) {
+            entry.remove();
+        }
+        self.free.push(at);
+        self.forgotten_keys += 1;
+        if let Some(sums) = place.held.finished {
+            self.gone.add(hash);
+            match &mut self.forgotten {
+                Some(sum) => R::add(sum, &sums),
+                None => self.forgotten = Some(sums),
             }
-            keep
-        });
-        self.forgotten_keys += keys;
+        }
     }
 
     /// All keys, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&R::Key, &Held<R, X>)> {
-        self.held.iter()
+        let places = self.places.iter().flatten();
+        places.map(|place| (&place.key, &place.held))
     }
 
     /// All keys and their totals, by key, one after the other.
     pub fn by_key(&self) -> impl Iterator<Item = (R::Key, R::Sums)> + '_ {
-        let mut keys: Vec<R::Key> = self.held.keys().copied().collect();
+        let mut keys: Vec<R::Key> = self.iter().map(|(key, _)| *key).collect();
         keys.sort_unstable();
         keys.into_iter()
-            .filter_map(|key| Some((key, self.held.get(&key)?.total()?)))
+            .filter_map(|key| Some((key, self.get(&key)?.total()?)))
     }
 
     /// All keys and their totals, by key.
@@ -219,17 +383,19 @@ impl<R: TableRecord, X: Default> Table<R, X> {
 
     /// One key.
     pub fn get(&self, key: &R::Key) -> Option<&Held<R, X>> {
-        self.held.get(key)
+        let at = self.find(self.hasher.hash_one(key), key)?;
+        let place = self.places.get(at)?.as_ref()?;
+        Some(&place.held)
     }
 
     /// How many keys are held.
     pub fn len(&self) -> usize {
-        self.held.len()
+        self.index.len()
     }
 
     /// True when no key is held.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.index.is_empty()
     }
 
     /// Keys that had to be forgotten, and what their finished records amount

@@ -147,8 +147,9 @@ pub struct ViewOptions {
     /// Order flows, greatest first [default: octets in tables, else by key]
     #[arg(long, value_enum, value_name = "KEY")]
     pub sort: Option<Sort>,
-    /// Keep at most so many flow keys of a source; the rest is summed
-    /// [default: 100000, exact: all]
+    /// Keep at most so many flow keys of a source: those that changed last and,
+    /// of the others, those with the most octets; the rest is summed, as
+    /// forgotten [default: 100000, exact: all]
     #[arg(long, value_name = "N")]
     pub max_flows: Option<NonZeroUsize>,
 }
@@ -186,10 +187,12 @@ impl ViewOptions {
 #[command(next_help_heading = "Sensor core")]
 pub struct CoreOptions {
     /// In this process (captures, interfaces): flow table of so many entries,
-    /// as on a board; more are evicted [default: grows]
+    /// as on a board; more are evicted, and added up here
+    /// [default: 32768 in replay, else or for exact: grows]
     #[arg(long, value_name = "N")]
     pub flows: Option<NonZeroUsize>,
-    /// In this process: echo table of so many entries [default: grows]
+    /// In this process: echo table of so many entries
+    /// [default: 1024 in replay, else or for exact: grows]
     #[arg(long, value_name = "N")]
     pub echoes: Option<NonZeroUsize>,
     /// A flow ends after so long without a frame; 0s is never
@@ -237,17 +240,17 @@ impl CoreOptions {
         }
     }
 
-    /// How sources are opened.
-    pub fn open(&self, format: Format) -> OpenOptions {
+    /// How sources are opened; `base` says what the user did not.
+    pub fn open(&self, format: Format, base: SensorOptions) -> OpenOptions {
         let base = if format == Format::Exact {
             SensorOptions::exact()
         } else {
-            SensorOptions::default()
+            base
         };
         let sensor = SensorOptions {
             flows: self.flows.map_or(base.flows, NonZeroUsize::get),
             echoes: self.echoes.map_or(base.echoes, NonZeroUsize::get),
-            grow: self.flows.is_none() && self.echoes.is_none(),
+            grow: base.grow && self.flows.is_none() && self.echoes.is_none(),
             idle: self.idle.unwrap_or(base.idle),
             active: self.active.unwrap_or(base.active),
             end: self.end.unwrap_or(base.end),

@@ -97,6 +97,7 @@ impl InProcess {
 
     fn end(&mut self) {
         self.feed = Feed::AtEnd;
+        self.core.look_through();
         self.warnings
             .extend(self.reader.notes().sentences(self.reader.file()));
     }
@@ -148,6 +149,7 @@ impl Source for InProcess {
             self.warnings
                 .push(format!("{}: not read to its end", self.reader.file()));
             self.feed = Feed::AtEnd;
+            self.core.look_through();
         }
         self.feed == Feed::AtEnd
     }

@@ -11,6 +11,9 @@ use crate::SourceError;
 
 /// Frames observed between two looks at the link and the clock.
 pub(crate) const FRAMES_AT_ONCE: usize = 512;
+/// The tables are looked through after so long at the latest, where there is
+/// something to look for.
+const PASS_EVERY: Duration = Duration::from_secs(1);
 /// Octets for finished records until the session acknowledged them.
 const RESEND_OCTETS: usize = 1 << 20;
 
@@ -21,7 +24,8 @@ pub struct SensorOptions {
     pub flows: usize,
     /// Echo table entries.
     pub echoes: usize,
-    /// Tables grow before they are crowded, so that nothing is ever evicted.
+    /// Tables grow before they are crowded, so that nothing is ever evicted:
+    /// memory grows with the capture.
     pub grow: bool,
     /// A flow ends after so long without a frame.
     pub idle: Duration,
@@ -46,6 +50,17 @@ impl SensorOptions {
             active: Duration::ZERO,
             end: Duration::ZERO,
             live: Duration::ZERO,
+            ..Self::default()
+        }
+    }
+
+    /// Tables of a fixed size: what nobody watches live, however large it is,
+    /// needs no more. What finds no place is exported, so no sum suffers.
+    pub fn bounded() -> Self {
+        Self {
+            flows: 1 << 15,
+            echoes: 1 << 10,
+            grow: false,
             ..Self::default()
         }
     }
@@ -106,6 +121,8 @@ self_cell!(
 struct InFrameTime<'c> {
     sensor: &'c mut Sensor<'static>,
     now_us: u64,
+    /// See [`Core::passes_us`].
+    passes_us: u64,
     /// Whether live records are wanted now; false once there are no more.
     live: &'c mut bool,
 }
@@ -115,7 +132,11 @@ impl RecordSource for InFrameTime<'_> {
         if want == Want::Live && !*self.live {
             return None;
         }
-        let emitted = self.sensor.poll_record(self.now_us, want, out);
+        let now_us = match want {
+            Want::Live => self.now_us,
+            Want::Final => self.passes_us,
+        };
+        let emitted = self.sensor.poll_record(now_us, want, out);
         if want == Want::Live && emitted.is_none() {
             *self.live = false;
         }
@@ -136,9 +157,17 @@ pub(crate) struct Core {
     started: Instant,
     /// The time of its last frame, or a later one.
     now_us: u64,
-    /// The time at which the core wants to look for what expired.
-    sweep_at_us: u64,
+    /// The time as passes over the tables know it: it stands still until the
+    /// next one may begin.
+    passes_us: u64,
     sweep_us: u64,
+    /// Frames since the last pass, and those there must be, or a second of the
+    /// host's time: a capture may hold a day in a second, and to look through
+    /// the tables for each second of it would be most of the work. What
+    /// expired meanwhile leaves at the latest when its place is needed.
+    frames: usize,
+    frames_a_pass: usize,
+    pass_due: Instant,
     /// Live updates are for the eye: they are taken by the host's clock, since
     /// a capture may hold a day in a second.
     live: bool,
@@ -183,8 +212,11 @@ impl Core {
             grow: options.grow,
             started: Instant::now(),
             now_us: 0,
-            sweep_at_us: 0,
+            passes_us: 0,
             sweep_us: config.sweep_us,
+            frames: 0,
+            frames_a_pass: options.flows,
+            pass_due: Instant::now() + PASS_EVERY,
             live: true,
             live_due: Instant::now(),
             live_every: options.live,
@@ -204,18 +236,31 @@ impl Core {
     /// Time goes on without a frame. A clock that was set back is followed.
     pub(crate) fn set_now(&mut self, now_us: u64) {
         self.now_us = now_us;
+        self.look_through();
+    }
+
+    /// The tables may be looked through for what expired, if that is due:
+    /// there are few frames, or no more.
+    pub(crate) fn look_through(&mut self) {
+        self.passes_us = self.now_us;
+        self.frames = 0;
+        self.pass_due = Instant::now() + PASS_EVERY;
     }
 
     /// The next batch of the link, if there is one to send now.
     pub(crate) fn poll(&mut self) -> Option<Vec<u8>> {
-        let link_now = self.link_now();
-        if !self.live && Instant::now() >= self.live_due {
+        let (link_now, now) = (self.link_now(), Instant::now());
+        if !self.live && now >= self.live_due {
             self.live = true;
-            self.live_due = Instant::now() + self.live_every;
+            self.live_due = now + self.live_every;
+        }
+        if now >= self.pass_due {
+            self.look_through();
         }
         let mut core = InFrameTime {
             sensor: &mut self.sensor,
             now_us: self.now_us,
+            passes_us: self.passes_us,
             live: &mut self.live,
         };
         let out = &mut self.out[..];
@@ -246,10 +291,12 @@ impl Core {
         }
         self.sensor.observe(at_us, frame, wire_len);
         self.now_us = self.now_us.max(at_us);
-        // As often as on a board, however thin the capture is.
-        let due = self.sweep_us > 0 && self.now_us >= self.sweep_at_us;
+        self.frames += 1;
+        let due = self.sweep_us > 0
+            && self.frames >= self.frames_a_pass
+            && self.now_us.saturating_sub(self.passes_us) >= self.sweep_us;
         if due {
-            self.sweep_at_us = self.now_us.saturating_add(self.sweep_us);
+            self.look_through();
         }
         due
     }
@@ -262,6 +309,7 @@ impl Core {
             sensor,
             live,
             now_us,
+            passes_us,
             name,
             ..
         } = self;
@@ -270,6 +318,7 @@ impl Core {
                 for command in commands {
                     // The answer is among the live records.
                     *live = true;
+                    *passes_us = *now_us;
                     sensor.handle_command(*now_us, &command);
                 }
                 Ok(())

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use magpie_collector::{Limits, Picture, State};
 use magpie_link::Header;
 use magpie_protocol::{
-    Command, Configuration, Items, VERSION_MAJOR, VERSION_MINOR, decode_command,
+    Command, Configuration, EndReason, Items, VERSION_MAJOR, VERSION_MINOR, decode_command,
 };
 
 use crate::{
@@ -109,7 +109,16 @@ impl Ran {
 }
 
 fn run_with(source: Box<dyn Source>, record: Option<RecordWriter>, stop: &Stop) -> Ran {
-    let picture = Arc::new(Mutex::new(Picture::new("test", Limits::EXACT)));
+    run_within(Limits::EXACT, source, record, stop)
+}
+
+fn run_within(
+    limits: Limits,
+    source: Box<dyn Source>,
+    record: Option<RecordWriter>,
+    stop: &Stop,
+) -> Ran {
+    let picture = Arc::new(Mutex::new(Picture::new("test", limits)));
     let lane = Lane {
         source,
         picture: Arc::clone(&picture),
@@ -192,6 +201,56 @@ fn table_sizes_and_time_outs_never_change_the_sums() {
         }) == exact,
         "growing"
     );
+}
+
+/// More flows than the core holds, and more than are kept here.
+#[test]
+fn bounded_tables_stay_as_they_are_and_every_sum_closes() {
+    let options = SensorOptions {
+        seed: Some([7; 32]),
+        ..SensorOptions::bounded()
+    };
+    let limits = Limits {
+        flows: Some(1_000),
+        ..Limits::default()
+    };
+    let source = in_process(Cursor::new(capture(120_000, 60_000)), &options);
+    let ran = run_within(limits, source, None, &Stop::new());
+    let picture = ran.picture();
+    let books = picture.books(ran.report.offered.as_ref());
+    assert_eq!(books.state, State::Closed, "{books} {:?}", books.broken);
+    let hello = picture.hello().unwrap();
+    let ledger = picture.ledger().unwrap();
+    assert_eq!(hello.capacities.flows, 1 << 15, "as it was at the start");
+    assert!(ledger.flows.evicted > 20_000, "{}", ledger.flows.evicted);
+    let kept: u64 = picture
+        .flows()
+        .iter()
+        .filter_map(|(_, flow)| Some(flow.total()?.packets()))
+        .sum();
+    assert!(picture.flows().len() <= 1_000);
+    assert_eq!(kept + picture.forgotten().packets, 120_000);
+}
+
+/// What passes over the tables would have found is found before the end.
+#[test]
+fn the_tables_are_looked_through_at_the_end_of_a_thin_capture() {
+    let mut file = HEADER.to_vec();
+    for n in 0..100 {
+        file.extend(record(n * 60_000, n));
+    }
+    let options = SensorOptions {
+        seed: Some([7; 32]),
+        ..SensorOptions::bounded()
+    };
+    let ran = run(in_process(Cursor::new(file), &options));
+    ran.assert_closed(100);
+    let picture = ran.picture();
+    let flows = picture.flows().sorted();
+    let idle = flows
+        .iter()
+        .filter(|(_, sums)| sums.reason == EndReason::Idle);
+    assert_eq!(idle.count(), 99, "all but the last");
 }
 
 #[test]

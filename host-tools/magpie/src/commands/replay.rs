@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use magpie_collector::{Offered, Picture};
 use magpie_sources::{
-    DriveOptions, Lane, Notice, Report, Shown, SourceError, Stop, drive, open_file,
+    DriveOptions, Lane, Notice, Report, SensorOptions, Shown, SourceError, Stop, drive, open_file,
 };
 
 use super::shared::{finish, judge, now_us, summary};
@@ -62,7 +62,9 @@ pub(crate) fn run(options: &Replay) -> anyhow::Result<Exit> {
 }
 
 fn read(file: &Path, options: &Replay) -> Result<Done, SourceError> {
-    let open = options.core.open(options.view.format);
+    let open = options
+        .core
+        .open(options.view.format, SensorOptions::bounded());
     let source = open_file(file, &open.sensor)?;
     let name = source.name().to_owned();
     let picture = Picture::new(&name, options.view.limits(0));

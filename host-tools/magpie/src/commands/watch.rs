@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail};
 use magpie_collector::{Event, Mirror, Picture};
 use magpie_protocol::FlowRecord;
 use magpie_sources::{
-    BoardClock, DriveOptions, Lane, Notice, Pace, RecordWriter, Repeat, Shown, Stop, drive,
-    open_all,
+    BoardClock, DriveOptions, Lane, Notice, Pace, RecordWriter, Repeat, SensorOptions, Shown, Stop,
+    drive, open_all,
 };
 
 use super::live::{self, KEYS_EVERY, Live};
@@ -109,7 +109,9 @@ pub(crate) fn run(options: &Watch) -> anyhow::Result<Exit> {
 type Opened = (Vec<Lane>, Vec<SharedPicture>);
 
 fn open(options: &Watch, shows: Shows) -> anyhow::Result<Opened> {
-    let mut how = options.core.open(options.view.format);
+    let mut how = options
+        .core
+        .open(options.view.format, SensorOptions::default());
     if options.own_clock {
         how.qemu.emulator.clock = BoardClock::Own;
     }

@@ -243,7 +243,12 @@ pub fn chosen_flows<'s>(
 pub fn flows<'s>(seen: &Seen<'s>, choice: &Choice) -> impl Iterator<Item = Row> + use<'s> {
     let times = seen.times();
     let seen = *seen;
-    chosen_flows(&seen, choice).map(move |(key, sums)| flow(&seen, times, &key, &sums))
+    chosen_flows(&seen, choice).map(move |(key, sums)| {
+        let mut row = flow(&seen, times, &key, &sums);
+        let held = seen.picture.flows().get(&key);
+        put(&mut row, "partial", held.is_some_and(Flow::is_partial));
+        row
+    })
 }
 
 /// One echo pair. `lost` is `null` where replies may have passed unseen;

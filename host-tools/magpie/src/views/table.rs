@@ -4,7 +4,9 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use magpie_collector::{CountTable, Doubt, Echo, EchoLoss, FlowSums, addresses, count_sum, ends};
+use magpie_collector::{
+    CountTable, Doubt, Echo, EchoLoss, Flow, FlowSums, Mirror, addresses, count_sum, ends,
+};
 use magpie_protocol::{EchoKey, FlowKey, KEY_OTHER, Ledger, Sum, TableId};
 
 use super::text::{Columns, millis, percent, plain, thousands};
@@ -28,6 +30,7 @@ fn section(out: &mut impl Write, title: &str, columns: &Columns) -> io::Result<(
 /// Writes all of one source.
 pub fn write(seen: &Seen<'_>, choice: &Choice, out: &mut impl Write) -> io::Result<()> {
     heading(seen, out)?;
+    let mirror = &seen.mirror();
     let ledger = seen.picture.ledger().unwrap_or_default();
     section(out, "TOTALS", &totals(&ledger))?;
     for (title, table) in [
@@ -41,9 +44,9 @@ pub fn write(seen: &Seen<'_>, choice: &Choice, out: &mut impl Write) -> io::Resu
             section(out, title, &counts(table, &lines))?;
         }
     }
-    flows(seen, choice, out)?;
+    flows(seen, mirror, choice, out)?;
     section(out, "ICMP", &icmp(seen))?;
-    section(out, "ECHO", &echoes(seen))?;
+    section(out, "ECHO", &echoes(seen, mirror))?;
     for (title, table) in [
         ("ARP", TableId::ArpOperation),
         ("FRAGMENTS", TableId::Fragment),
@@ -59,8 +62,9 @@ pub fn write(seen: &Seen<'_>, choice: &Choice, out: &mut impl Write) -> io::Resu
         }
         section(out, title, &lines)?;
     }
-    notes(seen, &ledger, out)?;
-    writeln!(out, "\n{}", seen.books())
+    notes(seen, mirror, &ledger, out)?;
+    let books = seen.picture.books_with(seen.offered, mirror);
+    writeln!(out, "\n{books}")
 }
 
 fn heading(seen: &Seen<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -192,7 +196,12 @@ pub(super) fn back(key: &FlowKey, sums: &FlowSums) -> String {
     }
 }
 
-fn flows(seen: &Seen<'_>, choice: &Choice, out: &mut impl Write) -> io::Result<()> {
+fn flows(
+    seen: &Seen<'_>,
+    mirror: &Mirror,
+    choice: &Choice,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let mut columns = Columns::new(
         "<<<<>>>>>><",
         &[
@@ -209,11 +218,13 @@ fn flows(seen: &Seen<'_>, choice: &Choice, out: &mut impl Write) -> io::Result<(
             "",
         ],
     );
-    let mirror = seen.mirror();
     for (key, sums) in rows::chosen_flows(seen, choice) {
         let ((originator, port), (responder, to)) = ends(&key, sums.initiator);
         let (sent, answered) = sums.by_role();
-        let note = if mirror.is_tag_asym(&key) {
+        let held = seen.picture.flows().get(&key);
+        let note = if held.is_some_and(Flow::is_partial) {
+            "in part"
+        } else if mirror.is_tag_asym(&key) {
             "other tags back"
         } else if mirror.is_one_way(&key) {
             "one-way"
@@ -295,7 +306,7 @@ pub(super) fn echo_loss(loss: EchoLoss) -> String {
     }
 }
 
-fn echoes(seen: &Seen<'_>) -> Columns {
+fn echoes(seen: &Seen<'_>, mirror: &Mirror) -> Columns {
     let mut columns = Columns::new(
         "<<<>>>>>>>><",
         &[
@@ -313,7 +324,6 @@ fn echoes(seen: &Seen<'_>) -> Columns {
             "",
         ],
     );
-    let mirror = seen.mirror();
     for (key, sums) in seen.picture.echoes().sorted() {
         let (requester, target) = addresses(&key.addresses);
         let loss = mirror.loss(&key, &sums);
@@ -336,8 +346,12 @@ fn echoes(seen: &Seen<'_>) -> Columns {
 }
 
 /// Mirror health, and whatever else must be said.
-fn notes(seen: &Seen<'_>, ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
-    let mirror = seen.mirror();
+fn notes(
+    seen: &Seen<'_>,
+    mirror: &Mirror,
+    ledger: &Ledger,
+    out: &mut impl Write,
+) -> io::Result<()> {
     write!(
         out,
         "\nMIRROR  unseen>={} (acknowledged, never seen)  one-way {}%  ",
@@ -375,7 +389,8 @@ fn notes(seen: &Seen<'_>, ledger: &Ledger, out: &mut impl Write) -> io::Result<(
         writeln!(
             out,
             "FORGOTTEN  {} flow keys ({} packets, {} octets), {} echo pairs, {} counter lines, \
-             {} boots: they did not fit (--max-flows)",
+             {} boots: they did not fit (--max-flows); flows \"in part\" may lack what was \
+             forgotten of them",
             thousands(forgotten.flows),
             thousands(forgotten.packets),
             thousands(forgotten.octets),
