@@ -1,5 +1,6 @@
 //! What every Cortex-M board shares and what needs `unsafe` there: the clock
-//! (`time`), the executor (`thread`), the wall below the stack (`guard`), and
+//! (`time`), the executor (`thread`), the wall below the stack (`guard`), what
+//! outlives a reset (`kept`) and what is said before one (`last_word`), and
 //! the block of memory through which the outside speaks to an image before its
 //! first instruction, and watches it (`boot`).
 //!
@@ -14,6 +15,10 @@ pub mod boot;
 mod count;
 #[cfg(target_os = "none")]
 pub mod guard;
+#[cfg(any(test, target_os = "none"))]
+pub mod kept;
+#[cfg(target_os = "none")]
+pub mod last_word;
 #[cfg(target_os = "none")]
 pub mod thread;
 #[cfg(target_os = "none")]

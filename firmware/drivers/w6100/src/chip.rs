@@ -88,8 +88,7 @@ impl<SPI: SpiDevice, RST: OutputPin, D: DelayNs> W6100<SPI, RST, D> {
         }
     }
 
-    /// What is known of missed frames since the first call of
-    /// [`Self::receive`] had started the chip.
+    /// What is known of frames missed since the chip was first told to start.
     pub fn missed(&self) -> Missed {
         self.level.missed()
     }
@@ -97,6 +96,14 @@ impl<SPI: SpiDevice, RST: OutputPin, D: DelayNs> W6100<SPI, RST, D> {
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
         self.running
+    }
+
+    /// Resets the chip, silences it, and lets it receive. Frames sent before are
+    /// lost. After an error it is held in reset.
+    pub async fn start(&mut self) -> Result<(), Fault> {
+        self.running = false;
+        let outcome = self.set_up().await;
+        self.note(outcome)
     }
 
     /// Reads everything that waits into `room`; how many octets. They are whole
@@ -107,8 +114,7 @@ impl<SPI: SpiDevice, RST: OutputPin, D: DelayNs> W6100<SPI, RST, D> {
     /// missed). After an error it does not run: it is held in reset.
     pub async fn receive(&mut self, room: &mut [u8; BUFFER]) -> Result<usize, Fault> {
         if !self.running {
-            let started = self.start().await;
-            self.note(started)?;
+            self.start().await?;
         }
         let outcome = self.receive_running(room).await;
         self.note(outcome)
@@ -138,7 +144,7 @@ impl<SPI: SpiDevice, RST: OutputPin, D: DelayNs> W6100<SPI, RST, D> {
         outcome
     }
 
-    async fn start(&mut self) -> Result<(), Fault> {
+    async fn set_up(&mut self) -> Result<(), Fault> {
         self.reset.set_low().map_err(|_| Fault::Reset)?;
         self.delay.delay_us(RESET_US).await;
         self.reset.set_high().map_err(|_| Fault::Reset)?;

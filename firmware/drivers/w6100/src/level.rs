@@ -12,8 +12,9 @@ const NEEDED: usize = MAX_FRAME + WORD + WORD;
 pub struct Missed {
     /// Frames certainly missed.
     pub certain: u64,
-    /// There may be more, nobody knows how many. Once true, it stays.
-    pub possible: bool,
+    /// How often frames may have been missed, nobody knows how many. While this
+    /// is 0, none was, and `certain` is 0 too.
+    pub occasions: u64,
 }
 
 /// Follows the level.
@@ -30,7 +31,7 @@ impl Level {
             freed: 0,
             missed: Missed {
                 certain: 0,
-                possible: false,
+                occasions: 0,
             },
         }
     }
@@ -45,20 +46,24 @@ impl Level {
     pub(crate) fn look(&mut self, waiting: usize) {
         let highest = waiting.saturating_add(core::mem::take(&mut self.freed));
         if highest.saturating_add(NEEDED) > BUFFER {
-            self.missed.possible = true;
+            self.suspect();
         }
     }
 
     /// The buffer was emptied, whatever was in it.
     pub(crate) fn emptied(&mut self) {
         self.freed = 0;
-        self.missed.possible = true;
+        self.suspect();
     }
 
     /// Octets were thrown away that held at least one frame.
     pub(crate) fn lose(&mut self) {
         self.missed.certain = self.missed.certain.saturating_add(1);
-        self.missed.possible = true;
+        self.suspect();
+    }
+
+    fn suspect(&mut self) {
+        self.missed.occasions = self.missed.occasions.saturating_add(1);
     }
 
     pub(crate) fn missed(&self) -> Missed {

@@ -8,9 +8,9 @@
 //!
 //! # Order of use
 //!
-//! [`W6100::new`]; then [`W6100::receive`] again and again, which starts the chip
-//! first and whenever it has failed; [`frame_at`] takes the frames out of what it
-//! read. When it read nothing: [`W6100::acknowledge`], `receive` once more, and
+//! [`W6100::new`], [`W6100::start`]; then [`W6100::receive`] again and again, which
+//! starts the chip again whenever it has failed; [`frame_at`] takes the frames out
+//! of what it read. When it read nothing: [`W6100::acknowledge`], `receive` once more, and
 //! then sleep until `INTn` is low. [`W6100::look`] now and then, at least once a
 //! second: an SPI bus without a chip reads like a quiet one.
 //!
@@ -24,8 +24,8 @@
 //!   a RECV, plus what that RECV freed, bounds how full it ever was since the
 //!   RECV before. While the longest frame would still have fitted, **nothing
 //!   was missed**: 0, exactly. No timing is assumed in this.
-//! - Once it was fuller, frames may have been missed, and nobody knows how many:
-//!   [`Missed::possible`], for the rest of the boot.
+//! - When it was fuller, frames may have been missed, and nobody knows how many:
+//!   [`Missed::occasions`].
 //! - Of what had to be thrown away (a length word that cannot be, a chip that
 //!   failed in the middle of a frame) at least one frame is certain:
 //!   [`Missed::certain`].

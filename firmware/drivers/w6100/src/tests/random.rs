@@ -60,7 +60,7 @@ fn run(seed: u64, run: &Run) -> (Missed, usize, u32) {
             usize::try_from(missed.certain).unwrap() <= gone,
             "step {step}: {missed:?}, but {gone} are gone"
         );
-        if !missed.possible {
+        if missed.occasions == 0 {
             assert_eq!(gone, 0, "step {step}");
             assert!(model.is_open());
         }
@@ -103,7 +103,7 @@ fn a_full_wire_is_too_much_and_it_says_so() {
                 steps: 150,
             },
         );
-        assert!(missed.possible && missed.certain == 0);
+        assert!(missed.occasions > 0 && missed.certain == 0);
         assert!(delivered > 500 && gone > 500, "{delivered} {gone}");
     }
 }
@@ -126,7 +126,7 @@ fn everything_at_once() {
                 steps: 2_000,
             },
         );
-        assert!(missed.possible && missed.certain > 0, "{missed:?}");
+        assert!(missed.occasions > 0 && missed.certain > 0, "{missed:?}");
         assert!(delivered > 1_000 && gone > 0, "{delivered} {gone}");
     }
 }
