@@ -1,90 +1,18 @@
-//! How much this board holds: sizes, statics of that size, slices of those.
-//! All are zero when empty (`.bss`), so they cost neither flash nor stack.
+//! How much this board holds.
 
-use magpie_node::{Buffers, UPLINK_BUFFER};
-use magpie_protocol::CountEntry;
-use magpie_sensor::{
-    EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet, FlowSet, RequestSet, Storage,
-};
 use magpie_stm32h7_eth::MAX_FRAME;
-use managed::ManagedSlice::Borrowed;
-use static_cell::ConstStaticCell;
 
-/// Eight flows each: 2,048.
-const FLOW_SETS: usize = 256;
-/// Four echo pairs each: 256.
-const ECHO_SETS: usize = 64;
-/// Eight echo requests each: 2,048.
-const REQUEST_SETS: usize = 256;
-/// Lines of each counter table.
-const COUNTS: usize = 128;
-/// Octets of finished records on their way to the link.
-const OUTBOX: usize = 16 * 1024;
-/// Octets of finished records until they are acknowledged; less beside an IP
-/// stack.
-pub(crate) const RESEND: usize = if cfg!(magpie_speak) { 32 } else { 48 } * 1024;
-/// Octets of one frame.
-const SCRATCH: usize = MAX_FRAME;
-
-const FREE: CountEntry = CountEntry {
-    key: 0,
-    frames: 0,
-    octets: 0,
-};
-type Counts = ConstStaticCell<[CountEntry; COUNTS]>;
-
-static FLOWS: ConstStaticCell<[FlowSet; FLOW_SETS]> =
-    ConstStaticCell::new([EMPTY_FLOW_SET; FLOW_SETS]);
-static ECHOES: ConstStaticCell<[EchoSet; ECHO_SETS]> =
-    ConstStaticCell::new([EMPTY_ECHO_SET; ECHO_SETS]);
-static REQUESTS: ConstStaticCell<[RequestSet; REQUEST_SETS]> =
-    ConstStaticCell::new([EMPTY_REQUEST_SET; REQUEST_SETS]);
-static ETHERTYPES: Counts = ConstStaticCell::new([FREE; COUNTS]);
-static PROTOCOLS: Counts = ConstStaticCell::new([FREE; COUNTS]);
-static VLANS: Counts = ConstStaticCell::new([FREE; COUNTS]);
-static ICMP: Counts = ConstStaticCell::new([FREE; COUNTS]);
-static ARP_OPERATIONS: Counts = ConstStaticCell::new([FREE; COUNTS]);
-static OUTBOX_OCTETS: ConstStaticCell<[u8; OUTBOX]> = ConstStaticCell::new([0; OUTBOX]);
-static RESEND_OCTETS: ConstStaticCell<[u8; RESEND]> = ConstStaticCell::new([0; RESEND]);
-static SCRATCH_OCTETS: ConstStaticCell<[u8; SCRATCH]> = ConstStaticCell::new([0; SCRATCH]);
-static FRAMED: ConstStaticCell<[u8; UPLINK_BUFFER]> = ConstStaticCell::new([0; UPLINK_BUFFER]);
-
-/// The sensor's memory; to be called once.
-pub(crate) fn sensor() -> Storage<'static> {
-    Storage {
-        flows: Borrowed(FLOWS.take()),
-        echoes: Borrowed(ECHOES.take()),
-        requests: Borrowed(REQUESTS.take()),
-        ethertypes: Borrowed(ETHERTYPES.take()),
-        protocols: Borrowed(PROTOCOLS.take()),
-        vlans: Borrowed(VLANS.take()),
-        icmp: Borrowed(ICMP.take()),
-        arp_operations: Borrowed(ARP_OPERATIONS.take()),
-        outbox: Borrowed(OUTBOX_OCTETS.take()),
-    }
-}
-
-/// The link's memory; to be called once.
-pub(crate) fn resend() -> &'static mut [u8] {
-    RESEND_OCTETS.take()
-}
-
-/// The node's memory; to be called once.
-pub(crate) fn buffers() -> Buffers<'static> {
-    Buffers {
-        scratch: SCRATCH_OCTETS.take(),
-        framed: FRAMED.take(),
-    }
-}
-
-/// An IP stack's memory: frames received, frames to be sent, batches.
-#[cfg(magpie_speak)]
-type Network = magpie_node::speak::Memory<4, 4, 4>;
-#[cfg(magpie_speak)]
-static NETWORK: ConstStaticCell<Network> = ConstStaticCell::new(Network::new());
-
-/// The IP stack's memory; to be called once.
-#[cfg(magpie_speak)]
-pub(crate) fn network() -> &'static mut Network {
-    NETWORK.take()
+magpie_node::storage! {
+    flow_sets: 256, // 2,048 flows
+    echo_sets: 64, // 256 pairs
+    request_sets: 256, // 2,048 requests
+    ethertypes: 128,
+    protocols: 128,
+    vlans: 128,
+    icmp: 128,
+    arp_operations: 128,
+    outbox: 16 * 1024,
+    resend: if cfg!(magpie_speak) { 32 * 1024 } else { 48 * 1024 },
+    scratch: MAX_FRAME,
+    network: 4,
 }

@@ -8,7 +8,8 @@
 //!
 //! # Order of use
 //!
-//! 1. Make a `Sensor` and a `Sender`, and a [`Node`] of them.
+//! 1. Make a `Sensor` and a `Sender`, and a [`Node`] of them; a board has their
+//!    memory by [`storage!`].
 //! 2. `run(&mut node, &mut receiver, &mut uart).await`, or, where there is no
 //!    embassy, [`Node::turn`] whenever something may have happened.
 //! 3. Interrupts call [`wake`].
@@ -42,6 +43,8 @@ mod node;
 mod ports;
 mod run;
 pub mod speak;
+#[doc(hidden)]
+pub mod storage;
 #[cfg(test)]
 mod tests;
 mod uplink;
