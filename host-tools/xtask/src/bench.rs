@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: what a frame costs.
 //!
 //! The sensor part plays `boards/bench` on emulated boards and is exact to
-//! the instruction, so its numbers are held against a committed baseline.
+//! the instruction, so its numbers are held against a committed baseline. The
+//! other parts, octets a flow and the program beside others, are `tests/bench`.
 
 mod baseline;
+mod measured;
 mod report;
 mod sensor;
 
@@ -23,6 +25,12 @@ pub(crate) struct Args {
     /// Boards of the sensor part (default: all)
     #[arg(long, value_name = "BOARD")]
     board: Vec<String>,
+    /// Least frames of the capture of the host part
+    #[arg(long, value_name = "N", default_value_t = 1_500_000)]
+    frames: u64,
+    /// Rounds of the host part
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    rounds: u64,
     /// How to print it; json: one object
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -39,6 +47,10 @@ pub(crate) struct Args {
 enum Part {
     /// Instructions a frame, on emulated boards
     Sensor,
+    /// Octets a flow, in the table and on the uplink, over `MAGPIE_CORPUS`
+    Bytes,
+    /// CPU time and memory of `magpie replay` beside softflowd and nfpcapd
+    Host,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -50,19 +62,38 @@ enum Format {
 /// Measures, prints, compares.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let workspace = Workspace::load()?;
-    let report = Report {
-        sensor: sensor::measure(&workspace, &args.board)?,
+    let wanted = |part| {
+        if args.check || args.accept {
+            part == Part::Sensor
+        } else {
+            args.parts.is_empty() || args.parts.contains(&part)
+        }
     };
+    let mut report = Report::default();
+    if wanted(Part::Sensor) {
+        report.sensor = Some(sensor::measure(&workspace, &args.board)?);
+    }
+    if wanted(Part::Bytes) {
+        report.bytes = Some(measured::measure(&workspace, &["bytes".to_owned()])?);
+    }
+    if wanted(Part::Host) {
+        let (frames, rounds) = (args.frames.to_string(), args.rounds.to_string());
+        let arguments = ["host".to_owned(), frames, rounds];
+        report.host = Some(measured::measure(&workspace, &arguments)?);
+    }
     let old = Baseline::load(&workspace)?;
     match args.format {
         Format::Json => println!("{}", report.json()),
         Format::Table => print!("{}", report.table(&old)),
     }
+    let Some(counts) = &report.sensor else {
+        return Ok(());
+    };
     if args.accept {
-        let path = old.accept(&report.sensor)?;
+        let path = old.accept(counts)?;
         run::say(&format!("accepted: {}", path.display()));
     } else if args.check {
-        old.check(&report.sensor, verify::is_ci())?;
+        old.check(counts, verify::is_ci())?;
     }
     Ok(())
 }
@@ -70,10 +101,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// The stage of `cargo verify`.
 pub(crate) fn check() -> Result<()> {
     let workspace = Workspace::load()?;
-    let report = Report {
-        sensor: sensor::measure(&workspace, &[])?,
-    };
+    let counts = sensor::measure(&workspace, &[])?;
     let old = Baseline::load(&workspace)?;
+    let report = Report {
+        sensor: Some(counts),
+        ..Report::default()
+    };
     print!("{}", report.table(&old));
-    old.check(&report.sensor, verify::is_ci())
+    report
+        .sensor
+        .map_or(Ok(()), |counts| old.check(&counts, verify::is_ci()))
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
 use super::baseline::Baseline;
+use super::measured;
 use super::sensor::Counts;
 
 /// The board that goals are set for, and the most instructions a frame may
@@ -21,28 +24,42 @@ const WORST: u32 = 2500;
 /// Cases that are not about one frame and the sensor.
 const OTHERS: &[&str] = &["uplink", "uplink_framing", "nic", "nic1514"];
 
-/// Everything measured.
+/// What was measured; what was not asked for is left out.
+#[derive(Default)]
 pub(crate) struct Report {
     /// Instructions a frame.
-    pub(crate) sensor: Counts,
+    pub(crate) sensor: Option<Counts>,
+    /// Octets a flow.
+    pub(crate) bytes: Option<Value>,
+    /// The program beside others.
+    pub(crate) host: Option<Value>,
 }
 
 impl Report {
     /// One object.
-    pub(crate) fn json(&self) -> serde_json::Value {
-        let sensor: BTreeMap<_, BTreeMap<_, _>> = self
-            .sensor
-            .boards
-            .iter()
-            .map(|(board, cases)| (board, cases.iter().map(|c| (&c.name, c.mean())).collect()))
-            .collect();
-        serde_json::json!({ "sensor": sensor })
+    pub(crate) fn json(&self) -> Value {
+        let mut all = serde_json::Map::new();
+        if let Some(counts) = &self.sensor {
+            let sensor: BTreeMap<_, BTreeMap<_, _>> = counts
+                .boards
+                .iter()
+                .map(|(board, cases)| (board, cases.iter().map(|c| (&c.name, c.mean())).collect()))
+                .collect();
+            all.insert("sensor".to_owned(), serde_json::json!(sensor));
+        }
+        for (name, part) in [("host", &self.host), ("bytes", &self.bytes)] {
+            if let Some(part) = part {
+                all.insert(name.to_owned(), part.clone());
+            }
+        }
+        Value::Object(all)
     }
 
     /// For people, with the goals and the baseline beside it.
     pub(crate) fn table(&self, old: &Baseline) -> String {
         let mut text = String::new();
-        for (board, cases) in &self.sensor.boards {
+        let boards = self.sensor.iter().flat_map(|counts| &counts.boards);
+        for (board, cases) in boards {
             let _ = writeln!(
                 text,
                 "{board}: instructions a frame\n{:<18}{:>10}{:>8}{:>8}{:>8}{:>8}{:>10}",
@@ -74,6 +91,12 @@ impl Report {
                     old
                 );
             }
+        }
+        if let Some(bytes) = &self.bytes {
+            text += &measured::bytes_table(bytes);
+        }
+        if let Some(host) = &self.host {
+            text += &measured::host_table(host);
         }
         text
     }
