@@ -232,13 +232,16 @@ impl fmt::Display for State {
     }
 }
 
-/// `=12`, or `>=12` where more are possible.
+/// `=12`, `>=12` where more are possible, `=?` where that says nothing.
 struct Amount(u64, bool);
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.1 { "=" } else { ">=" };
-        write!(f, "{sign}{}", self.0)
+        match *self {
+            Self(n, true) => write!(f, "={n}"),
+            Self(0, false) => f.write_str("=?"),
+            Self(n, false) => write!(f, ">={n}"),
+        }
     }
 }
 
@@ -258,8 +261,9 @@ impl fmt::Display for Books {
             f.write_str(if i == 0 { "(" } else { ", " })?;
             match loss.frames {
                 Known::Exact(n) => write!(f, "{} {n}", loss.reason)?,
+                // A counter that shows none and may have missed some.
+                Known::Unknown | Known::AtLeast(0) => write!(f, "{} ?", loss.reason)?,
                 Known::AtLeast(n) => write!(f, "{} >={n}", loss.reason)?,
-                Known::Unknown => write!(f, "{} ?", loss.reason)?,
             }
         }
         if !self.lost.is_empty() {
@@ -275,7 +279,7 @@ impl fmt::Display for Books {
         if self.unconfirmed > 0 {
             write!(f, " unconfirmed={}", self.unconfirmed)?;
         }
-        write!(f, " unseen>={}", self.unseen)
+        write!(f, " unseen{}", self.unseen.at_least())
     }
 }
 

@@ -31,6 +31,17 @@ impl fmt::Display for Share {
     }
 }
 
+impl Share {
+    /// `>=0.41%`; `=?` where there is no whole that it could be a part of.
+    pub fn at_least(&self) -> String {
+        if self.whole == 0 {
+            "=?".to_owned()
+        } else {
+            format!(">={self}")
+        }
+    }
+}
+
 /// Why an echo request without a reply may have been answered all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {

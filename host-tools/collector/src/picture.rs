@@ -6,7 +6,9 @@ use magpie_protocol::{Hello, Ledger, Record, TableId};
 
 use crate::boot::Entry;
 use crate::counts::{CountTable, CountTables};
-use crate::{Boot, Clock, EchoTable, Event, FlowTable, Limits, Position, TableRecord, ledger_sum};
+use crate::{
+    Boot, Clock, EchoTable, Event, FlowTable, Limits, Peak, Position, TableRecord, ledger_sum,
+};
 
 /// Numbers of unknown record types that are told apart.
 const MAX_UNKNOWN_TYPES: usize = 256;
@@ -80,6 +82,7 @@ pub struct Picture {
     echoes: EchoTable,
     clock: Option<Clock>,
     latest_us: u64,
+    peak: Peak,
     events: VecDeque<Event>,
     dropped_events: u64,
     settled: Option<(u32, u32)>,
@@ -101,6 +104,7 @@ impl Picture {
             echoes: EchoTable::new(limits.echoes),
             clock: None,
             latest_us: 0,
+            peak: Peak::default(),
             events: VecDeque::new(),
             dropped_events: 0,
             settled: None,
@@ -231,6 +235,7 @@ impl Picture {
             Record::Hello(hello) => self.take_hello(index, hello),
             Record::Ledger(ledger) => {
                 boot.take_ledger(at, ledger);
+                self.peak.note(at.boot_id, ledger);
                 self.latest_us = self.latest_us.max(ledger.at_us);
                 self.tell(|| Event::Ledger(Box::new(*ledger)));
             }
@@ -369,6 +374,11 @@ impl Picture {
     /// The latest sensor time that any record spoke of.
     pub fn latest_us(&self) -> u64 {
         self.latest_us
+    }
+
+    /// The busiest second that its ledgers tell of.
+    pub fn peak(&self) -> Peak {
+        self.peak
     }
 
     /// What went over the wire besides records.

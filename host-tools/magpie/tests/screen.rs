@@ -16,7 +16,7 @@ use magpie_protocol::{
     Direction, EchoKey, EchoRecord, EchoSample, EndReason, FlowKey, FlowRecord, Handshake, Hello,
     Known, Ledger, Losses, Record, Side, Sum, TableId, Tally, TcpFacts, UplinkCounts, VlanStack,
 };
-use magpie_sources::{Phase, Status};
+use magpie_sources::{Phase, Status, Uplink};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -54,7 +54,18 @@ impl Pictures for Made {
 
 impl Made {
     fn of(sources: Vec<Picture>) -> Self {
-        let with_status = |picture| (picture, Status::default());
+        let with_status = |picture| {
+            let uplink = Uplink::Serial {
+                octets: 12_345_678,
+                room: Some(92_160),
+            };
+            let status = Status {
+                uplink: Some(uplink),
+                as_of_us: NOW_US,
+                ..Status::default()
+            };
+            (picture, status)
+        };
         Self {
             sources: sources.into_iter().map(with_status).collect(),
             now_us: NOW_US,
@@ -246,36 +257,36 @@ impl Maker {
             entries: entries.collect(),
         }));
     }
+}
 
-    fn ledger(&mut self, live: u64, lost: Losses) {
-        let counted = Sum {
-            frames: 148_210_331,
-            octets: 98_765_432_100,
-        };
-        self.put(&Record::Ledger(Ledger {
-            at_us: SENSOR_US,
-            counted,
-            in_flows: counted,
-            lost,
-            flows: Census {
-                made: live,
-                live,
-                live_packets: counted.frames,
-                live_octets: counted.octets,
-                evicted: 0,
-            },
-            exported: Tally {
-                records: 90_112,
-                ..Tally::default()
-            },
-            uplink: UplinkCounts {
-                acked: 90_112,
-                batches: 12_345,
-                resent: 6,
-                ..UplinkCounts::default()
-            },
-            ..Ledger::default()
-        }));
+fn ledger(live: u64, lost: Losses) -> Ledger {
+    let counted = Sum {
+        frames: 148_210_331,
+        octets: 98_765_432_100,
+    };
+    Ledger {
+        at_us: SENSOR_US,
+        counted,
+        in_flows: counted,
+        lost,
+        flows: Census {
+            made: live,
+            live,
+            live_packets: counted.frames,
+            live_octets: counted.octets,
+            evicted: 0,
+        },
+        exported: Tally {
+            records: 90_112,
+            ..Tally::default()
+        },
+        uplink: UplinkCounts {
+            acked: 90_112,
+            batches: 12_345,
+            resent: 6,
+            ..UplinkCounts::default()
+        },
+        ..Ledger::default()
     }
 }
 
@@ -365,7 +376,13 @@ fn many(flows: u64) -> Picture {
         (0x6_8000, 94),
         (0x4_0b00, 4),
     ]);
-    maker.ledger(flows, QUIET);
+    // Two a second apart: 100 Mb/s between them.
+    let mut before = ledger(flows, QUIET);
+    before.at_us -= 1_000_000;
+    before.counted.frames -= 18_402;
+    before.counted.octets -= 12_500_000;
+    maker.put(&Record::Ledger(before));
+    maker.put(&Record::Ledger(ledger(flows, QUIET)));
     maker.picture
 }
 
@@ -478,14 +495,14 @@ fn in_trouble() -> Made {
         ..one_of_many(1)
     });
     maker.echo([2, 9], 240, 0);
-    maker.ledger(
-        7,
-        Losses {
-            mac_fifo: Known::Unknown,
-            ring: Known::AtLeast(1_234_567),
-            ..QUIET
-        },
-    );
+    let lost = Losses {
+        mac_fifo: Known::Unknown,
+        // A counter that may have missed some, and shows none.
+        no_descriptor: Known::AtLeast(0),
+        ring: Known::AtLeast(1_234_567),
+        ..QUIET
+    };
+    maker.put(&Record::Ledger(ledger(7, lost)));
     let mut made = Made::of(vec![many(3), maker.picture]);
     let mut offered = Offered {
         frames: 150_000_000,
@@ -605,6 +622,50 @@ fn it_says_what_it_waits_for() {
         got.contains("Asking the sensor for all it still holds"),
         "{got}"
     );
+}
+
+#[test]
+fn the_uplink_says_what_it_carries_and_how_full_it_is() {
+    let mut made = Made::of(vec![many(3)]);
+    let mut screen = Screen::default();
+    let mut after = |uplink: Uplink, seconds: u64| {
+        let status = &mut made.sources[0].1;
+        status.uplink = Some(uplink);
+        status.as_of_us = NOW_US + seconds * 1_000_000;
+        let scene = made.scene(&mut screen, &controls(), SMALL);
+        let text = on_terminal(&scene, SMALL);
+        let row = text.lines().find(|line| line.starts_with("SENSOR"));
+        let row = row.unwrap().to_owned();
+        let line = scene.lines.iter().find(|line| line.text() == row);
+        let mut pieces = line.unwrap().pieces.iter();
+        let full = pieces.any(|piece| piece.tone == Tone::Doubt && piece.text.contains('%'));
+        (row, full)
+    };
+    let serial = |octets, room| Uplink::Serial { octets, room };
+    let room = Some(92_160);
+    let (row, _) = after(serial(5_000, room), 0);
+    assert!(
+        row.contains("  uplink serial  records") && !row.contains('%'),
+        "{row}"
+    );
+    let (row, full) = after(serial(23_432, room), 4);
+    assert!(
+        row.contains("  uplink serial 37 kb/s 5%  records 49  never sent 0") && !full,
+        "{row}"
+    );
+    let (row, full) = after(serial(23_432 + 83_000, room), 5);
+    assert!(row.contains("uplink serial 664 kb/s 90%") && full, "{row}");
+    // No line of this speed, or of none that is known.
+    let (row, _) = after(serial(1_000_000, room), 6);
+    assert!(row.contains("uplink serial 7.1 Mb/s  "), "{row}");
+    let (row, _) = after(serial(1_000_100, None), 7);
+    assert!(row.contains("uplink serial 800 b/s  "), "{row}");
+    let from = Some("192.0.2.9:4739".parse().unwrap());
+    let octets = 1_000_200;
+    let (row, _) = after(Uplink::Udp { octets, from }, 8);
+    assert!(row.contains("uplink udp 800 b/s  "), "{row}");
+    let (row, _) = after(Uplink::InProcess, 9);
+    assert!(row.contains("uplink in-process"), "{row}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use magpie_collector::Picture;
 use magpie_link::ReceiverCounts;
 use magpie_protocol::Configuration;
 
-use crate::{Offered, RecordWriter, Source, SourceError};
+use crate::{Offered, RecordWriter, Source, SourceError, Uplink};
 use run::Run;
 
 /// The user's wish to end: raised once, everything is flushed; twice, it ends
@@ -95,6 +95,10 @@ pub struct Status {
     pub offered: Option<Offered>,
     /// What the link's receiver met.
     pub receiver: ReceiverCounts,
+    /// See [`Source::uplink`].
+    pub uplink: Option<Uplink>,
+    /// Host time of all this, microseconds since 1970.
+    pub as_of_us: u64,
 }
 
 /// A source with the picture it paints.

@@ -13,6 +13,8 @@ pub(crate) struct Framed {
     octets: Vec<u8>,
     // Where the next octet of `octets` is.
     at: usize,
+    // Octets that the line carried.
+    read: u64,
     told: FrameCounts,
     told_at: Option<Instant>,
 }
@@ -23,6 +25,7 @@ impl Framed {
             deframer: Deframer::new(),
             octets: Vec::new(),
             at: 0,
+            read: 0,
             told: FrameCounts::default(),
             told_at: None,
         }
@@ -30,6 +33,11 @@ impl Framed {
 
     /// Takes what was read from the line.
     pub(crate) fn fill(&mut self, octets: &[u8]) {
+        self.read = self.read.saturating_add(octets.len() as u64);
+        self.push(octets);
+    }
+
+    fn push(&mut self, octets: &[u8]) {
         self.octets.drain(..self.at.min(self.octets.len()));
         self.at = 0;
         self.octets.extend_from_slice(octets);
@@ -37,7 +45,7 @@ impl Framed {
 
     /// The line was cut: what comes next belongs to another frame.
     pub(crate) fn cut(&mut self) {
-        self.fill(&[0]);
+        self.push(&[0]);
     }
 
     /// The next whole batch of what was taken.
@@ -49,6 +57,11 @@ impl Framed {
             }
         }
         None
+    }
+
+    /// Octets that the line carried so far.
+    pub(crate) fn read(&self) -> u64 {
+        self.read
     }
 
     /// What was met on the line so far.
@@ -94,12 +107,18 @@ mod tests {
         let whole = framed(&batch).unwrap();
         let mut framed = Framed::new();
         framed.fill(b"boot noise");
+        assert_eq!(framed.read(), 10);
         framed.fill(&whole);
         assert_eq!(framed.next().as_deref(), Some(&batch[..]));
         assert_eq!(framed.next(), None);
         framed.fill(&whole[..10]);
         assert_eq!(framed.next(), None);
         framed.cut();
+        assert_eq!(
+            framed.read(),
+            20 + whole.len() as u64,
+            "what was read alone"
+        );
         framed.fill(&whole[1..]);
         framed.fill(&whole);
         assert_eq!(framed.next().as_deref(), Some(&batch[..]));

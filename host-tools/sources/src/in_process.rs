@@ -7,7 +7,7 @@ use magpie_capture::{MAX_CAPTURED, Reader};
 use magpie_protocol::{Known, Losses};
 
 use crate::sensor_core::{Core, FRAMES_AT_ONCE, SensorOptions};
-use crate::{Incoming, Offered, Source, SourceError};
+use crate::{Incoming, Offered, Source, SourceError, Uplink};
 
 /// A capture file behind a sensor core in this process: the same core and the
 /// same link as on a board, with larger buffers. Nothing is ever lost between
@@ -134,6 +134,10 @@ impl Source for InProcess {
 
     fn send(&mut self, batch: &[u8]) -> Result<(), SourceError> {
         self.core.handle(batch)
+    }
+
+    fn uplink(&self) -> Option<Uplink> {
+        Some(Uplink::InProcess)
     }
 
     fn offered(&self) -> Option<Offered> {

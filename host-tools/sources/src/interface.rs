@@ -6,7 +6,7 @@ use magpie_os::Capture;
 
 use crate::sensor_core::{Core, FRAMES_AT_ONCE, SensorOptions};
 use crate::tap::Tap;
-use crate::{Incoming, Offered, Source, SourceError};
+use crate::{Incoming, Offered, Source, SourceError, Uplink};
 
 /// Flow entries where the user names no number: the table does not grow, since
 /// whoever sends to the interface could make it grow without end. What finds
@@ -115,6 +115,10 @@ impl Source for Interface {
 
     fn send(&mut self, batch: &[u8]) -> Result<(), SourceError> {
         self.core.handle(batch)
+    }
+
+    fn uplink(&self) -> Option<Uplink> {
+        Some(Uplink::InProcess)
     }
 
     fn offered(&self) -> Option<Offered> {

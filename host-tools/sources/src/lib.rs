@@ -28,6 +28,7 @@ mod source;
 mod spec;
 mod tap;
 mod udp;
+mod uplink;
 
 pub use drive::{
     DriveOptions, FlushOutcome, Lane, Notice, Phase, Report, Shown, Status, Stop, drive,
@@ -45,6 +46,7 @@ pub use serial::{DEFAULT_BAUD, SerialLine};
 pub use source::{Incoming, Source, SourceError};
 pub use spec::{Feed, Spec, SpecError};
 pub use udp::{DatagramCounts, Datagrams};
+pub use uplink::Uplink;
 
 #[cfg(test)]
 mod tests;

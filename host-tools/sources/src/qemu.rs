@@ -14,7 +14,7 @@ use crate::feed::{CaptureFeed, Repeat};
 use crate::framed::{Framed, framed};
 use crate::live_feed::LiveFeed;
 use crate::serial::waits;
-use crate::{Feed, Incoming, Offered, Source, SourceError};
+use crate::{Feed, Incoming, Offered, Source, SourceError, Uplink};
 
 /// The serial line is read in slices of this, so that the feed is looked at
 /// in between.
@@ -336,6 +336,12 @@ impl Source for QemuBoard {
                 Err(SourceError::io(self.name.clone(), e, "run it again"))
             }
         }
+    }
+
+    fn uplink(&self) -> Option<Uplink> {
+        Some(Uplink::Emulated {
+            octets: self.line.read(),
+        })
     }
 
     fn offered(&self) -> Option<Offered> {

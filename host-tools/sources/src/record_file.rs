@@ -19,7 +19,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::{Incoming, Offered, Source, SourceError};
+use crate::{Incoming, Offered, Source, SourceError, Uplink};
 
 /// First octets of such a file; the version follows.
 pub(crate) const MAGIC: [u8; 15] = *b"magpie records\n";
@@ -269,6 +269,10 @@ impl Source for RecordFile {
 
     fn send(&mut self, _: &[u8]) -> Result<(), SourceError> {
         Ok(())
+    }
+
+    fn uplink(&self) -> Option<Uplink> {
+        Some(Uplink::Recording)
     }
 
     fn offered(&self) -> Option<Offered> {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use magpie_link::FrameCounts;
 
 use crate::framed::{Framed, framed};
-use crate::{Incoming, Source, SourceError};
+use crate::uplink::room_of_tty;
+use crate::{Incoming, Source, SourceError, Uplink};
 
 /// Speed where none is given, in baud.
 pub const DEFAULT_BAUD: u32 = 115_200;
@@ -24,6 +25,8 @@ pub struct SerialLine {
     name: String,
     path: PathBuf,
     baud: u32,
+    // Octets a second, where known.
+    room: Option<u32>,
     port: Option<Port>,
     tried: Instant,
     line: Framed,
@@ -43,12 +46,18 @@ impl SerialLine {
             Some(baud) => format!("serial:{}@{baud}", path.display()),
             None => format!("serial:{}", path.display()),
         };
-        let baud = baud.unwrap_or(DEFAULT_BAUD);
+        let named = baud;
+        let baud = named.unwrap_or(DEFAULT_BAUD);
         let port = Port::open(path, baud).map_err(|e| cannot_open(&name, path, e))?;
+        let room = match &port {
+            Port::Tty(_) => room_of_tty(path, named, baud),
+            Port::Socket(_) => None,
+        };
         Ok(Self {
             name,
             path: path.to_owned(),
             baud,
+            room,
             port: Some(port),
             tried: Instant::now(),
             line: Framed::new(),
@@ -140,6 +149,13 @@ impl Source for SerialLine {
             Err(e) => self.lost(&e.to_string()),
         }
         Ok(())
+    }
+
+    fn uplink(&self) -> Option<Uplink> {
+        Some(Uplink::Serial {
+            octets: self.line.read(),
+            room: self.room,
+        })
     }
 
     fn warnings(&mut self) -> Vec<String> {

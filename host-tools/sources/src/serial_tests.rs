@@ -44,6 +44,12 @@ fn batches_come_through_garbage_and_cuts() {
         assert_eq!(next(&mut source), Incoming::Batch(batch(number)));
     }
     assert_eq!(source.receive(SHORT).unwrap(), Incoming::Idle);
+    let octets = 13 + 4 * on_the_line(1).len() + cut.len() / 2;
+    let uplink = Uplink::Serial {
+        octets: octets as u64,
+        room: None,
+    };
+    assert_eq!(source.uplink(), Some(uplink), "garbage is carried too");
     let counts = source.counts();
     assert_eq!((counts.frames, counts.bad_crc), (3, 1));
     assert_eq!(counts.bad_crc + counts.cut + counts.too_long, 3);
@@ -144,6 +150,9 @@ fn a_tty_works_both_ways_and_may_hang_up() {
     assert_eq!(source.receive(SHORT).unwrap(), Incoming::Idle);
     board.write_all(&on_the_line(1)).unwrap();
     assert_eq!(next(&mut source), Incoming::Batch(batch(1)));
+    let uplink = source.uplink().unwrap();
+    assert_eq!(uplink.room(), Some(960), "9,600 baud");
+    assert_eq!(uplink.octets(), Some(on_the_line(1).len() as u64));
     source.send(&batch(2)).unwrap();
     let mut got = vec![0; on_the_line(2).len()];
     serialport::SerialPort::set_timeout(&mut board, LONG).unwrap();

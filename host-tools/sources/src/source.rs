@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use magpie_collector::Offered;
 
+use crate::Uplink;
+
 /// What a source had to give within the time it was allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
@@ -45,6 +47,12 @@ pub trait Source: Send {
     /// Frames and octets as known from outside (a feeder, a capture file),
     /// and what was refused before the sensor. `None`: nobody outside knows.
     fn offered(&self) -> Option<Offered> {
+        None
+    }
+
+    /// By which way its records come, and how much came so far, where that is
+    /// known.
+    fn uplink(&self) -> Option<Uplink> {
         None
     }
 

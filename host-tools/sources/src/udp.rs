@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use magpie_link::{Header, LinkError, MAX_BATCH, Stream};
 
 use crate::serial::waits;
-use crate::{Incoming, Source, SourceError};
+use crate::{Incoming, Source, SourceError, Uplink};
 
 /// A sensor that sent nothing for so long (its ledger comes every second) is
 /// taken for gone, and another one is followed.
@@ -29,6 +29,8 @@ pub struct Datagrams {
     crowd: Crowd,
     // What came together with the news that somebody else is followed.
     next: Option<Vec<u8>>,
+    // Octets of the sensor that is followed.
+    octets: u64,
     buffer: Box<[u8; MAX_BATCH + 1]>,
     told: Option<Instant>,
     told_garbage: u64,
@@ -137,6 +139,7 @@ impl Datagrams {
                 garbage: None,
             },
             next: None,
+            octets: 0,
             buffer: Box::new([0; MAX_BATCH + 1]),
             told: None,
             told_garbage: 0,
@@ -159,6 +162,9 @@ impl Datagrams {
     fn take(&mut self, from: SocketAddr, len: usize) -> Option<Incoming> {
         let datagram = self.buffer.get(..len).unwrap_or_default();
         let verdict = self.crowd.judge(from, datagram, Instant::now());
+        if matches!(verdict, Verdict::Batch | Verdict::Follow(_)) {
+            self.octets = self.octets.saturating_add(len as u64);
+        }
         match verdict {
             Verdict::Batch => Some(Incoming::Batch(datagram.to_vec())),
             Verdict::Follow(before) => {
@@ -253,6 +259,13 @@ impl Source for Datagrams {
             ));
         }
         Ok(())
+    }
+
+    fn uplink(&self) -> Option<Uplink> {
+        Some(Uplink::Udp {
+            octets: self.octets,
+            from: self.crowd.followed.map(|followed| followed.at),
+        })
     }
 
     fn warnings(&mut self) -> Vec<String> {

@@ -160,6 +160,7 @@ fn run(fate: fn(u32) -> Fate) {
     let stop = Stop::new();
     let started = Instant::now();
     let mut warnings = Vec::new();
+    let mut uplink = None;
     let how = DriveOptions {
         refresh: Duration::from_millis(20),
         ..DriveOptions::default()
@@ -167,6 +168,7 @@ fn run(fate: fn(u32) -> Fate) {
     let reports = drive(vec![lane], &stop, &how, |notice| match notice {
         Notice::Warning(text) => warnings.push(text.to_owned()),
         Notice::Refresh(shown) => {
+            uplink = shown[0].status().uplink;
             let picture = shown[0].picture();
             if picture.hello().is_some() {
                 stranger.send_to(b"who is there?", host).unwrap();
@@ -181,6 +183,10 @@ fn run(fate: fn(u32) -> Fate) {
     });
     end.store(true, Ordering::Relaxed);
     sensor.join().unwrap();
+    let Some(Uplink::Udp { octets, from }) = uplink else {
+        panic!("{uplink:?}");
+    };
+    assert!(octets > u64::from(FRAMES) && from.is_some(), "{uplink:?}");
     let report = &reports[0];
     assert!(report.failure.is_none(), "{:?}", report.failure);
     assert_eq!(report.flush, FlushOutcome::Came);

@@ -34,10 +34,11 @@ fn vlan(stack: magpie_protocol::VlanStack) -> Value {
     stack.ids().map(Value::from).collect()
 }
 
-/// Unknown is `null`, never 0; a lower bound has a second field.
+/// Unknown is `null`, never 0, and so is a lower bound of 0; another one has a
+/// second field.
 fn put_known(row: &mut Row, name: &str, known: Known) {
     let (value, floor) = match known {
-        Known::Unknown => (Value::Null, false),
+        Known::Unknown | Known::AtLeast(0) => (Value::Null, false),
         Known::Exact(n) => (n.into(), false),
         Known::AtLeast(n) => (n.into(), true),
     };

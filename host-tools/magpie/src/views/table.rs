@@ -352,11 +352,12 @@ fn notes(
     ledger: &Ledger,
     out: &mut impl Write,
 ) -> io::Result<()> {
+    let one_way = percent(mirror.one_way(), mirror.keys);
     write!(
         out,
-        "\nMIRROR  unseen>={} (acknowledged, never seen)  one-way {}%  ",
-        mirror.unseen,
-        percent(mirror.one_way(), mirror.keys)
+        "\nMIRROR  unseen{} (acknowledged, never seen)  one-way {one_way}{}  ",
+        mirror.unseen.at_least(),
+        if one_way == "-" { "" } else { "%" },
     )?;
     match mirror.tag_asym() {
         0 => writeln!(out, "tags symmetric")?,

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use magpie_protocol::Known;
+
 /// 1234567 as `1,234,567`.
 pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
@@ -13,6 +15,17 @@ pub fn thousands(n: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A counter as far as it is known. "At least 0" says as much as nothing, and
+/// looks like a loss: it is `?` too, whether nobody counts or a counter shows
+/// none and may have missed some.
+pub fn known(known: Known) -> String {
+    match known {
+        Known::Unknown | Known::AtLeast(0) => "?".to_owned(),
+        Known::Exact(n) => thousands(n),
+        Known::AtLeast(n) => format!(">={}", thousands(n)),
+    }
 }
 
 /// Microseconds as milliseconds: three digits after the point below 1, one
@@ -145,6 +158,15 @@ mod tests {
             (12_345_678, "12,345,678"),
         ] {
             assert_eq!(thousands(n), text);
+        }
+        for (counter, text) in [
+            (Known::Unknown, "?"),
+            (Known::AtLeast(0), "?"),
+            (Known::AtLeast(1_000), ">=1,000"),
+            (Known::Exact(0), "0"),
+            (Known::Exact(1_000), "1,000"),
+        ] {
+            assert_eq!(known(counter), text);
         }
         assert_eq!(millis(11_249), "11.2");
         assert_eq!(millis(-50_000), "-50.0");

@@ -255,6 +255,8 @@ impl<'a> Run<'a> {
             phase,
             offered: self.source.offered(),
             receiver,
+            uplink: self.source.uplink(),
+            as_of_us: host_us(),
         };
     }
 }

@@ -34,18 +34,22 @@ const KEYS: [(&str, &str); 11] = [
     ("Esc", "back to the flows"),
 ];
 
-const ROWS: [(&str, &str); 11] = [
+const ROWS: [(&str, &str); 12] = [
     (
         "BOOKS",
         "CLOSED: every frame on the wire is accounted for. PARTIAL: as far as anybody can tell; why. OPEN: frames vanished, and where",
     ),
     (
+        "LINK",
+        "what passes now; peak 1s: the most between two reports of the sensor, which come about once a second, since this program began to watch",
+    ),
+    (
         "LOST",
-        "frames lost before the core, by place; ? cannot be told, >= at least. uplink: finished records that will not come",
+        "frames lost before the core, by place; ? cannot be told, also where a counter shows 0 and may have missed some; >= at least. uplink: finished records that will not come",
     ),
     (
         "MIRROR",
-        "unseen: TCP octets that the other side acknowledged and that never came by here, so the switch dropped them. one-way: flows seen in one direction only. tags differ: the two directions stand under different VLANs",
+        "unseen: TCP octets that the other side acknowledged and that never came by here, so the switch dropped them; ? before the first TCP. one-way: flows seen in one direction only. tags differ: the two directions stand under different VLANs",
     ),
     (
         "FLOWS",
@@ -68,7 +72,7 @@ const ROWS: [(&str, &str); 11] = [
     ),
     (
         "SENSOR",
-        "boots seen, finished records here, records never sent",
+        "boots, and why the last; uplink: by which way records come, how much now, and its share of a line of known speed; finished records here; records never sent",
     ),
 ];
 

@@ -1,10 +1,13 @@
 //! The ledger page: where every frame and every record went.
 
 use magpie_protocol::{Known, Ledger, Sum};
+use magpie_sources::Uplink;
 
 use super::line::{Line, Tone, width, wrap};
 use super::look::{Facts, Findings};
+use super::pace::Carried;
 use super::summary::{self, books_tone, losses, lost_in_all};
+use super::words;
 use crate::views::text::{plain, thousands};
 use crate::views::{Times, rows};
 
@@ -69,13 +72,11 @@ impl Page {
     }
 
     fn known(&mut self, name: &str, known: Known) {
-        let (tone, text) = match known {
-            Known::Unknown => (Tone::Plain, "?".to_owned()),
-            Known::Exact(0) => (Tone::Plain, "0".to_owned()),
-            Known::Exact(n) => (Tone::Loss, thousands(n)),
-            Known::AtLeast(n) => (Tone::Loss, format!(">={}", thousands(n))),
-        };
-        self.row(name, &[(tone, text)]);
+        let mut cells = vec![words::known(known)];
+        if known == Known::AtLeast(0) {
+            cells.push((Tone::Plain, "its counter shows 0".to_owned()));
+        }
+        self.row(name, &cells);
     }
 
     fn words(&mut self, tone: Tone, text: &str) {
@@ -86,7 +87,12 @@ impl Page {
 }
 
 /// All of it, longer than most screens.
-pub(super) fn page(facts: &Facts, findings: &Findings, columns: usize) -> Vec<Line> {
+pub(super) fn page(
+    facts: &Facts,
+    findings: &Findings,
+    carried: &Carried,
+    columns: usize,
+) -> Vec<Line> {
     let ledger = facts.ledger.unwrap_or_default();
     let mut page = Page {
         columns,
@@ -94,7 +100,8 @@ pub(super) fn page(facts: &Facts, findings: &Findings, columns: usize) -> Vec<Li
     };
     frames(&mut page, facts, &ledger);
     tables(&mut page, &ledger);
-    records(&mut page, facts, findings, &ledger);
+    records(&mut page, facts, findings);
+    uplink(&mut page, facts, carried, &ledger);
     sensor(&mut page, facts);
     page.title("BOOKS", &[]);
     let books = &findings.books;
@@ -126,6 +133,11 @@ fn frames(page: &mut Page, facts: &Facts, ledger: &Ledger) {
         page.known(&format!("  {name}"), *frames);
     }
     page.sum("counted", ledger.counted);
+    let peak = facts.peak;
+    if let (Some(frames), Some(octets)) = (peak.frames_a_second(), peak.octets_a_second()) {
+        let cells = [frames, octets].map(|n| (Tone::Plain, words::whole(n)));
+        page.row("  peak 1s", &cells);
+    }
     for (name, sum) in [
         ("  in flows", ledger.in_flows),
         ("  ARP", ledger.arp),
@@ -163,9 +175,8 @@ fn tables(page: &mut Page, ledger: &Ledger) {
     page.count("requests forgotten", ledger.echo_forgotten, Tone::Doubt);
 }
 
-fn records(page: &mut Page, facts: &Facts, findings: &Findings, ledger: &Ledger) {
+fn records(page: &mut Page, facts: &Facts, findings: &Findings) {
     page.title("FINISHED RECORDS", &["RECORDS"]);
-    let uplink = &ledger.uplink;
     let receiver = &facts.status.receiver;
     for (name, n, tone) in [
         ("made", findings.books.records, Tone::Plain),
@@ -177,10 +188,14 @@ fn records(page: &mut Page, facts: &Facts, findings: &Findings, ledger: &Ledger)
     ] {
         page.count(name, n, tone);
     }
-    page.title("LINK", &["BATCHES"]);
+}
+
+fn uplink(page: &mut Page, facts: &Facts, carried: &Carried, ledger: &Ledger) {
+    page.title("UPLINK", &["BATCHES"]);
+    let (sent, receiver) = (&ledger.uplink, &facts.status.receiver);
     for (name, n) in [
-        ("sent by the sensor", uplink.batches),
-        ("of these, again", uplink.resent),
+        ("sent by the sensor", sent.batches),
+        ("of these, again", sent.resent),
         ("understood here", receiver.batches),
         ("more than once", receiver.duplicates),
         ("out of order", receiver.out_of_order),
@@ -190,11 +205,27 @@ fn records(page: &mut Page, facts: &Facts, findings: &Findings, ledger: &Ledger)
     let unknown: u64 = facts.link.unknown.values().sum();
     for (name, n) in [
         ("not understood here", facts.link.bad_batches),
-        ("not understood there", uplink.bad_frames),
+        ("not understood there", sent.bad_frames),
         ("records not understood", facts.link.bad_bodies),
         ("records of unknown types", unknown),
     ] {
         page.count(name, n, Tone::Doubt);
+    }
+    if let Some(uplink) = &facts.status.uplink {
+        page.say("records come by", uplink.name());
+        if let Uplink::Udp {
+            from: Some(from), ..
+        } = uplink
+        {
+            page.say("from", &from.to_string());
+        }
+        if let Some(octets) = uplink.octets() {
+            page.say("octets read off it", &thousands(octets));
+            let now = carried.octets_a_second.map(words::whole);
+            page.say("  a second, now", now.as_deref().unwrap_or("?"));
+            let room = uplink.room().map(|room| thousands(room.into()));
+            page.say("  a second, at most", room.as_deref().unwrap_or("?"));
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use magpie_collector::{Books, FlowSums, Forgotten, LinkFacts, Mirror};
+use magpie_collector::{Books, FlowSums, Forgotten, LinkFacts, Mirror, Peak};
 use magpie_protocol::{EchoKey, FlowKey, Hello, KEY_OTHER, Ledger, TableId};
 use magpie_sources::Status;
 
@@ -41,6 +41,7 @@ pub(super) struct Facts {
     pub(super) status: Status,
     pub(super) boots: u64,
     pub(super) latest_us: u64,
+    pub(super) peak: Peak,
     pub(super) clock_bound_us: Option<u64>,
     pub(super) times: Times,
     /// Flow keys held.
@@ -62,6 +63,7 @@ impl Facts {
             status: status.clone(),
             boots: picture.seen_boots(),
             latest_us: picture.latest_us(),
+            peak: picture.peak(),
             clock_bound_us: picture.clock().map(|clock| clock.bound_at(seen.now_us)),
             times: seen.times(),
             keys: picture.flows().len(),

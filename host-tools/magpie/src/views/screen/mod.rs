@@ -33,7 +33,7 @@ pub use paint::{Colour, paint};
 use super::Seen;
 use filter::Filter;
 use look::{Facts, FlowRow, Ranked, Window};
-use pace::Pace;
+use pace::{Carried, Pace};
 use summary::Listing;
 use waiting::Heard;
 
@@ -72,6 +72,7 @@ pub struct Scene {
 #[derive(Debug, Default)]
 struct Memory {
     pace: Pace,
+    carried: Carried,
     heard: Heard,
 }
 
@@ -116,6 +117,10 @@ impl Screen {
             if let Some(ledger) = &facts.ledger {
                 memory.pace.note(ledger);
             }
+            let status = &facts.status;
+            if let Some(octets) = status.uplink.and_then(|uplink| uplink.octets()) {
+                memory.carried.note(status.as_of_us, octets);
+            }
         }
         let mut body = match controls.page {
             Page::Help => scrolled(help::page(size.columns), controls.top, size.rows - 1),
@@ -154,12 +159,13 @@ impl Screen {
             .zip(findings)
             .enumerate()
             .map(|(i, (facts, findings))| {
-                let pace = self.memory.get(&i).map(|memory| memory.pace);
-                (facts, findings, pace.unwrap_or_default())
+                let memory = self.memory.get(&i);
+                let paces = memory.map(|memory| (memory.pace, memory.carried));
+                (facts, findings, paces.unwrap_or_default())
             })
             .collect();
         let chosen = controls.source.min(all.len().saturating_sub(1));
-        let Some((facts, findings, pace)) = all.get(chosen) else {
+        let Some((facts, findings, (pace, carried))) = all.get(chosen) else {
             return body;
         };
         let heard = self.memory.get(&chosen).map(|memory| memory.heard);
@@ -175,7 +181,7 @@ impl Screen {
                 .extend(said.map(|line| Line::of(Tone::Doubt, line)));
         }
         if all.len() > 1 {
-            let all: Vec<_> = all.iter().map(|(f, g, pace)| (*f, *g, pace)).collect();
+            let all: Vec<_> = all.iter().map(|(f, g, (pace, _))| (*f, *g, pace)).collect();
             let room = (size.rows / 4).max(2);
             body.above = tables::sources(&all, chosen, room, size.columns);
         }
@@ -185,7 +191,7 @@ impl Screen {
             body.middle = said;
         } else if controls.page == Page::Ledger {
             let taken = body.above.len() + body.below.len() + 1;
-            let page = ledger::page(facts, findings, size.columns);
+            let page = ledger::page(facts, findings, carried, size.columns);
             let page = scrolled(page, controls.top, size.rows.saturating_sub(taken));
             return Body {
                 above: body.above,
@@ -198,6 +204,7 @@ impl Screen {
                 facts,
                 findings,
                 pace,
+                carried,
                 size,
                 controls,
             };
@@ -213,6 +220,7 @@ impl Screen {
             facts,
             findings,
             pace,
+            carried,
             size,
             controls,
         } = *place;
@@ -232,7 +240,7 @@ impl Screen {
         );
         let mut below = Vec::new();
         below.extend(summary::icmp(facts, columns));
-        below.push(summary::sensor(facts, findings, &ledger, columns));
+        below.push(summary::sensor(facts, findings, &ledger, carried, columns));
         // Rows above the flows, their heading, and the echo pairs' heading.
         let echo_rows = pairs.keys.len() + usize::from(!pairs.keys.is_empty());
         let taken = body.above.len() + 4 + 1 + echo_rows + below.len() + body.below.len() + 1;
@@ -250,7 +258,8 @@ impl Screen {
             top,
             shown: flows.len(),
         };
-        body.above.push(summary::link(&ledger, pace, columns));
+        body.above
+            .push(summary::link(facts, &ledger, pace, columns));
         body.above.push(summary::lost(facts, &ledger, columns));
         body.above.push(summary::mirror(findings, columns));
         body.above
@@ -277,6 +286,7 @@ struct Place<'a> {
     facts: &'a Facts,
     findings: &'a Findings,
     pace: &'a Pace,
+    carried: &'a Carried,
     size: Size,
     controls: &'a Controls,
 }

@@ -1,4 +1,4 @@
-//! How fast a source's counters grow.
+//! How fast a source's counters grow, and what its uplink carries.
 
 use magpie_protocol::Ledger;
 
@@ -45,6 +45,31 @@ impl Pace {
     }
 }
 
+/// Two looks at an uplink closer together tell no rate.
+const LOOK_US: u64 = 1_000_000;
+
+/// What an uplink carries; the host's clock measures the time.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Carried {
+    base: Option<(u64, u64)>,
+    pub(super) octets_a_second: Option<f64>,
+}
+
+impl Carried {
+    /// Takes how many octets had come at this host time.
+    pub(super) fn note(&mut self, as_of_us: u64, octets: u64) {
+        if let Some((then, old)) = self.base {
+            match as_of_us.checked_sub(then) {
+                Some(us) if us < LOOK_US => return,
+                Some(us) => self.octets_a_second = Some(rate(octets, old, us)),
+                // The clock was set.
+                None => self.octets_a_second = None,
+            }
+        }
+        self.base = Some((as_of_us, octets));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use magpie_protocol::Sum;
@@ -73,5 +98,20 @@ mod tests {
         // Rebooted: nothing to compare with.
         assert_eq!(after(1_000_000, 2_500), (0.0, 0.0));
         assert_eq!(after(2_000_000, 2_600), (100.0, 10_000.0));
+    }
+
+    #[test]
+    fn what_is_carried_is_measured_by_the_hosts_clock() {
+        let mut carried = Carried::default();
+        let mut after = |us, octets| {
+            carried.note(us, octets);
+            carried.octets_a_second
+        };
+        assert_eq!(after(5_000_000, 70_000), None);
+        assert_eq!(after(5_900_000, 90_000), None);
+        assert_eq!(after(7_000_000, 90_000), Some(10_000.0));
+        assert_eq!(after(9_000_000, 90_000), Some(0.0));
+        assert_eq!(after(1_000_000, 90_500), None, "set back");
+        assert_eq!(after(2_000_000, 91_000), Some(500.0));
     }
 }

@@ -2,11 +2,12 @@
 
 use magpie_collector::State;
 use magpie_protocol::{BootReason, ClockKind, Known, Ledger};
+use magpie_sources::{Phase, Uplink};
 
 use super::Controls;
 use super::line::{Line, Row, Tone};
 use super::look::{Facts, Findings};
-use super::pace::Pace;
+use super::pace::{Carried, Pace};
 use super::words;
 use crate::views::text::{clock, megabits, millis, percent, plain, thousands};
 use crate::views::{Sort, rows};
@@ -59,25 +60,18 @@ pub(super) fn head(
     row.fit(columns)
 }
 
-/// How much passes.
-pub(super) fn link(ledger: &Ledger, pace: &Pace, columns: usize) -> Line {
+/// How much passes. No sensor says how fast its port is, nor how busy it is
+/// itself, so there is no share of the link and no CPU load.
+pub(super) fn link(facts: &Facts, ledger: &Ledger, pace: &Pace, columns: usize) -> Line {
     let mut row = Row::new("LINK");
     row.say(0, 0, format!("{} Mb/s", megabits(pace.octets_a_second)));
     row.say(0, 3, format!("{} f/s", words::whole(pace.frames_a_second)));
-    row.say(1, 3, format!("{} frames", thousands(ledger.counted.frames)));
-    row.say(2, 3, format!("{} octets", thousands(ledger.counted.octets)));
-    row.fit(columns)
-}
-
-/// A counter of losses; what cannot be told is never 0.
-fn known(known: Known) -> (u8, Tone, String) {
-    match known {
-        Known::Unknown => (1, Tone::Plain, "?".to_owned()),
-        Known::Exact(0) => (3, Tone::Plain, "0".to_owned()),
-        Known::Exact(n) => (0, Tone::Loss, thousands(n)),
-        Known::AtLeast(0) => (1, Tone::Plain, ">=0".to_owned()),
-        Known::AtLeast(n) => (0, Tone::Loss, format!(">={}", thousands(n))),
+    if let Some(octets) = facts.peak.octets_a_second() {
+        row.say(1, 3, format!("peak 1s {} Mb/s", megabits(octets)));
     }
+    row.say(2, 3, format!("{} frames", thousands(ledger.counted.frames)));
+    row.say(3, 3, format!("{} octets", thousands(ledger.counted.octets)));
+    row.fit(columns)
 }
 
 /// Every place before the core where frames may be lost.
@@ -122,6 +116,15 @@ pub(super) fn records_lost(ledger: &Ledger) -> u64 {
         .saturating_add(ledger.uplink.unconfirmed.records)
 }
 
+/// What is lost goes first, then what cannot be told.
+fn rank(known: Known) -> u8 {
+    match known {
+        Known::Exact(0) => 3,
+        Known::Unknown | Known::AtLeast(0) => 1,
+        Known::Exact(_) | Known::AtLeast(_) => 0,
+    }
+}
+
 /// What was lost, and where.
 pub(super) fn lost(facts: &Facts, ledger: &Ledger, columns: usize) -> Line {
     let mut row = Row::new("LOST");
@@ -132,12 +135,13 @@ pub(super) fn lost(facts: &Facts, ledger: &Ledger, columns: usize) -> Line {
         row.part(rank, 2, line);
     };
     for (name, frames) in &losses {
-        let (rank, tone, number) = known(*frames);
-        part(rank, name, tone, &number, "");
+        let (tone, number) = words::known(*frames);
+        part(rank(*frames), name, tone, &number, "");
     }
-    let (rank, tone, number) = known(Known::Exact(records_lost(ledger)));
-    part(rank, "uplink", tone, &number, " rec");
-    let (_, tone, number) = known(lost_in_all(&losses));
+    let records = Known::Exact(records_lost(ledger));
+    let (tone, number) = words::known(records);
+    part(rank(records), "uplink", tone, &number, " rec");
+    let (tone, number) = words::known(lost_in_all(&losses));
     part(2, "since boot:", tone, &number, " fr");
     row.fit(columns)
 }
@@ -152,9 +156,15 @@ pub(super) fn mirror(findings: &Findings, columns: usize) -> Line {
         Tone::Plain
     };
     let mut unseen = Line::plain("unseen ");
-    unseen.push(tone, format!(">={}", mirror.unseen));
-    row.part(0, 0, unseen);
-    row.say(4, 1, "(acked, never seen)");
+    if mirror.unseen.whole > 0 {
+        unseen.push(tone, mirror.unseen.at_least());
+        row.part(0, 0, unseen);
+        row.say(4, 1, "(acked, never seen)");
+    } else {
+        unseen.push(tone, "?");
+        row.part(0, 0, unseen);
+        row.say(4, 1, "(no TCP yet)");
+    }
     let share = percent(mirror.one_way(), mirror.keys);
     let sign = if share == "-" { "" } else { "%" };
     row.say(1, 3, format!("one-way {share}{sign}"));
@@ -282,10 +292,50 @@ fn boot(facts: &Facts) -> Line {
     line
 }
 
-/// The sensor itself, and its records.
-pub(super) fn sensor(facts: &Facts, findings: &Findings, ledger: &Ledger, columns: usize) -> Line {
+/// An uplink that is this full may soon lose records.
+const NEARLY_FULL: f64 = 0.8;
+
+/// How much of a line of known speed is taken. More than all of it cannot be:
+/// then it is no line of this speed.
+pub(super) fn share(uplink: &Uplink, carried: &Carried) -> Option<f64> {
+    let share = carried.octets_a_second? / f64::from(uplink.room()?.max(1));
+    (share <= 1.0).then_some(share)
+}
+
+/// By which way records come, and how full it is.
+fn uplink(facts: &Facts, carried: &Carried) -> Option<Line> {
+    let uplink = facts.status.uplink.as_ref()?;
+    let mut line = Line::plain(format!("uplink {}", uplink.name()));
+    if let Some(octets) = carried.octets_a_second
+        && facts.status.phase != Phase::Ended
+    {
+        line.push(Tone::Plain, format!(" {}", words::bits(octets)));
+        if let Some(share) = share(uplink, carried) {
+            let tone = if share >= NEARLY_FULL {
+                Tone::Doubt
+            } else {
+                Tone::Plain
+            };
+            line.push(Tone::Plain, " ");
+            line.push(tone, format!("{:.0}%", share * 100.0));
+        }
+    }
+    Some(line)
+}
+
+/// The sensor itself, its uplink, and its records.
+pub(super) fn sensor(
+    facts: &Facts,
+    findings: &Findings,
+    ledger: &Ledger,
+    carried: &Carried,
+    columns: usize,
+) -> Line {
     let mut row = Row::new("SENSOR");
     row.part(1, 0, boot(facts));
+    if let Some(line) = uplink(facts, carried) {
+        row.part(2, 2, line);
+    }
     let books = &findings.books;
     row.say(0, 2, format!("records {}", thousands(books.acked)));
     let mut part = Line::plain("never sent ");

@@ -184,18 +184,13 @@ pub(super) fn sources(
                 .as_ref()
                 .map_or(&*facts.name, |hello| &hello.name);
             let ledger = facts.ledger.unwrap_or_default();
-            let (tone, lost) = match summary::lost_in_all(&summary::losses(facts, &ledger)) {
-                magpie_protocol::Known::Unknown => (Tone::Plain, "?".to_owned()),
-                magpie_protocol::Known::Exact(0) => (Tone::Plain, "0".to_owned()),
-                magpie_protocol::Known::Exact(n) => (Tone::Loss, thousands(n)),
-                magpie_protocol::Known::AtLeast(n) => (Tone::Loss, format!(">={}", thousands(n))),
-            };
+            let lost = words::known(summary::lost_in_all(&summary::losses(facts, &ledger)));
             let state = &findings.books.state;
             vec![
                 (Tone::Mark, if i == chosen { ">" } else { "" }.to_owned()),
                 cell(plain(name)),
                 (summary::books_tone(state), state.to_string()),
-                (tone, lost),
+                lost,
                 cell(megabits(pace.octets_a_second)),
                 cell(words::whole(pace.frames_a_second)),
                 cell(thousands(ledger.flows.live)),

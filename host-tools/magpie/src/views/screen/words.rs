@@ -1,6 +1,9 @@
 //! Small words of the screen.
 
-use crate::views::text::thousands;
+use magpie_protocol::Known;
+
+use super::line::Tone;
+use crate::views::text::{self, thousands};
 
 /// A rate as a whole number.
 pub(super) fn whole(rate: f64) -> String {
@@ -22,6 +25,28 @@ pub(super) fn span(us: u64) -> String {
     }
 }
 
+/// A counter of losses.
+pub(super) fn known(known: Known) -> (Tone, String) {
+    let tone = if known.value() > 0 {
+        Tone::Loss
+    } else {
+        Tone::Plain
+    };
+    (tone, text::known(known))
+}
+
+/// Octets a second as bits a second, as lines are sold: `840 b/s`, `3.1 kb/s`,
+/// `37 kb/s`, `1.2 Mb/s`.
+pub(super) fn bits(octets_a_second: f64) -> String {
+    let bits = octets_a_second * 8.0;
+    match bits {
+        ..999.5 => format!("{bits:.0} b/s"),
+        ..9_950.0 => format!("{:.1} kb/s", bits / 1e3),
+        ..999_500.0 => format!("{:.0} kb/s", bits / 1e3),
+        _ => format!("{:.1} Mb/s", bits / 1e6),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +63,16 @@ mod tests {
             assert_eq!(span(us), text);
         }
         assert_eq!(whole(18_401.6), "18,402");
+        for (octets, text) in [
+            (0.0, "0 b/s"),
+            (105.0, "840 b/s"),
+            (124.95, "1.0 kb/s"),
+            (390.0, "3.1 kb/s"),
+            (4_625.0, "37 kb/s"),
+            (124_990.0, "1.0 Mb/s"),
+            (1.5e6, "12.0 Mb/s"),
+        ] {
+            assert_eq!(bits(octets), text);
+        }
     }
 }
