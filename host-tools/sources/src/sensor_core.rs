@@ -81,7 +81,9 @@ impl SensorOptions {
             idle_us: us(self.idle),
             active_us: us(self.active),
             end_us: us(self.end),
-            live_us: us(self.live),
+            // When it is time for one is for the host's clock to say ([`Core::live`]).
+            // The frames' own, a little behind, would refuse every other one.
+            live_us: us(self.live).div_ceil(2),
             // No frame waits here while tables are looked through.
             scan_slots: u32::MAX,
             ..Config::default()
@@ -225,7 +227,13 @@ impl Core {
     }
 
     fn link_now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+        self.link_at(Instant::now())
+    }
+
+    /// The link's clock.
+    fn link_at(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.started);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
     }
 
     /// What is known to be lost before the core.
@@ -249,7 +257,11 @@ impl Core {
 
     /// The next batch of the link, if there is one to send now.
     pub(crate) fn poll(&mut self) -> Option<Vec<u8>> {
-        let (link_now, now) = (self.link_now(), Instant::now());
+        self.poll_at(Instant::now())
+    }
+
+    fn poll_at(&mut self, now: Instant) -> Option<Vec<u8>> {
+        let link_now = self.link_at(now);
         if !self.live && now >= self.live_due {
             self.live = true;
             self.live_due = now + self.live_every;
@@ -346,5 +358,43 @@ fn draw_seed(name: &str) -> Result<[u8; 32], SourceError> {
             format!("the system gives no random numbers ({error})"),
             "see that /dev/urandom exists",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use magpie_collector::{Event, Limits, Picture, Session};
+
+    use super::*;
+    use crate::tests::frame;
+
+    #[test]
+    fn live_updates_come_by_the_hosts_clock_if_the_frames_clock_is_slower() {
+        let options = SensorOptions {
+            live: Duration::from_secs(1),
+            seed: Some([7; 32]),
+            ..SensorOptions::bounded()
+        };
+        let mut core = Core::new("test", "test", 1514, &options).unwrap();
+        let mut session = Session::new("test");
+        let limits = Limits {
+            events: 1 << 10,
+            ..Limits::default()
+        };
+        let mut picture = Picture::new("test", limits);
+        let started = Instant::now();
+        for second in 0..20_u32 {
+            // A millisecond behind, every second: read late, or drifting.
+            let at_us = 1_700_000_000_000_000 + u64::from(second) * 999_000;
+            core.observe(at_us, &frame(second), 60);
+            let now = started + Duration::from_secs(second.into());
+            while let Some(batch) = core.poll_at(now) {
+                session.handle_batch(at_us, &batch, &mut picture).unwrap();
+            }
+        }
+        let events = picture.take_events();
+        let ledgers = events.filter(|event| matches!(event, Event::Ledger(_)));
+        assert_eq!(ledgers.count(), 20);
+        assert!(picture.peak().frames_a_second().is_some());
     }
 }
