@@ -51,7 +51,7 @@ impl Page {
 
     /// A name and what the sensor says; on a line of its own where it is long.
     fn say(&mut self, name: &str, text: &str) {
-        if width(text) < NUMBER {
+        if width(name) + width(text) + 3 <= NAME + NUMBER {
             self.row(name, &[(Tone::Plain, text.to_owned())]);
         } else {
             self.row(name, &[]);

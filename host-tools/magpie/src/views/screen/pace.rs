@@ -5,13 +5,20 @@ use magpie_protocol::Ledger;
 /// Two ledgers closer together tell no rate.
 const STEP_US: u64 = 900_000;
 
+/// Growth in a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Rates {
+    pub(super) frames: f64,
+    pub(super) octets: f64,
+    pub(super) flows: f64,
+}
+
 /// Growth between two ledgers; the sensor's clock measures the time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Pace {
     base: Option<(u64, [u64; 3])>,
-    pub(super) frames_a_second: f64,
-    pub(super) octets_a_second: f64,
-    pub(super) flows_a_second: f64,
+    /// `None` before the second ledger, and after a clock that went back.
+    pub(super) a_second: Option<Rates>,
 }
 
 #[allow(clippy::cast_precision_loss)] // rates for the eye
@@ -35,9 +42,11 @@ impl Pace {
                     return;
                 }
                 let [frames, octets, flows] = counts;
-                self.frames_a_second = rate(frames, old[0], us);
-                self.octets_a_second = rate(octets, old[1], us);
-                self.flows_a_second = rate(flows, old[2], us);
+                self.a_second = Some(Rates {
+                    frames: rate(frames, old[0], us),
+                    octets: rate(octets, old[1], us),
+                    flows: rate(flows, old[2], us),
+                });
             }
             _ => *self = Self::default(),
         }
@@ -89,15 +98,15 @@ mod tests {
         let mut pace = Pace::default();
         let mut after = |at_us, frames| {
             pace.note(&ledger(at_us, frames));
-            (pace.frames_a_second, pace.octets_a_second)
+            pace.a_second.map(|rates| (rates.frames, rates.octets))
         };
-        assert_eq!(after(5_000_000, 1_000), (0.0, 0.0));
-        assert_eq!(after(5_500_000, 9_000), (0.0, 0.0));
-        assert_eq!(after(7_000_000, 2_000), (500.0, 50_000.0));
-        assert_eq!(after(7_000_000, 2_000), (500.0, 50_000.0));
+        assert_eq!(after(5_000_000, 1_000), None);
+        assert_eq!(after(5_500_000, 9_000), None);
+        assert_eq!(after(7_000_000, 2_000), Some((500.0, 50_000.0)));
+        assert_eq!(after(7_000_000, 2_000), Some((500.0, 50_000.0)));
         // Rebooted: nothing to compare with.
-        assert_eq!(after(1_000_000, 2_500), (0.0, 0.0));
-        assert_eq!(after(2_000_000, 2_600), (100.0, 10_000.0));
+        assert_eq!(after(1_000_000, 2_500), None);
+        assert_eq!(after(2_000_000, 2_600), Some((100.0, 10_000.0)));
     }
 
     #[test]

@@ -64,8 +64,9 @@ pub(super) fn head(
 /// itself, so there is no share of the link and no CPU load.
 pub(super) fn link(facts: &Facts, ledger: &Ledger, pace: &Pace, columns: usize) -> Line {
     let mut row = Row::new("LINK");
-    row.say(0, 0, format!("{} Mb/s", megabits(pace.octets_a_second)));
-    row.say(0, 3, format!("{} f/s", words::whole(pace.frames_a_second)));
+    let [octets, frames] = words::link_rates(pace);
+    row.say(0, 0, format!("{octets} Mb/s"));
+    row.say(0, 3, format!("{frames} f/s"));
     if let Some(octets) = facts.peak.octets_a_second() {
         row.say(1, 3, format!("peak 1s {} Mb/s", megabits(octets)));
     }
@@ -221,7 +222,8 @@ pub(super) fn flows(
     } else {
         row.say(0, 0, format!("{live} live of {most}"));
     }
-    row.say(3, 3, format!("new {}/s", words::whole(pace.flows_a_second)));
+    let new = pace.a_second.map(|rates| words::whole(rates.flows));
+    row.say(3, 3, format!("new {}/s", new.as_deref().unwrap_or("-")));
     let evicted = ledger.flows.evicted;
     let tone = if evicted > 0 {
         Tone::Doubt

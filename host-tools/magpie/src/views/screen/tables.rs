@@ -56,6 +56,8 @@ fn flow(row: &FlowRow, mirror: &Mirror, latest_us: u64) -> Vec<Cell> {
         (cell("-"), (Tone::Doubt, "tags".to_owned()))
     } else if one_way {
         (cell("-"), (Tone::Doubt, "1-way".to_owned()))
+    } else if answered.packets == 0 {
+        (cell("-"), cell(table::handshake_rtt(sums)))
     } else {
         (cell(megabits(back)), cell(table::handshake_rtt(sums)))
     };
@@ -100,10 +102,11 @@ fn flow(row: &FlowRow, mirror: &Mirror, latest_us: u64) -> Vec<Cell> {
     ]
 }
 
-const ECHO: [Column; 9] = [
+const ECHO: [Column; 10] = [
     Column::words("ECHO", 6, 8),
     Column::ends("REQUESTER", 15, 0),
     Column::ends("TARGET", 15, 1),
+    Column::number("ID", 5, EXTRA),
     Column::number("SENT", 6, 2),
     Column::number("BACK", 6, 4),
     Column::number("WAIT", 4, 6),
@@ -145,6 +148,7 @@ fn echo(row: &EchoRow, mirror: &Mirror) -> Vec<Cell> {
         cell(names::vlan(key.vlan)),
         cell(requester.to_string()),
         cell(target.to_string()),
+        cell(key.id.to_string()),
         cell(thousands(sums.requests)),
         certain(sums.matched),
         certain(sums.waiting),
@@ -184,6 +188,7 @@ pub(super) fn sources(
                 .as_ref()
                 .map_or(&*facts.name, |hello| &hello.name);
             let ledger = facts.ledger.unwrap_or_default();
+            let [octets, frames] = words::link_rates(pace);
             let lost = words::known(summary::lost_in_all(&summary::losses(facts, &ledger)));
             let state = &findings.books.state;
             vec![
@@ -191,8 +196,8 @@ pub(super) fn sources(
                 cell(plain(name)),
                 (summary::books_tone(state), state.to_string()),
                 lost,
-                cell(megabits(pace.octets_a_second)),
-                cell(words::whole(pace.frames_a_second)),
+                cell(octets),
+                cell(frames),
                 cell(thousands(ledger.flows.live)),
             ]
         })

@@ -3,6 +3,7 @@
 use magpie_protocol::Known;
 
 use super::line::Tone;
+use super::pace::Pace;
 use crate::views::text::{self, thousands};
 
 /// A rate as a whole number.
@@ -11,6 +12,14 @@ pub(super) fn whole(rate: f64) -> String {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let n = rate.round() as u64;
     thousands(n)
+}
+
+/// Megabits and frames a second; `-` while no two ledgers tell.
+pub(super) fn link_rates(pace: &Pace) -> [String; 2] {
+    pace.a_second.map_or_else(
+        || ["-".to_owned(), "-".to_owned()],
+        |rates| [text::megabits(rates.octets), whole(rates.frames)],
+    )
 }
 
 /// How long something takes or took, short: `412ms`, `59s`, `12m`, `3h`, `9d`.
