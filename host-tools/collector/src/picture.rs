@@ -52,7 +52,7 @@ pub struct Forgotten {
 }
 
 impl Forgotten {
-    /// True when a sum or a key is no longer shown on its own.
+    /// True when a sum, a key or a change is not shown on its own.
     pub fn any(&self) -> bool {
         let Self {
             flows,
@@ -60,9 +60,10 @@ impl Forgotten {
             count_lines,
             live,
             boots,
+            events,
             ..
         } = *self;
-        [flows, echoes, count_lines, live, boots]
+        [flows, echoes, count_lines, live, boots, events]
             .iter()
             .any(|n| *n > 0)
     }
@@ -409,6 +410,11 @@ impl Picture {
             boots: self.seen_boots - self.boots.len() as u64,
             events: self.dropped_events,
         }
+    }
+
+    /// True when so many change events wait that some may soon be dropped.
+    pub fn events_crowded(&self) -> bool {
+        self.limits.events > 0 && self.events.len() >= self.limits.events / 2
     }
 
     /// Takes the change events that wait.

@@ -141,3 +141,32 @@ fn the_greatest_of_the_silent_stay() {
     assert!(picture.flows().get(&key(49_999)).is_some(), "the latest");
     assert!((875..=1_000).contains(&picture.flows().len()));
 }
+
+#[test]
+fn a_change_that_nobody_took_in_time_is_told_of() {
+    let limits = Limits {
+        events: 4,
+        ..Limits::default()
+    };
+    let mut picture = Picture::new("test", limits);
+    let hear = |picture: &mut Picture, boot_id| {
+        let at = Position {
+            boot_id,
+            is_final: false,
+            number: 0,
+        };
+        picture.apply(0, at, &Record::Ledger(magpie_protocol::Ledger::default()));
+    };
+    hear(&mut picture, 1);
+    assert!(!picture.events_crowded());
+    hear(&mut picture, 1);
+    assert!(picture.events_crowded());
+    assert!(!picture.forgotten().any());
+    for _ in 0..3 {
+        hear(&mut picture, 1);
+    }
+    assert_eq!(picture.forgotten().events, 1);
+    assert!(picture.forgotten().any());
+    assert_eq!(picture.take_events().count(), 4);
+    assert!(!picture.events_crowded());
+}

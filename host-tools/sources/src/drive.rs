@@ -158,6 +158,14 @@ pub enum Notice<'a> {
     Warning(&'a str),
 }
 
+/// What a source's thread has for the observer's.
+enum Told {
+    /// A sentence for stderr.
+    Warning(String),
+    /// Many changes wait in a picture: look now.
+    Crowded,
+}
+
 /// Locks what a panicking thread may have left: counters are never half
 /// written, and a view of them is better than none.
 fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -179,7 +187,7 @@ pub fn drive(
             status: Arc::default(),
         })
         .collect();
-    let (tell, told) = mpsc::channel::<String>();
+    let (tell, told) = mpsc::channel::<Told>();
     std::thread::scope(|scope| {
         let threads: Vec<_> = lanes
             .into_iter()
@@ -193,8 +201,8 @@ pub fn drive(
         let mut due = Instant::now();
         loop {
             match told.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                Ok(warning) => observe(Notice::Warning(&warning)),
-                Err(RecvTimeoutError::Timeout) => {
+                Ok(Told::Warning(warning)) => observe(Notice::Warning(&warning)),
+                Ok(Told::Crowded) | Err(RecvTimeoutError::Timeout) => {
                     observe(Notice::Refresh(&shown));
                     due = Instant::now() + options.refresh;
                 }

@@ -20,7 +20,7 @@ use crate::output::{self, say};
 use crate::views::{Seen, Sort, json, rows, table};
 
 /// Changes that may wait between two refreshes.
-const EVENTS: usize = 1 << 16;
+const EVENTS: usize = 1 << 14;
 
 static STOP: Stop = Stop::new();
 
@@ -123,7 +123,8 @@ fn open(options: &Watch, shows: Shows) -> anyhow::Result<Opened> {
     if options.repeat {
         how.qemu.repeat = Repeat::Forever;
     }
-    if shows == Shows::Screen || options.view.format != Format::Exact {
+    // Who shows nothing before a flow has ended needs no update of it.
+    if matches!(shows, Shows::Screen | Shows::Json) {
         how.sensor.live = Duration::from_secs(1);
     }
     let mut lanes = Vec::new();

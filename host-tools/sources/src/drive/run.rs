@@ -7,13 +7,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use magpie_collector::{Picture, Session, SessionError};
 use magpie_protocol::{Configuration, Outcome};
 
-use super::{DriveOptions, FlushOutcome, Lane, Phase, Report, Status, Stop, lock};
+use super::{DriveOptions, FlushOutcome, Lane, Phase, Report, Status, Stop, Told, lock};
 use crate::{Incoming, RecordWriter, Source, SourceError};
 
 /// Longest wait for a batch: the session has timers of its own.
 const TURN: Duration = Duration::from_millis(50);
 /// What is shown of a source beside its picture is renewed this often.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
+/// Longest wait for changes to be taken.
+const OBSERVER_PATIENCE: Duration = Duration::from_secs(1);
 /// Refused batches that are named one by one.
 const REFUSALS_NAMED: u64 = 3;
 
@@ -41,7 +43,7 @@ pub(super) struct Run<'a> {
     status_due: Instant,
     stop: &'a Stop,
     options: &'a DriveOptions,
-    tell: Sender<String>,
+    tell: Sender<Told>,
     flush: Option<Flush>,
     /// The feed was asked to end because of the user.
     ending_feed: bool,
@@ -56,7 +58,7 @@ impl<'a> Run<'a> {
         status: &'a Mutex<Status>,
         stop: &'a Stop,
         options: &'a DriveOptions,
-        tell: Sender<String>,
+        tell: Sender<Told>,
     ) -> Self {
         Self {
             session: Session::new(lane.source.name()),
@@ -152,6 +154,7 @@ impl<'a> Run<'a> {
         if self.session.receiver().boot_id() != boot_id {
             self.configure();
         }
+        self.let_observer_follow();
         for reply in self.session.take_replies() {
             if reply.outcome != Outcome::Done {
                 self.warn(format!(
@@ -172,6 +175,20 @@ impl<'a> Run<'a> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Where changes are written as they come, none is to be dropped because a
+    /// capture is read faster than that: waits a while for them to be taken.
+    fn let_observer_follow(&self) {
+        let crowded = || lock(&self.picture).events_crowded();
+        if !crowded() {
+            return;
+        }
+        let _ = self.tell.send(Told::Crowded);
+        let deadline = Instant::now() + OBSERVER_PATIENCE;
+        while crowded() && Instant::now() < deadline && self.stop.raised() < 2 {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -239,7 +256,7 @@ impl<'a> Run<'a> {
 
     fn warn(&self, text: String) {
         // Nobody listens only when the observer is gone, and all with it.
-        let _ = self.tell.send(text);
+        let _ = self.tell.send(Told::Warning(text));
     }
 
     fn pass_warnings(&mut self) {

@@ -128,6 +128,7 @@ pub fn forgotten(seen: &Seen<'_>) -> Option<Row> {
     put(&mut row, "count_lines", forgotten.count_lines);
     put(&mut row, "live_records", forgotten.live);
     put(&mut row, "boots", forgotten.boots);
+    put(&mut row, "changes", forgotten.events);
     Some(row)
 }
 
