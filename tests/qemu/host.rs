@@ -1,5 +1,5 @@
-//! A host one can stop in mid-sentence: the program's session over a serial
-//! line, turned by hand, every finished flow record kept.
+//! A host one can stop in mid-sentence: the program's session over a source,
+//! turned by hand, every finished flow record kept.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use magpie_collector::{Limits, Picture, Session};
 use magpie_link::Receiver;
 use magpie_protocol::{EndReason, FlowRecord, Record, decode_record};
-use magpie_sources::{Incoming, SerialLine, Source as _};
+use magpie_sources::{Incoming, SerialLine, Source};
 use magpie_tests::line::Line;
 
 /// Longest that anything may take here.
@@ -20,9 +20,9 @@ pub(crate) fn now_us() -> u64 {
     u64::try_from(since.as_micros()).expect("this era")
 }
 
-/// The host's end of a line.
-pub(crate) struct Host {
-    source: Box<SerialLine>,
+/// The host's end of a line, or a cable.
+pub(crate) struct Host<S = SerialLine> {
+    pub(crate) source: S,
     pub(crate) session: Session,
     pub(crate) picture: Picture,
     /// A second receiver, for a look at the records themselves.
@@ -35,8 +35,14 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn on(line: &Line) -> Self {
+        Self::with(*line.open())
+    }
+}
+
+impl<S: Source> Host<S> {
+    pub(crate) fn with(source: S) -> Self {
         Self {
-            source: line.open(),
+            source,
             session: Session::new("host"),
             picture: Picture::new("host", Limits::EXACT),
             ear: Receiver::new(),

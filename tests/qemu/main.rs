@@ -39,3 +39,4 @@ mod silence;
 mod soak;
 mod traffic;
 mod udp;
+mod udp_soak;

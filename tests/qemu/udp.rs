@@ -51,7 +51,7 @@ fn chosen() -> Vec<Capture> {
 }
 
 /// A run, held against the truth; its ledger and what passed.
-fn exact(board: &'static Board, capture: &Capture, wiring: Wiring) -> (Ledger, udp::board::Passed) {
+fn exact(board: &'static Board, capture: &Capture, wiring: Wiring) -> (Ledger, udp::Passed) {
     let what = format!("{} {} {wiring:?}", board.name, capture.name);
     let truth = capture.truth();
     let (outcome, passed) = SpeakingBoard::start(board, capture, wiring).run();
@@ -59,7 +59,7 @@ fn exact(board: &'static Board, capture: &Capture, wiring: Wiring) -> (Ledger, u
     let counted = ledger.counted.frames;
     let books = outcome
         .picture
-        .books(Some(&passed.offered(counted, &truth)));
+        .books(Some(&passed.offered(&[Some(counted)])));
     assert_eq!(
         books.state,
         State::Closed,
@@ -67,7 +67,7 @@ fn exact(board: &'static Board, capture: &Capture, wiring: Wiring) -> (Ledger, u
         books.broken,
         books.doubts
     );
-    let own = passed.counted(counted, &truth);
+    let own = passed.counted(counted);
     let mut got = answer::of(&outcome.picture);
     without(&mut got, own);
     let differences = compare(&truth, &got, Level::Sums);

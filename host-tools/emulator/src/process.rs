@@ -259,6 +259,13 @@ impl Emulator {
         self.execute("cont")
     }
 
+    /// Pulls the cable out of the network card, or plugs it in again. What is
+    /// sent meanwhile, by either side, is gone.
+    pub fn plug(&self, in_again: bool) -> Result<(), EmulatorError> {
+        let link = json!({ "name": "n0", "up": in_again });
+        lock(&self.qmp).execute("set_link", &link).map(|_| ())
+    }
+
     /// Presses the reset button: the board boots with this seed, or a fresh
     /// one. Frames in the card are gone then: hold the feeder first, release
     /// it with [`Feeder::release_after_reset`] and wait for the board's first

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use magpie_collector::Offered;
 use magpie_emulator::{
     Admission, Board, Credit, Emulator, FeedFrame, FeedRule, Network, Options, STAMP_OCTETS, Wire,
     find_image,
@@ -18,10 +17,13 @@ use magpie_sources::{Incoming, Source, SourceError};
 use smoltcp::wire::EthernetAddress;
 
 use super::host::{BOARD, HOST, Host, PREFIX};
-use super::own::{self, Said};
+use super::own;
+use super::passed::{Frames, Passed};
+use super::weather::{Way, Weather};
 use crate::boards::{self, Outcome};
 use crate::corpus::Capture;
-use crate::truth::Exact;
+
+mod faults;
 
 /// UDP port of the sensor (`magpie_node::speak::PORT`).
 pub const PORT: u16 = 50_739;
@@ -80,8 +82,14 @@ pub struct SpeakingBoard {
     frames: VecDeque<FeedFrame>,
     at_us: u64,
     passed: Arc<Mutex<Passed>>,
-    batches: VecDeque<Vec<u8>>,
+    /// Datagrams to the program, and to the board.
+    ways: [Way; 2],
+    weather: Weather,
+    /// The cable is pulled out; what was sent into its open end.
+    unplugged: Option<Frames>,
+    /// The boot that speaks, and one that does no more.
     boot_id: Option<u32>,
+    old_boot: Option<u32>,
     feed: Feed,
     asked: u32,
     answered: u32,
@@ -102,22 +110,22 @@ enum Feed {
     Done,
 }
 
-/// What passed over the cable, for afterwards.
-#[derive(Debug, Clone, Default)]
-pub struct Passed {
-    /// Frames to the board that are no part of the capture, in their order.
-    pub own: Vec<Vec<u8>>,
-    /// Of these, so many before the flush was asked for.
-    pub own_at_flush: Option<usize>,
-    /// What the board sent.
-    pub said: Vec<Vec<u8>>,
-    /// Leases given.
-    pub leases: u32,
-}
-
 impl SpeakingBoard {
-    /// Starts the board.
+    /// Starts the board, with a capture to be fed.
     pub fn start(board: &'static Board, capture: &Capture, wiring: Wiring) -> Self {
+        let frames = boards::frames(capture).unwrap_or_else(|e| panic!("{}: {e}", capture.name));
+        let name = format!("{} {} over UDP", board.name, capture.name);
+        Self::start_with(name, board, frames, wiring, &Options::default())
+    }
+
+    /// The same with frames and options of one's own.
+    pub fn start_with(
+        name: String,
+        board: &'static Board,
+        frames: Vec<FeedFrame>,
+        wiring: Wiring,
+        options: &Options,
+    ) -> Self {
         let options = Options {
             image: Some(image(board)),
             network: Network {
@@ -125,7 +133,7 @@ impl SpeakingBoard {
                 own: (!wiring.dhcp).then_some((BOARD, PREFIX)),
                 gateway: None,
             },
-            ..Options::default()
+            ..options.clone()
         };
         let mut emulator = Emulator::start(board, &options).unwrap_or_else(|e| panic!("{e}"));
         let wire = emulator.wire().unwrap_or_else(|e| panic!("{e}"));
@@ -139,9 +147,8 @@ impl SpeakingBoard {
                 heard.store(true, Relaxed);
             }
         });
-        let frames = boards::frames(capture).unwrap_or_else(|e| panic!("{}: {e}", capture.name));
         Self {
-            name: format!("{} {} over UDP", board.name, capture.name),
+            name,
             wiring,
             host: Host::new(wiring.dhcp),
             wire,
@@ -156,8 +163,11 @@ impl SpeakingBoard {
             at_us: frames.first().map_or(0, |frame| frame.at_us),
             frames: frames.into(),
             passed: Arc::default(),
-            batches: VecDeque::new(),
+            ways: [Way::new(1), Way::new(2)],
+            weather: Weather::default(),
+            unplugged: None,
             boot_id: None,
+            old_boot: None,
             feed: Feed::Waiting,
             asked: OUR_IDS,
             answered: 0,
@@ -169,8 +179,35 @@ impl SpeakingBoard {
         SourceError::failed(self.name.clone(), reason.to_string(), "see the board's log")
     }
 
-    /// Puts a frame on the cable, with its stamp.
-    fn deliver(&mut self, frame: &[u8]) -> Result<(), SourceError> {
+    /// More frames to be fed.
+    pub fn feed(&mut self, frames: &[FeedFrame]) {
+        self.frames.extend(frames.iter().cloned());
+        if self.feed == Feed::Done && !self.frames.is_empty() {
+            self.feed = Feed::Going;
+        }
+    }
+
+    /// Whether all of them were fed, and the board has worked them off.
+    pub fn is_fed(&self) -> bool {
+        self.feed == Feed::Done
+    }
+
+    /// What passed so far.
+    pub fn passed_so_far(&self) -> Passed {
+        self.passed().clone()
+    }
+
+    /// The board itself.
+    pub fn emulator(&self) -> &Emulator {
+        &self.emulator
+    }
+
+    /// Puts a frame on the cable, with its stamp. False where that is pulled.
+    fn deliver(&mut self, frame: &[u8]) -> Result<bool, SourceError> {
+        if let Some(missed) = &mut self.unplugged {
+            missed.add(frame);
+            return Ok(false);
+        }
         let octets = frame.len() + STAMP_OCTETS;
         let since = Instant::now();
         while self.credit.admit(octets) != Admission::Now {
@@ -184,12 +221,14 @@ impl SpeakingBoard {
         self.wire.send(&stamped).map_err(|e| self.failed(&e))?;
         self.credit.sent(octets);
         self.moved = Instant::now();
-        Ok(())
+        Ok(true)
     }
 
     fn deliver_own(&mut self, frame: Vec<u8>) -> Result<(), SourceError> {
-        self.deliver(&frame)?;
-        self.passed().own.push(frame);
+        // What host and board say into the open end is no loss of the wire's.
+        if self.unplugged.is_none() && self.deliver(&frame)? {
+            self.passed().own.push(frame);
+        }
         Ok(())
     }
 
@@ -201,8 +240,8 @@ impl SpeakingBoard {
         }
     }
 
-    /// Moves what is on the cable, both ways.
-    fn pump(&mut self) -> Result<(), SourceError> {
+    /// Takes what the board says.
+    fn hear(&mut self) -> Result<(), SourceError> {
         let mut wait = LOOK;
         while let Some(frame) = self.wire.receive(wait).map_err(|e| self.failed(&e))? {
             wait = Duration::ZERO;
@@ -218,12 +257,25 @@ impl SpeakingBoard {
             }
             self.host.take(frame);
         }
+        Ok(())
+    }
+
+    /// Moves what is on the cable, both ways.
+    fn pump(&mut self) -> Result<(), SourceError> {
+        self.hear()?;
+        // A card that is not ready would lose it, and nobody would know.
+        if !self.ready.load(Relaxed) {
+            return Ok(());
+        }
         for frame in self.host.poll() {
             self.deliver_own(frame)?;
         }
         while let Some(batch) = self.host.receive() {
             self.note(&batch);
-            self.batches.push_back(batch);
+            self.ways[0].put(self.weather, batch);
+        }
+        while let Some(batch) = self.ways[1].take(self.weather) {
+            self.host.send(&batch, PORT);
         }
         Ok(())
     }
@@ -232,6 +284,9 @@ impl SpeakingBoard {
         let Ok((header, octets)) = Header::parse(batch) else {
             return;
         };
+        if self.old_boot == Some(header.boot_id) {
+            return;
+        }
         self.boot_id = Some(header.boot_id);
         for item in Items::new(octets).flatten() {
             if let Ok(Record::TimeReply(reply)) = decode_record(item)
@@ -272,7 +327,12 @@ impl SpeakingBoard {
                         break;
                     };
                     self.at_us = frame.at_us;
-                    self.deliver(&frame.octets)?;
+                    if self.deliver(&frame.octets)? {
+                        self.passed().mirror(&frame.octets);
+                    }
+                }
+                if self.unplugged.is_some() {
+                    return Ok(false);
                 }
                 // Once for the work, once for its acknowledgement.
                 self.ask();
@@ -332,14 +392,17 @@ impl Source for SpeakingBoard {
     fn receive(&mut self, timeout: Duration) -> Result<Incoming, SourceError> {
         let deadline = Instant::now() + timeout;
         loop {
-            if let Some(batch) = self.batches.pop_front() {
+            if let Some(batch) = self.ways[0].take(self.weather) {
                 return Ok(Incoming::Batch(batch));
             }
             self.pump()?;
-            if self.batches.is_empty() && self.step()? {
+            if let Some(batch) = self.ways[0].take(self.weather) {
+                return Ok(Incoming::Batch(batch));
+            }
+            if self.step()? {
                 return Ok(Incoming::FeedDone);
             }
-            if Instant::now() > deadline && self.batches.is_empty() {
+            if Instant::now() > deadline {
                 return Ok(Incoming::Idle);
             }
         }
@@ -354,7 +417,7 @@ impl Source for SpeakingBoard {
                 let own = passed.own.len();
                 passed.own_at_flush.get_or_insert(own);
             }
-            self.host.send(batch, PORT);
+            self.ways[1].put(self.weather, batch.to_vec());
         }
         Ok(())
     }
@@ -367,42 +430,4 @@ fn asks_for_flush(batch: &[u8]) -> bool {
     Items::new(octets)
         .flatten()
         .any(|item| matches!(decode_command(item), Ok(Command::Flush { .. })))
-}
-
-impl Passed {
-    /// The frames of host and board that a ledger with so many frames counts
-    /// beside a capture: those on the cable up to then, in their order.
-    pub fn counted(&self, counted: u64, truth: &Exact) -> &[Vec<u8>] {
-        let own = counted
-            .checked_sub(truth.frames)
-            .and_then(|n| usize::try_from(n).ok())
-            .unwrap_or_else(|| panic!("{counted} counted of {} mirrored", truth.frames));
-        let before = self.own_at_flush.expect("a flush");
-        assert!(
-            (before..=self.own.len()).contains(&own),
-            "{own} frames counted beside the capture, of {} sent, {before} before the flush",
-            self.own.len(),
-        );
-        &self.own[..own]
-    }
-
-    /// What was on the wire up to then.
-    pub fn offered(&self, counted: u64, truth: &Exact) -> Offered {
-        let own = self.counted(counted, truth);
-        let octets: usize = own.iter().map(Vec::len).sum();
-        Offered {
-            frames: truth.frames + own.len() as u64,
-            octets: truth.frame_bytes + octets as u64,
-            refused: Vec::new(),
-        }
-    }
-
-    /// The kinds of what the board sent.
-    pub fn kinds(&self) -> Vec<Said> {
-        let all = self.said.iter().map(|frame| own::said(frame, PORT));
-        let mut kinds: Vec<Said> = all.map(|kind| kind.expect("checked as it came")).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        kinds
-    }
 }

@@ -7,5 +7,9 @@
 pub mod board;
 pub mod host;
 pub mod own;
+mod passed;
+mod weather;
 
 pub use board::{SpeakingBoard, Wiring, image};
+pub use passed::{Frames, Passed};
+pub use weather::Weather;

@@ -1,0 +1,58 @@
+//! What may befall a board, its cable and its datagrams.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use magpie_sources::SourceError;
+
+use super::{Feed, PATIENCE, SpeakingBoard};
+use crate::udp::{Frames, Weather};
+
+impl SpeakingBoard {
+    /// From now on datagrams fare so. (What the harness itself asks the board
+    /// gets through: it paces the feed.)
+    pub fn set_weather(&mut self, weather: Weather) {
+        self.weather = weather;
+    }
+
+    /// Datagrams that were lost, or came twice or late.
+    pub fn harmed(&self) -> u64 {
+        self.ways.iter().map(|way| way.harmed).sum()
+    }
+
+    /// Pulls the cable out of the board's port, or plugs it in again; what was
+    /// sent into its open end meanwhile.
+    pub fn plug(&mut self, in_again: bool) -> Result<Frames, SourceError> {
+        self.wait_until_read()?;
+        self.emulator.plug(in_again).map_err(|e| self.failed(&e))?;
+        let missed = self.unplugged.take().unwrap_or_default();
+        self.unplugged = (!in_again).then_some(Frames::default());
+        Ok(missed)
+    }
+
+    /// Presses the reset button, with no frame under way.
+    pub fn reset(&mut self) -> Result<(), SourceError> {
+        self.wait_until_read()?;
+        // What the old boot said is heard before the new one speaks.
+        self.emulator.pause().map_err(|e| self.failed(&e))?;
+        self.hear()?;
+        self.old_boot = self.boot_id.take();
+        self.ready.store(false, Relaxed);
+        self.emulator.reset(None).map_err(|e| self.failed(&e))?;
+        self.credit.rebase();
+        self.passed().reboot();
+        self.feed = Feed::Waiting;
+        Ok(())
+    }
+
+    fn wait_until_read(&mut self) -> Result<(), SourceError> {
+        let since = Instant::now();
+        while self.credit.under_way() > 0 {
+            self.confirm()?;
+            if since.elapsed() > PATIENCE {
+                return Err(self.failed(&"it reads no frames"));
+            }
+        }
+        Ok(())
+    }
+}
