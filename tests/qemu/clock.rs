@@ -96,7 +96,7 @@ impl Bench {
         self.send(port);
         let begin = Instant::now();
         while self.read() == read {
-            assert!(begin.elapsed() < Duration::from_secs(20), "frame not read");
+            assert!(begin.elapsed() < Duration::from_mins(2), "frame not read");
             std::thread::sleep(Duration::from_micros(200));
         }
         Event {
@@ -211,7 +211,7 @@ fn a_clock_since_boot_beyond_32_bits_of_microseconds(board: &'static Board) {
     let begin = Instant::now();
     while latest < END {
         assert!(
-            begin.elapsed() < Duration::from_secs(40),
+            begin.elapsed() < Duration::from_mins(4),
             "{}: {} s since boot",
             board.name,
             latest / SECOND

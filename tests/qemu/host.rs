@@ -10,8 +10,10 @@ use magpie_protocol::{EndReason, FlowRecord, Record, decode_record};
 use magpie_sources::{Incoming, SerialLine, Source};
 use magpie_tests::line::Line;
 
-/// Longest that anything may take here.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Longest without a batch, and longest in all, that anything may take here:
+/// the machine may be busy with much else.
+const PATIENCE: Duration = Duration::from_mins(2);
+const MOST: Duration = Duration::from_mins(10);
 
 pub(crate) fn now_us() -> u64 {
     let since = SystemTime::now()
@@ -84,16 +86,26 @@ impl<S: Source> Host<S> {
         let _ = self.ear.poll_ack();
     }
 
+    fn heard(&self) -> u64 {
+        self.session.receiver().counts().batches
+    }
+
     /// Turns until it is as wished.
     pub(crate) fn until(&mut self, what: &str, mut wish: impl FnMut(&Self) -> bool) {
         let begin = Instant::now();
+        let (mut last, mut since) = (self.heard(), begin);
         while !wish(self) {
             assert!(
-                begin.elapsed() < PATIENCE,
-                "{what}: not within {PATIENCE:?}; {:?}",
+                since.elapsed() < PATIENCE && begin.elapsed() < MOST,
+                "{what}: not after {:?}, of which {:?} without a batch; {:?}",
+                begin.elapsed(),
+                since.elapsed(),
                 self.picture.ledger()
             );
             self.turn();
+            if self.heard() != last {
+                (last, since) = (self.heard(), Instant::now());
+            }
         }
     }
 

@@ -198,7 +198,7 @@ fn stalled(board: &'static Board, traffic: &Traffic, at: (usize, usize)) -> (Lin
     let begin = Instant::now();
     while read(&line) < at.1 as u64 {
         assert!(
-            begin.elapsed() < Duration::from_secs(20),
+            begin.elapsed() < Duration::from_mins(2),
             "{}: the sensor waits although its buffers have room: {} of {}",
             board.name,
             read(&line),

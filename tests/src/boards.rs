@@ -84,7 +84,7 @@ impl Outcome {
 }
 
 /// How long a board may say nothing while its flush is under way.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Runs a source to its end; `watch` sees the picture several times a second
 /// and may raise the stop.

@@ -11,11 +11,12 @@ use magpie_emulator::{
     Admission, Board, Credit, Emulator, FeedFrame, FeedRule, Network, Options, STAMP_OCTETS, Wire,
     find_image,
 };
-use magpie_link::{Header, MAX_BATCH, command_batch};
-use magpie_protocol::{Command, Items, Record, decode_command, decode_record};
+use magpie_link::Header;
+use magpie_protocol::{Command, Items, decode_command};
 use magpie_sources::{Incoming, Source, SourceError};
 use smoltcp::wire::EthernetAddress;
 
+use self::feed::Feed;
 use super::host::{BOARD, HOST, Host, PREFIX};
 use super::own;
 use super::passed::{Frames, Passed};
@@ -24,6 +25,7 @@ use crate::boards::{self, Outcome};
 use crate::corpus::Capture;
 
 mod faults;
+mod feed;
 
 /// UDP port of the sensor (`magpie_node::speak::PORT`).
 pub const PORT: u16 = 50_739;
@@ -32,12 +34,8 @@ pub const ETHERNET: EthernetAddress = EthernetAddress([0x52, 0x54, 0, 0x12, 0x34
 
 /// One look at the cable.
 const LOOK: Duration = Duration::from_micros(300);
-/// A question without an answer is asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(300);
-/// The board may move nothing for so long.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// Numbers of our own time requests; the session's are small.
-const OUR_IDS: u32 = 0x8000_0000;
+/// The board may move nothing for so long: the machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The image that speaks.
 pub fn image(board: &Board) -> PathBuf {
@@ -94,20 +92,6 @@ pub struct SpeakingBoard {
     asked: u32,
     answered: u32,
     moved: Instant,
-}
-
-/// Where the feed is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Feed {
-    /// No batch came yet.
-    Waiting,
-    Going,
-    /// The board is asked, so many times more, whether it has done its work.
-    Asking {
-        more: u32,
-        since: Instant,
-    },
-    Done,
 }
 
 impl SpeakingBoard {
@@ -169,7 +153,7 @@ impl SpeakingBoard {
             boot_id: None,
             old_boot: None,
             feed: Feed::Waiting,
-            asked: OUR_IDS,
+            asked: feed::OUR_IDS,
             answered: 0,
             moved: Instant::now(),
         }
@@ -177,19 +161,6 @@ impl SpeakingBoard {
 
     fn failed(&self, reason: &dyn ToString) -> SourceError {
         SourceError::failed(self.name.clone(), reason.to_string(), "see the board's log")
-    }
-
-    /// More frames to be fed.
-    pub fn feed(&mut self, frames: &[FeedFrame]) {
-        self.frames.extend(frames.iter().cloned());
-        if self.feed == Feed::Done && !self.frames.is_empty() {
-            self.feed = Feed::Going;
-        }
-    }
-
-    /// Whether all of them were fed, and the board has worked them off.
-    pub fn is_fed(&self) -> bool {
-        self.feed == Feed::Done
     }
 
     /// What passed so far.
@@ -220,7 +191,6 @@ impl SpeakingBoard {
         stamped.extend(self.at_us.to_be_bytes());
         self.wire.send(&stamped).map_err(|e| self.failed(&e))?;
         self.credit.sent(octets);
-        self.moved = Instant::now();
         Ok(true)
     }
 
@@ -276,97 +246,6 @@ impl SpeakingBoard {
         }
         while let Some(batch) = self.ways[1].take(self.weather) {
             self.host.send(&batch, PORT);
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, batch: &[u8]) {
-        let Ok((header, octets)) = Header::parse(batch) else {
-            return;
-        };
-        if self.old_boot == Some(header.boot_id) {
-            return;
-        }
-        self.boot_id = Some(header.boot_id);
-        for item in Items::new(octets).flatten() {
-            if let Ok(Record::TimeReply(reply)) = decode_record(item)
-                && reply.id >= OUR_IDS
-            {
-                self.answered = self.answered.max(reply.id);
-            }
-        }
-    }
-
-    /// Asks for the time: the answer comes when all that was sent before has
-    /// been worked through.
-    fn ask(&mut self) {
-        self.asked += 1;
-        let id = self.asked;
-        let command = Command::TimeSync { id, host_us: 0 };
-        let mut batch = [0; MAX_BATCH];
-        let boot_id = self.boot_id.expect("asked after the first batch");
-        let len = command_batch(boot_id, 0, &[command], &mut batch).expect("a short batch");
-        self.host.send(&batch[..len], PORT);
-    }
-
-    /// True when the feed has just ended. Nothing waits to be acknowledged
-    /// here: every batch was given out.
-    fn step(&mut self) -> Result<bool, SourceError> {
-        match self.feed {
-            Feed::Done => return Ok(false),
-            Feed::Waiting if self.boot_id.is_none() => {}
-            Feed::Waiting => self.feed = Feed::Going,
-            Feed::Going => {
-                if self.frames.is_empty() {
-                    self.forge()?;
-                    self.feed = Feed::Done;
-                    return Ok(true);
-                }
-                for _ in 0..self.burst {
-                    let Some(frame) = self.frames.pop_front() else {
-                        break;
-                    };
-                    self.at_us = frame.at_us;
-                    if self.deliver(&frame.octets)? {
-                        self.passed().mirror(&frame.octets);
-                    }
-                }
-                if self.unplugged.is_some() {
-                    return Ok(false);
-                }
-                // Once for the work, once for its acknowledgement.
-                self.ask();
-                self.feed = Feed::Asking {
-                    more: 1,
-                    since: Instant::now(),
-                };
-            }
-            Feed::Asking { more: 0, .. } if self.answered == self.asked => {
-                self.feed = Feed::Going;
-            }
-            Feed::Asking { more, since } => {
-                let answered = self.answered == self.asked;
-                if answered || since.elapsed() > ASK_AGAIN {
-                    self.ask();
-                    self.feed = Feed::Asking {
-                        more: more - u32::from(answered),
-                        since: Instant::now(),
-                    };
-                }
-            }
-        }
-        if self.moved.elapsed() > PATIENCE {
-            return Err(self.failed(&format!("nothing moves: {:?}", self.feed)));
-        }
-        Ok(false)
-    }
-
-    /// Frames under the board's address that it never sent.
-    fn forge(&mut self) -> Result<(), SourceError> {
-        for _ in 0..self.wiring.forged {
-            let mut frame = self.passed().said.last().cloned().unwrap_or_default();
-            frame[..6].copy_from_slice(&[2, 9, 9, 9, 9, 9]);
-            self.deliver_own(frame)?;
         }
         Ok(())
     }

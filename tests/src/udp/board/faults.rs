@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use magpie_sources::SourceError;
 
-use super::{Feed, PATIENCE, SpeakingBoard};
+use super::feed::Feed;
+use super::{PATIENCE, SpeakingBoard};
 use crate::udp::{Frames, Weather};
 
 impl SpeakingBoard {
