@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use magpie_collector::{Mirror, Picture, State, addresses};
-use magpie_protocol::Known;
+use magpie_protocol::{FlowKey, Known};
 use magpie_tests::lab::{INTERFACE, Lab, Watched, Workday};
 use magpie_tests::truth::{Exact, Level, compare};
 use magpie_tests::{answer, boards};
@@ -102,6 +102,14 @@ fn echoes(exact: &Exact) -> Vec<(IpAddr, IpAddr, u16, [u64; 6])> {
     all
 }
 
+/// ICMP without an echo, such as "port unreachable" for a resolver's answer that
+/// comes late on a busy machine: nobody answers that.
+fn errors_only(key: &FlowKey, truth: &Exact) -> bool {
+    let (a, b) = addresses(&key.addresses);
+    let mut pairs = truth.echo.iter().map(|e| (e.src, e.dst));
+    key.protocol == 1 && !pairs.any(|pair| pair == (a, b) || pair == (b, a))
+}
+
 fn a_day_at_a_right_mirror(arguments: &[&str], source: &str) {
     let mut lab = Lab::start(arguments);
     let before = lab.received();
@@ -136,7 +144,8 @@ fn a_day_at_a_right_mirror(arguments: &[&str], source: &str) {
         let pair = addresses(&key.addresses);
         if has(pair, "239.1.1.1") {
             camera = mirror.is_one_way(&key);
-        } else if has(pair, "10.0.10.23") && !has(pair, "224.0.0.22") {
+        } else if has(pair, "10.0.10.23") && !has(pair, "224.0.0.22") && !errors_only(&key, &truth)
+        {
             assert!(!mirror.is_one_way(&key), "{key:?}");
         }
     }

@@ -206,13 +206,26 @@ impl QemuBoard {
                 return Ok(false);
             }
         }
-        // What the old boot wrote is read before the new one writes.
-        self.emulator
-            .pause()
-            .map_err(|e| emulator_error(&self.name, &e))?;
-        while let Ok(n @ 1..) = self.read(Duration::from_millis(1)) {
-            self.line.fill(self.buffer.get(..n).unwrap_or_default());
-        }
+        // What the old boot wrote is read before the new one writes; and while
+        // QEMU is asked to pause, for it does not answer as long as a board
+        // without a transmit buffer waits for its line to be read.
+        let emulator = &self.emulator;
+        let (uart, buffer, line) = (&mut self.uart, &mut self.buffer, &mut self.line);
+        std::thread::scope(|scope| {
+            let pausing = scope.spawn(|| emulator.pause());
+            loop {
+                let paused = pausing.is_finished();
+                uart.set_read_timeout(Some(Duration::from_millis(1))).ok();
+                while let Ok(n @ 1..) = uart.read(buffer) {
+                    line.fill(buffer.get(..n).unwrap_or_default());
+                }
+                if paused {
+                    return pausing.join();
+                }
+            }
+        })
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        .map_err(|e| emulator_error(&self.name, &e))?;
         self.line.cut();
         self.awaits = self.boot.map_or(Awaits::Any, Awaits::After);
         if let Some(BoardFeed { feeder, .. }) = &self.feed {
