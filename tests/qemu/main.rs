@@ -32,6 +32,7 @@ macro_rules! on_each_board {
 mod captures;
 mod clock;
 mod faults;
+mod flood;
 mod host;
 mod line;
 mod program;

@@ -162,7 +162,7 @@ impl Traffic {
         let begin = Instant::now();
         std::iter::from_fn(move || {
             let due = begin + Duration::from_secs(1) * u32::try_from(next).ok()? / pace;
-            if next < frames.len() && (next >= gate.0.load(Relaxed) || Instant::now() < due) {
+            if next < frames.len() && (gate.shuts(next) || Instant::now() < due) {
                 std::thread::sleep(Duration::from_millis(1));
                 return Some(Ok(None));
             }
@@ -230,5 +230,10 @@ impl Gate {
 
     pub(crate) fn up_to(&self, frames: usize) {
         self.0.store(frames, Relaxed);
+    }
+
+    /// Whether the frame after so many has to wait.
+    pub(crate) fn shuts(&self, passed: usize) -> bool {
+        passed >= self.0.load(Relaxed)
     }
 }
