@@ -35,7 +35,7 @@ fn setup() -> impl Strategy<Value = Setup> {
     let sizes = (
         1_usize..500,
         1_usize..40,
-        1024_usize..9000,
+        2_usize..70,
         1500_usize..9000,
         1_usize..200,
     );

@@ -48,7 +48,7 @@ fn tables_of_4096_flows_with_time_outs_change_no_sum() {
 fn tables_of_8_flows_and_16_lines_change_no_sum() {
     let mut setup = Setup::board(8);
     setup.lines = 16;
-    setup.outbox = 1024;
+    setup.outbox = 8;
     setup.config = Config {
         idle_us: 100_000,
         active_us: 200_000,

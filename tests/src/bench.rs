@@ -9,7 +9,7 @@ use magpie_capture::Reader;
 use magpie_collector::{Books, Limits, Offered, Picture, Session};
 use magpie_link::{MAX_BATCH, Overflow, Sender};
 use magpie_protocol::{ClockKind, Emitted, RecordSource, UplinkCounts, Want};
-use magpie_sensor::{Config, Identity, ROOM_PER_FRAME, Sensor, Storage};
+use magpie_sensor::{Config, Identity, OutboxEntry, ROOM_PER_FRAME, Sensor, Storage};
 
 use crate::corpus::Capture;
 use crate::wire::{Plan, Wire};
@@ -28,7 +28,7 @@ pub struct Setup {
     pub flows: usize,
     /// Echo pairs.
     pub echoes: usize,
-    /// Octets of the outbox.
+    /// Finished records that the outbox holds.
     pub outbox: usize,
     /// Octets the link keeps for repetition.
     pub resend: usize,
@@ -57,7 +57,7 @@ impl Setup {
         Self {
             flows,
             echoes: flows / 16,
-            outbox: 2048,
+            outbox: 16,
             resend: 8192,
             lines: 4096,
             config: Config {
@@ -83,7 +83,7 @@ impl Setup {
         Self {
             flows: 1024,
             echoes: 64,
-            outbox: 1 << 20,
+            outbox: 8192,
             resend: 1 << 20,
             lines: 1 << 17,
             config: Config::exact(),
@@ -157,7 +157,7 @@ pub struct Bench {
 
 fn start(setup: &Setup, boots: u8) -> (Sensor<'static>, Sender<'static>) {
     let mut storage = Storage::owned(setup.flows, setup.echoes);
-    storage.outbox = vec![0; setup.outbox].into();
+    storage.outbox = vec![OutboxEntry::EMPTY; setup.outbox].into();
     for lines in [
         &mut storage.ethertypes,
         &mut storage.protocols,

@@ -4,14 +4,14 @@ use magpie_stm32h7_eth::MAX_FRAME;
 
 magpie_node::storage! {
     flow_sets: 256, // 2,048 flows
-    echo_sets: 64, // 256 pairs
+    echo_sets: 32, // 256 pairs
     request_sets: 256, // 2,048 requests
     ethertypes: 128,
     protocols: 128,
     vlans: 128,
     icmp: 128,
     arp_operations: 128,
-    outbox: 16 * 1024,
+    outbox: 120, // 16 KB
     resend: if cfg!(magpie_speak) { 32 * 1024 } else { 48 * 1024 },
     scratch: MAX_FRAME,
     network: 4,

@@ -2,14 +2,14 @@
 
 magpie_node::storage! {
     flow_sets: if cfg!(magpie_speak) { 16 } else { 32 }, // 128 or 256 flows
-    echo_sets: 4, // 16 pairs
+    echo_sets: 2, // 16 pairs
     request_sets: 8, // 64 requests
     ethertypes: 16,
     protocols: 32,
     vlans: 16,
     icmp: 32,
     arp_operations: 8,
-    outbox: 1920,
+    outbox: 16, // 2,176 octets
     resend: if cfg!(magpie_speak) { 4096 } else { 2560 },
     scratch: 2048,
     network: 2,

@@ -2,14 +2,14 @@
 
 magpie_node::storage! {
     flow_sets: 512, // 4,096 flows
-    echo_sets: 64, // 256 pairs
+    echo_sets: 32, // 256 pairs
     request_sets: 256, // 2,048 requests
     ethertypes: 128,
     protocols: 128,
     vlans: 128,
     icmp: 128,
     arp_operations: 128,
-    outbox: 16 * 1024,
+    outbox: 120, // 16 KB
     resend: 64 * 1024,
     scratch: 2048,
     network: 8,

@@ -4,7 +4,8 @@
 use magpie_node::{Buffers, UPLINK_BUFFER};
 use magpie_protocol::CountEntry;
 use magpie_sensor::{
-    EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet, FlowSet, RequestSet, Storage,
+    EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet, FlowSet, OutboxEntry, RequestSet,
+    Storage,
 };
 use magpie_w6100::MAX_FRAME;
 use managed::ManagedSlice::Borrowed;
@@ -14,14 +15,14 @@ use crate::chip::{Batch, EMPTY_BATCH};
 
 /// Eight flows each: 2,048.
 const FLOW_SETS: usize = 256;
-/// Four echo pairs each: 128.
-const ECHO_SETS: usize = 32;
+/// Eight echo pairs each: 128.
+const ECHO_SETS: usize = 16;
 /// Eight echo requests each: 1,024.
 const REQUEST_SETS: usize = 128;
 /// Lines of each counter table.
 const COUNTS: usize = 128;
-/// Octets of finished records on their way to the link.
-const OUTBOX: usize = 12 * 1024;
+/// Finished records on their way to the link.
+const OUTBOX: usize = 90;
 /// Octets of finished records until they are acknowledged.
 pub(crate) const RESEND: usize = 32 * 1024;
 /// What was read out of the chip and waits for the node: one is filled and one
@@ -48,7 +49,8 @@ static PROTOCOLS: Counts = ConstStaticCell::new([FREE; COUNTS]);
 static VLANS: Counts = ConstStaticCell::new([FREE; COUNTS]);
 static ICMP: Counts = ConstStaticCell::new([FREE; COUNTS]);
 static ARP_OPERATIONS: Counts = ConstStaticCell::new([FREE; COUNTS]);
-static OUTBOX_OCTETS: ConstStaticCell<[u8; OUTBOX]> = ConstStaticCell::new([0; OUTBOX]);
+static OUTBOX_ENTRIES: ConstStaticCell<[OutboxEntry; OUTBOX]> =
+    ConstStaticCell::new([OutboxEntry::EMPTY; OUTBOX]);
 static RESEND_OCTETS: ConstStaticCell<[u8; RESEND]> = ConstStaticCell::new([0; RESEND]);
 static SCRATCH_OCTETS: ConstStaticCell<[u8; SCRATCH]> = ConstStaticCell::new([0; SCRATCH]);
 static READ: ConstStaticCell<[Batch; BATCHES]> = ConstStaticCell::new([EMPTY_BATCH; BATCHES]);
@@ -65,7 +67,7 @@ pub(crate) fn sensor() -> Storage<'static> {
         vlans: Borrowed(VLANS.take()),
         icmp: Borrowed(ICMP.take()),
         arp_operations: Borrowed(ARP_OPERATIONS.take()),
-        outbox: Borrowed(OUTBOX_OCTETS.take()),
+        outbox: Borrowed(OUTBOX_ENTRIES.take()),
     }
 }
 

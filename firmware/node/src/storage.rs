@@ -5,7 +5,8 @@
 pub mod parts {
     pub use magpie_protocol::CountEntry;
     pub use magpie_sensor::{
-        EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet, FlowSet, RequestSet, Storage,
+        EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet, FlowSet, OutboxEntry,
+        RequestSet, Storage,
     };
     pub use managed::ManagedSlice::Borrowed;
     pub use static_cell::ConstStaticCell;
@@ -25,10 +26,10 @@ pub mod parts {
 /// | size | in |
 /// |---|---|
 /// | `flow_sets` | sets of eight flows |
-/// | `echo_sets` | sets of four echo pairs |
+/// | `echo_sets` | sets of eight echo pairs |
 /// | `request_sets` | sets of eight echo requests |
 /// | `ethertypes`, `protocols`, `vlans`, `icmp`, `arp_operations` | lines of the counter tables |
-/// | `outbox` | octets of finished records on their way to the link |
+/// | `outbox` | finished records on their way to the link |
 /// | `resend` | octets of finished records until they are acknowledged |
 /// | `scratch` | octets of one frame, with its stamp if it has one |
 /// | `network`, where there is a variant that speaks | its frames received, frames to be sent, and batches |
@@ -54,7 +55,7 @@ macro_rules! storage {
         $(, network: $network:expr)? $(,)?
     ) => {
         use $crate::storage::parts::ConstStaticCell as Cell;
-        use $crate::storage::parts::{CountEntry, EchoSet, FlowSet, RequestSet};
+        use $crate::storage::parts::{CountEntry, EchoSet, FlowSet, OutboxEntry, RequestSet};
 
         static FLOWS: Cell<[FlowSet; $flow_sets]> =
             Cell::new([$crate::storage::parts::EMPTY_FLOW_SET; $flow_sets]);
@@ -71,7 +72,8 @@ macro_rules! storage {
         static ICMP: Cell<[CountEntry; $icmp]> = Cell::new([$crate::storage::parts::FREE; $icmp]);
         static ARP_OPERATIONS: Cell<[CountEntry; $arp_operations]> =
             Cell::new([$crate::storage::parts::FREE; $arp_operations]);
-        static OUTBOX: Cell<[u8; $outbox]> = Cell::new([0; $outbox]);
+        static OUTBOX: Cell<[OutboxEntry; $outbox]> =
+            Cell::new([OutboxEntry::EMPTY; $outbox]);
         static RESEND_OCTETS: Cell<[u8; RESEND]> = Cell::new([0; RESEND]);
         static SCRATCH: Cell<[u8; $scratch]> = Cell::new([0; $scratch]);
         static FRAMED: Cell<[u8; $crate::UPLINK_BUFFER]> = Cell::new([0; $crate::UPLINK_BUFFER]);

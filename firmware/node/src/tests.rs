@@ -9,7 +9,8 @@ use magpie_protocol::{
     ClockKind, Command, CountEntry, Hello, Known, Ledger, Losses, Record, decode_record,
 };
 use magpie_sensor::{
-    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, Sensor, Storage,
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, OutboxEntry, Sensor,
+    Storage,
 };
 use managed::ManagedSlice::Borrowed;
 
@@ -158,7 +159,7 @@ fn leak<T: Clone>(value: T, len: usize) -> &'static mut [T] {
     vec![value; len].leak()
 }
 
-/// A node with eight flows, an outbox of `outbox` octets, a resend buffer of
+/// A node with eight flows, an outbox of `outbox` records, a resend buffer of
 /// 1,024; and its counter of frames received.
 pub(crate) fn node(clock: Clock, pace: Pace, outbox: usize) -> (Node<'static>, &'static AtomicU32) {
     let lines = || Borrowed(leak(CountEntry::default(), 8));
@@ -171,7 +172,7 @@ pub(crate) fn node(clock: Clock, pace: Pace, outbox: usize) -> (Node<'static>, &
         vlans: lines(),
         icmp: lines(),
         arp_operations: lines(),
-        outbox: Borrowed(leak(0, outbox)),
+        outbox: Borrowed(leak(OutboxEntry::EMPTY, outbox)),
     };
     let identity = Identity {
         clock: clock.kind(),
@@ -262,7 +263,7 @@ pub(crate) const HIDDEN: u64 = if cfg!(magpie_forget_one) { 1 } else { 0 };
 
 #[test]
 fn a_stamp_is_no_part_of_the_frame_and_is_its_time() {
-    let mut bench = Bench::new(Clock::STAMPED, Pace::Hold, 4096);
+    let mut bench = Bench::new(Clock::STAMPED, Pace::Hold, 30);
     let at = 1_700_000_000_000_000;
     for i in 0..2 {
         bench.port.frames.push_back(Ok(stamped(udp(1), at + i)));
@@ -299,7 +300,7 @@ fn a_flow_of_a_quiet_wire_expires_where_the_clock_runs() {
     let at = 1_700_000_000_000_000;
     let idle_us = Config::default().idle_us;
     for (clock, expired) in [(Clock::RUNNING, 1), (Clock::STAMPED, 0)] {
-        let mut bench = Bench::new(clock, Pace::Hold, 4096);
+        let mut bench = Bench::new(clock, Pace::Hold, 30);
         bench.port.frames.push_back(Ok(stamped(udp(1), at)));
         assert_eq!(rest(&mut bench, idle_us / 2), 0, "{clock:?}");
         assert_eq!(rest(&mut bench, idle_us), expired, "{clock:?}");
@@ -311,7 +312,7 @@ fn a_flow_of_a_quiet_wire_expires_where_the_clock_runs() {
 
 #[test]
 fn what_is_read_is_counted_or_lost_with_its_reason() {
-    let mut bench = Bench::new(Clock::STAMPED, Pace::Hold, 4096);
+    let mut bench = Bench::new(Clock::STAMPED, Pace::Hold, 30);
     let outcomes = [
         Ok(stamped(udp(1), 5)),
         Err(Lost::Fcs),
@@ -335,7 +336,7 @@ fn what_is_read_is_counted_or_lost_with_its_reason() {
 
 #[test]
 fn nothing_is_lost_however_long_the_host_stalls() {
-    let mut bench = Bench::new(Clock::STAMPED, Pace::Hold, 2048);
+    let mut bench = Bench::new(Clock::STAMPED, Pace::Hold, 15);
     let frames = 500;
     for i in 0..frames {
         bench
@@ -362,7 +363,7 @@ fn nothing_is_lost_however_long_the_host_stalls() {
 
 #[test]
 fn a_port_that_cannot_wait_is_read_and_the_records_booked() {
-    let mut bench = Bench::new(Clock::SinceBoot, Pace::Never, 1024);
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Never, 8);
     let frames = 500;
     for i in 0..frames {
         bench.port.frames.push_back(Ok(udp(i)));
@@ -379,7 +380,7 @@ fn a_port_that_cannot_wait_is_read_and_the_records_booked() {
 
 #[test]
 fn a_turn_is_bounded() {
-    let mut bench = Bench::new(Clock::SinceBoot, Pace::Never, 4096);
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Never, 30);
     for i in 0..100 {
         bench.port.frames.push_back(Ok(udp(i)));
     }
@@ -392,7 +393,7 @@ fn a_turn_is_bounded() {
 
 #[test]
 fn each_frame_has_its_own_time() {
-    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 30);
     for _ in 0..4 {
         bench.port.frames.push_back(Ok(udp(1)));
     }
@@ -408,7 +409,7 @@ fn each_frame_has_its_own_time() {
 #[test]
 fn a_frame_has_the_time_at_which_it_came() {
     for (age_us, came_us) in [(0, 1_000), (600, 400), (u32::MAX, 0)] {
-        let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+        let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 30);
         bench.port.frames.push_back(Ok(udp(1)));
         bench.port.age_us = age_us;
         bench.flush(1);
@@ -425,7 +426,7 @@ fn a_frame_has_the_time_at_which_it_came() {
 
 #[test]
 fn a_time_answer_lies_between_question_and_answer() {
-    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 30);
     let ask = Command::TimeSync { id: 5, host_us: 77 };
     while bench.turn() == Turn::Again {}
     let before = bench.now_us;
@@ -445,7 +446,7 @@ fn a_time_answer_lies_between_question_and_answer() {
 
 #[test]
 fn noise_from_the_host_is_counted_and_the_next_command_understood() {
-    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 30);
     bench.line.to_node.extend([0, 1, 2, 3, 0, 0xff, 0, 5, 5, 0]);
     bench.line.to_node.extend([7; 1_000]); // longer than any batch
     bench.line.to_node.push_back(0);
@@ -456,7 +457,7 @@ fn noise_from_the_host_is_counted_and_the_next_command_understood() {
 
 #[test]
 fn hello_comes_first_and_without_being_asked() {
-    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 30);
     while bench.turn() == Turn::Again {}
     bench.host.listen(&mut bench.line);
     assert!(matches!(bench.host.records.first(), Some(Record::Hello(_))));
@@ -465,7 +466,7 @@ fn hello_comes_first_and_without_being_asked() {
 
 #[test]
 fn with_nothing_to_do_it_sleeps_until_something_is_due() {
-    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 30);
     let until = loop {
         match bench.turn() {
             Turn::Again => {}
@@ -475,7 +476,7 @@ fn with_nothing_to_do_it_sleeps_until_something_is_due() {
     assert!(until > bench.now_us);
     assert!(until <= bench.now_us + Config::default().live_us);
     // A stamped clock stands: only an interrupt matters.
-    let mut bench = Bench::new(Clock::STAMPED, Pace::Hold, 4096);
+    let mut bench = Bench::new(Clock::STAMPED, Pace::Hold, 30);
     let mut turns = 0;
     let until = loop {
         turns += 1;
@@ -489,7 +490,7 @@ fn with_nothing_to_do_it_sleeps_until_something_is_due() {
 
 #[test]
 fn a_line_without_room_ends_the_turns() {
-    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 4096);
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Hold, 30);
     bench.line.room = 0;
     let mut turns = 0;
     while bench.turn() == Turn::Again {

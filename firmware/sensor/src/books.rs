@@ -5,17 +5,69 @@ use magpie_protocol::{CountEntry, Ledger, Losses, Malformed, Sum, TableId, Uplin
 use crate::{
     counters::Counters,
     dissect::{Arp, ArpKind, Fragment, Icmp, Ip, Network, Transport, View},
+    key::Path,
     own::Own,
     storage::Storage,
 };
 
+/// The four parts of EXACT.md 1, in the order of [`Books::parts`].
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+enum Part {
+    Flow,
+    Arp,
+    Other,
+    Invalid,
+}
+
+/// Frames that look alike to every table here, counted together until somebody
+/// asks: one addition a frame instead of one a table.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    path: Path,
+    /// Ethertype, as in a view, and above it the part.
+    link: u32,
+    frames: u64,
+    octets: u64,
+    ip_octets: u64,
+}
+
+/// Kinds that are counted at a time.
+const KINDS: usize = 8;
+/// Scatters kinds so that the eight commonest (TCP, UDP and ICMP over IPv4
+/// and IPv6, ARP, another; all untagged) have places of their own.
+const SCATTER: u32 = 0xe4b0_6ce7;
+
+impl Kind {
+    const NONE: Self = Self {
+        path: Path::NONE,
+        link: 0,
+        frames: 0,
+        octets: 0,
+        ip_octets: 0,
+    };
+    const PART: u32 = 20;
+
+    fn ethertype(&self) -> u64 {
+        u64::from(self.link & ((1 << Self::PART) - 1))
+    }
+
+    fn part(&self) -> usize {
+        (self.link >> Self::PART) as usize
+    }
+
+    #[inline]
+    fn place(path: Path, link: u32) -> usize {
+        let [outer, inner] = path.words();
+        ((outer ^ inner ^ link).wrapping_mul(SCATTER) >> (u32::BITS - KINDS.ilog2())) as usize
+    }
+}
+
 /// Totals, overlays and the counter tables.
 pub(crate) struct Books<'a> {
-    counted: Sum,
-    in_flows: Sum,
-    arp: Sum,
-    other: Sum,
-    invalid: Sum,
+    kinds: [Kind; KINDS],
+    /// By [`Part`], without what `kinds` holds.
+    parts: [Sum; 4],
     malformed: u64,
     vlan_cut: u64,
     pub(crate) own: Option<Own>,
@@ -43,11 +95,6 @@ pub(crate) const TABLES: [TableId; 8] = [
     TableId::Malformed,
 ];
 
-fn add(sum: &mut Sum, octets: u64) {
-    sum.frames = sum.frames.saturating_add(1);
-    sum.octets = sum.octets.saturating_add(octets);
-}
-
 fn bump(counter: Option<&mut u64>) {
     if let Some(counter) = counter {
         *counter = counter.saturating_add(1);
@@ -66,11 +113,8 @@ impl<'a> Books<'a> {
             Counters::new(replace(slice, managed::ManagedSlice::Borrowed(&mut [])))
         };
         Self {
-            counted: Sum::default(),
-            in_flows: Sum::default(),
-            arp: Sum::default(),
-            other: Sum::default(),
-            invalid: Sum::default(),
+            kinds: [Kind::NONE; KINDS],
+            parts: [Sum::default(); 4],
             malformed: 0,
             vlan_cut: 0,
             own: None,
@@ -87,9 +131,9 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// Doubles every table in which the next key might become `other`.
+    /// An exact run: no key may become `other`.
     #[cfg(feature = "std")]
-    pub(crate) fn grow_if_crowded(&mut self) {
+    pub(crate) fn count_exactly(&mut self) {
         for table in [
             &mut self.ethertypes,
             &mut self.protocols,
@@ -97,22 +141,53 @@ impl<'a> Books<'a> {
             &mut self.icmp,
             &mut self.arp_operations,
         ] {
-            table.grow_if_crowded();
+            table.count_exactly();
         }
     }
 
     /// Frames counted since boot.
     pub(crate) fn frames(&self) -> u64 {
-        self.counted.frames
+        self.sums().iter().map(|part| part.frames).sum()
     }
 
-    /// Counts one frame.
+    /// Counts one frame, whose path is `path`.
     #[inline]
-    pub(crate) fn count(&mut self, view: &View, wire_len: u32) {
-        let octets = u64::from(wire_len);
-        add(&mut self.counted, octets);
-        self.ethertypes.count(u64::from(view.ethertype), octets);
-        self.vlans.count(view.vlan.to_bits(), octets);
+    pub(crate) fn count(&mut self, view: &View, path: Path, wire_len: u32) {
+        let (part, ip_octets) = match &view.network {
+            Network::Ip(ip) => (Part::Flow, ip.ip_octets),
+            Network::Arp(_) => (Part::Arp, 0),
+            Network::Other => (Part::Other, 0),
+            Network::Invalid => (Part::Invalid, 0),
+        };
+        let link = view.ethertype | (part as u32) << Kind::PART;
+        if let Some(kind) = self.kinds.get_mut(Kind::place(path, link)) {
+            if kind.path != path || kind.link != link {
+                let other = core::mem::replace(
+                    kind,
+                    Kind {
+                        path,
+                        link,
+                        ..Kind::NONE
+                    },
+                );
+                self.settle_kind(&other);
+            }
+        }
+        if let Some(kind) = self.kinds.get_mut(Kind::place(path, link)) {
+            // 2^64 octets take 4,000 years at 1 Gbit/s.
+            kind.frames = kind.frames.wrapping_add(1);
+            kind.octets = kind.octets.wrapping_add(u64::from(wire_len));
+            kind.ip_octets = kind.ip_octets.wrapping_add(u64::from(ip_octets));
+        }
+        if view.is_plain() {
+            return;
+        }
+        self.count_rest(view);
+    }
+
+    /// What few frames have.
+    #[inline(never)]
+    fn count_rest(&mut self, view: &View) {
         if view.vlan_cut {
             self.vlan_cut = self.vlan_cut.saturating_add(1);
         }
@@ -123,23 +198,13 @@ impl<'a> Books<'a> {
             }
         }
         match &view.network {
-            Network::Ip(ip) => {
-                add(&mut self.in_flows, octets);
-                self.count_ip(ip);
-            }
-            Network::Arp(arp) => {
-                add(&mut self.arp, octets);
-                self.count_arp(*arp);
-            }
-            Network::Other => add(&mut self.other, octets),
-            Network::Invalid => add(&mut self.invalid, octets),
+            Network::Ip(ip) => self.count_ip(ip),
+            Network::Arp(arp) => self.count_arp(*arp),
+            Network::Other | Network::Invalid => {}
         }
     }
 
-    #[inline]
     fn count_ip(&mut self, ip: &Ip) {
-        let key = version(ip) << 8 | u64::from(ip.protocol);
-        self.protocols.count(key, u64::from(ip.ip_octets));
         let [first4, later4, first6, later6] = &mut self.fragments;
         match (ip.fragment, version(ip)) {
             (Fragment::Whole, _) => {}
@@ -154,6 +219,60 @@ impl<'a> Books<'a> {
                 0,
             );
         }
+    }
+
+    /// Puts what was counted together into the tables.
+    pub(crate) fn settle(&mut self) {
+        for at in 0..KINDS {
+            if let Some(kind) = self.kinds.get_mut(at) {
+                let (path, link) = (kind.path, kind.link);
+                let counted = core::mem::replace(
+                    kind,
+                    Kind {
+                        path,
+                        link,
+                        ..Kind::NONE
+                    },
+                );
+                self.settle_kind(&counted);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn settle_kind(&mut self, kind: &Kind) {
+        let Kind {
+            path,
+            frames,
+            octets,
+            ip_octets,
+            ..
+        } = *kind;
+        if frames == 0 {
+            return;
+        }
+        self.ethertypes.add(kind.ethertype(), frames, octets);
+        self.vlans.add(path.vlan().to_bits(), frames, octets);
+        if let Some(version) = path.version() {
+            let key = u64::from(version) << 8 | u64::from(path.protocol());
+            self.protocols.add(key, frames, ip_octets);
+        }
+        if let Some(part) = self.parts.get_mut(kind.part()) {
+            part.frames = part.frames.wrapping_add(frames);
+            part.octets = part.octets.wrapping_add(octets);
+        }
+    }
+
+    /// The four parts, with what `kinds` holds.
+    fn sums(&self) -> [Sum; 4] {
+        let mut sums = self.parts;
+        for kind in &self.kinds {
+            if let Some(part) = sums.get_mut(kind.part()) {
+                part.frames = part.frames.wrapping_add(kind.frames);
+                part.octets = part.octets.wrapping_add(kind.octets);
+            }
+        }
+        sums
     }
 
     fn count_arp(&mut self, arp: Arp) {
@@ -218,13 +337,19 @@ impl<'a> Books<'a> {
 
     /// The frames' part of the ledger.
     pub(crate) fn ledger(&self, at_us: u64) -> Ledger {
+        let [in_flows, arp, other, invalid] = self.sums();
+        let mut counted = Sum::default();
+        for part in [in_flows, arp, other, invalid] {
+            counted.frames = counted.frames.wrapping_add(part.frames);
+            counted.octets = counted.octets.wrapping_add(part.octets);
+        }
         Ledger {
             at_us,
-            counted: self.counted,
-            in_flows: self.in_flows,
-            arp: self.arp,
-            other: self.other,
-            invalid: self.invalid,
+            counted,
+            in_flows,
+            arp,
+            other,
+            invalid,
             lost: self.losses,
             malformed: self.malformed,
             vlan_cut: self.vlan_cut,

@@ -31,6 +31,9 @@ pub(crate) struct Counters<'a> {
     /// Places taken.
     #[cfg(feature = "std")]
     used: usize,
+    /// No key may become `other`.
+    #[cfg(feature = "std")]
+    exact: bool,
     /// The storage is owned, and growing helped so far.
     #[cfg(feature = "std")]
     grows: bool,
@@ -54,6 +57,8 @@ impl<'a> Counters<'a> {
             #[cfg(feature = "std")]
             used: 0,
             #[cfg(feature = "std")]
+            exact: false,
+            #[cfg(feature = "std")]
             grows: matches!(entries, ManagedSlice::Owned(_)) && !entries.is_empty(),
             entries,
             mask,
@@ -64,11 +69,19 @@ impl<'a> Counters<'a> {
     }
 
     /// Counts one frame of `octets` octets under `key`.
-    #[inline]
     pub(crate) fn count(&mut self, key: u64, octets: u64) {
+        self.add(key, 1, octets);
+    }
+
+    /// Counts `frames` frames of `octets` octets together under `key`.
+    pub(crate) fn add(&mut self, key: u64, frames: u64, octets: u64) {
         self.changed = true;
+        #[cfg(feature = "std")]
+        if self.exact {
+            self.make_room(key);
+        }
         let entry = self.place(key);
-        entry.frames = entry.frames.saturating_add(1);
+        entry.frames = entry.frames.saturating_add(frames);
         entry.octets = entry.octets.saturating_add(octets);
     }
 
@@ -88,22 +101,27 @@ impl<'a> Counters<'a> {
         usize::try_from(home).unwrap_or(0)
     }
 
-    fn place(&mut self, key: u64) -> &mut CountEntry {
+    /// Where the key stands or may stand, and after how many others.
+    fn find(&self, key: u64) -> Option<(usize, usize)> {
         let home = self.home(key);
         let probes = PROBES.min(self.mask.saturating_add(1));
-        let found = (0..probes)
+        (0..probes)
             .map(|step| (step, home.wrapping_add(step) & self.mask))
             .find(|(_, at)| {
                 self.entries
                     .get(*at)
                     .is_some_and(|entry| entry.frames == 0 || entry.key == key)
-            });
+            })
+    }
+
+    fn place(&mut self, key: u64) -> &mut CountEntry {
+        let found = self.find(key);
         #[cfg(feature = "std")]
         {
             let at = found.and_then(|(_, at)| self.entries.get(at));
             let fresh = at.is_some_and(|entry| entry.frames == 0);
             self.used = self.used.saturating_add(usize::from(fresh));
-            self.crowded |= found.is_none_or(|(step, _)| step > probes / 2)
+            self.crowded |= found.is_none_or(|(step, _)| step > PROBES.min(self.mask) / 2)
                 || (fresh && self.used > self.mask / 2);
         }
         match found.and_then(|(_, at)| self.entries.get_mut(at)) {
@@ -115,11 +133,19 @@ impl<'a> Counters<'a> {
         }
     }
 
-    /// Doubles storage that is owned where the next key might become `other`.
+    /// An exact run: from now on storage that is owned grows before a key
+    /// becomes `other`.
     #[cfg(feature = "std")]
-    #[inline]
-    pub(crate) fn grow_if_crowded(&mut self) {
-        if self.crowded && self.grows {
+    pub(crate) fn count_exactly(&mut self) {
+        self.exact = true;
+    }
+
+    #[cfg(feature = "std")]
+    fn make_room(&mut self, key: u64) {
+        if self.grows && self.crowded {
+            self.grow();
+        }
+        while self.grows && self.find(key).is_none() {
             self.grow();
         }
     }
@@ -137,6 +163,7 @@ impl<'a> Counters<'a> {
             if !bigger.crowded {
                 bigger.other = self.other;
                 bigger.changed = self.changed;
+                bigger.exact = self.exact;
                 *self = bigger;
                 return;
             }
@@ -249,8 +276,8 @@ mod tests {
         for places in [1, 20, 64, 65_536] {
             let free = vec![CountEntry::default(); places];
             let mut table = Counters::new(ManagedSlice::Owned(free));
+            table.count_exactly();
             for key in stacks(0..300).chain(stacks(0..300)) {
-                table.grow_if_crowded();
                 table.count(key, 1);
             }
             assert_eq!(table.other.frames, 0, "{places}");
@@ -270,8 +297,8 @@ mod tests {
         });
         assert_eq!(inverse.wrapping_mul(SCATTER), 1);
         let mut table = Counters::new(ManagedSlice::Owned(vec![CountEntry::default(); 64]));
+        table.count_exactly();
         for n in 0..1_000_u64 {
-            table.grow_if_crowded();
             table.count((7 << 44 | n).wrapping_mul(inverse), 1);
         }
         assert!(table.other.frames > 900);

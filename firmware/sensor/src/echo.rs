@@ -2,28 +2,27 @@
 
 mod slot;
 
-use magpie_protocol::{
-    AddressPair, Census, EchoKey, EchoSample, EndReason, Record, Tally, VlanStack,
-};
+use magpie_protocol::{Census, EndReason, Record, Side, Tally};
 use managed::ManagedSlice;
 
 use crate::{
     dissect::Echo,
-    outbox::Outbox,
+    key::Key,
+    outbox::{Entry, Outbox, Sample},
     sensor::Desk,
-    table::{Found, Slot, Table},
+    table::{Slot, Table},
 };
 pub use slot::{EchoSlot, RequestSlot};
-use slot::{PairKey, RequestKey, RequestState};
+use slot::{RequestKey, RequestState};
 
 /// One set of the echo table.
-pub type EchoSet = [EchoSlot; 4];
+pub type EchoSet = [EchoSlot; 8];
 /// One set of the request table.
 pub type RequestSet = [RequestSlot; 8];
 
 /// Pairs and their outstanding requests.
 pub(crate) struct Echoes<'a> {
-    pairs: Table<'a, EchoSlot, 4>,
+    pairs: Table<'a, EchoSlot, 8>,
     requests: Table<'a, RequestSlot, 8>,
     next_id: u64,
     census: Census,
@@ -59,122 +58,84 @@ impl<'a> Echoes<'a> {
         (self.pairs.capacity(), self.requests.capacity())
     }
 
-    /// Counts one echo message between these addresses (`a` sent it).
+    /// Counts one echo message of this flow, sent by `from`.
+    #[inline(never)] // rare beside all other frames
     pub(crate) fn observe(
         &mut self,
         at_us: u64,
-        vlan: VlanStack,
-        addresses: AddressPair,
+        (flow, from): (&Key, Side),
         echo: Echo,
         desk: &mut Desk<'_, '_>,
     ) {
-        let Desk { secret, outbox, .. } = desk;
-        let key = EchoKey {
-            vlan,
-            addresses: toward_target(addresses, echo.request),
-            id: echo.id,
-        };
-        let packed = PairKey::of(&key);
-        let hash = secret.hash(packed.hash_words());
-        let Some((found, place, pair)) = self.pairs.find(hash, &packed) else {
-            self.forgotten = self.forgotten.saturating_add(u64::from(echo.request));
-            return;
-        };
-        if found != Found::Held {
-            if found == Found::Full {
-                self.census.evicted = self
-                    .census
-                    .evicted
-                    .saturating_add(u64::from(pair.is_recording()));
-                self.forgotten = self.forgotten.saturating_add(pair.waiting());
-                if let Some((record, tally)) = finish(pair, EndReason::Evicted, &mut self.census) {
-                    outbox.push(&record, &tally);
+        let requester = if echo.request { from } else { from.other() };
+        let key = flow.of_echo(echo.id, requester);
+        let hash = desk.secret.of_key(&key);
+        let (place, pair) = match self.pairs.find(hash, &key) {
+            Some(found) => found,
+            None => {
+                let Some((place, pair)) = self.pairs.admit(hash, at_us) else {
+                    self.forgotten = self.forgotten.wrapping_add(u64::from(echo.request));
+                    return;
+                };
+                if !pair.is_free() {
+                    let recording = u64::from(pair.is_recording());
+                    self.census.evicted = self.census.evicted.wrapping_add(recording);
+                    self.forgotten = self.forgotten.wrapping_add(pair.waiting());
+                    if pair.is_recording() {
+                        let ended = Entry::echo(pair, EndReason::Evicted);
+                        desk.outbox.push(&ended, &RECORD);
+                        self.census.live = self.census.live.saturating_sub(1);
+                    }
                 }
+                *pair = EchoSlot::new(&key, self.next_id);
+                (place, pair)
             }
-            *pair = EchoSlot::new(&packed, self.next_id);
-        }
+        };
         if !pair.is_recording() {
             pair.begin(self.next_id, at_us);
             self.next_id = self.next_id.wrapping_add(1);
-            self.census.made = self.census.made.saturating_add(1);
-            self.census.live = self.census.live.saturating_add(1);
+            self.census.made = self.census.made.wrapping_add(1);
+            self.census.live = self.census.live.wrapping_add(1);
         }
         pair.touch(at_us, echo.request);
         let wanted = RequestKey {
             serial: pair.serial(),
             sequence: echo.sequence,
         };
-        let hash = secret.hash(wanted.hash_words());
+        let hash = desk.secret.of_words(wanted.words());
         if echo.request {
             self.open(at_us, &wanted, hash, place);
+        } else if let Some((_, request)) = self.requests.find(hash, &wanted) {
+            close(at_us, pair, request, desk.outbox);
         } else {
-            self.close(at_us, &wanted, hash, place, &key, outbox);
+            pair.count_orphan();
         }
     }
 
     fn open(&mut self, at_us: u64, wanted: &RequestKey, hash: u32, place: u32) {
-        let Some((found, _, request)) = self.requests.find(hash, wanted) else {
-            self.forgotten = self.forgotten.saturating_add(1);
-            return;
+        let request = match self.requests.find(hash, wanted) {
+            Some((_, request)) => request,
+            None => {
+                let Some((_, request)) = self.requests.admit(hash, at_us) else {
+                    self.forgotten = self.forgotten.wrapping_add(1);
+                    return;
+                };
+                // Where its pair is gone it was booked with that.
+                if request.state() == RequestState::Waiting
+                    && let Some(pair) = self.pairs.slot(request.place())
+                    && pair.stop_waiting(request.serial())
+                {
+                    self.forgotten = self.forgotten.wrapping_add(1);
+                }
+                *request = RequestSlot::EMPTY;
+                request
+            }
         };
-        let old = *request;
+        let waited = request.state() == RequestState::Waiting;
         *request = RequestSlot::new(wanted, at_us, place);
-        // Where its pair is gone it was booked with that.
-        if found == Found::Full
-            && old.state() == RequestState::Waiting
-            && let Some(pair) = self.pairs.slot(old.place())
-            && pair.serial() == old.serial()
-        {
-            self.forgotten = self.forgotten.saturating_add(1);
-            pair.stop_waiting(old.serial());
-        }
-        if (found != Found::Held || old.state() != RequestState::Waiting)
-            && let Some(pair) = self.pairs.slot(place)
-        {
+        if !waited && let Some(pair) = self.pairs.slot(place) {
             pair.start_waiting();
         }
-    }
-
-    fn close(
-        &mut self,
-        at_us: u64,
-        wanted: &RequestKey,
-        hash: u32,
-        place: u32,
-        key: &EchoKey,
-        outbox: &mut Outbox<'_>,
-    ) {
-        let request = self.requests.get(hash, wanted);
-        let Some(pair) = self.pairs.slot(place) else {
-            return;
-        };
-        let Some(request) = request else {
-            pair.count_orphan();
-            return;
-        };
-        if request.state() == RequestState::Answered {
-            pair.count_duplicate();
-            return;
-        }
-        if request.state() == RequestState::Waiting {
-            pair.stop_waiting(wanted.serial);
-        }
-        pair.count_match();
-        let sample = EchoSample {
-            echo_id: pair.echo_id(),
-            key: *key,
-            sequence: wanted.sequence,
-            reply_us: at_us,
-            rtt_us: at_us.wrapping_sub(request.at_us()).cast_signed(),
-        };
-        request.answer();
-        outbox.push(
-            &Record::EchoSample(sample),
-            &Tally {
-                records: 1,
-                ..Tally::default()
-            },
-        );
     }
 
     /// As [`crate::flow::Flows::finish_next`], for pairs; one that was quiet
@@ -253,10 +214,10 @@ impl<'a> Echoes<'a> {
     pub(crate) fn grow_if_crowded(&mut self, secret: &crate::hash::Secret) {
         if self.requests.is_crowded() {
             self.requests
-                .grow(|request| secret.hash(request.key().hash_words()));
+                .grow(|request| secret.of_words(request.key().words()));
         }
         if self.pairs.is_crowded() {
-            self.pairs.grow(|pair| secret.hash(pair.key().hash_words()));
+            self.pairs.grow(|pair| secret.of_key(pair.key()));
             let places: std::collections::HashMap<u64, u32> = (0_u32..)
                 .zip(self.pairs.slots().iter())
                 .map(|(at, p)| (p.serial(), at))
@@ -268,13 +229,33 @@ impl<'a> Echoes<'a> {
     }
 }
 
-/// Requester first: a reply's addresses are turned round.
-fn toward_target(addresses: AddressPair, request: bool) -> AddressPair {
-    match (addresses, request) {
-        (as_sent, true) => as_sent,
-        (AddressPair::V4 { a, b }, false) => AddressPair::V4 { a: b, b: a },
-        (AddressPair::V6 { a, b }, false) => AddressPair::V6 { a: b, b: a },
+/// What a record of echo tells beside itself: nothing of flows.
+const RECORD: Tally = Tally {
+    records: 1,
+    flows: 0,
+    packets: 0,
+    octets: 0,
+};
+
+/// A reply to a request that is remembered.
+fn close(at_us: u64, pair: &mut EchoSlot, request: &mut RequestSlot, outbox: &mut Outbox<'_>) {
+    if request.state() == RequestState::Answered {
+        pair.count_duplicate();
+        return;
     }
+    if request.state() == RequestState::Waiting {
+        pair.stop_waiting(request.serial());
+    }
+    pair.count_match();
+    request.answer();
+    let sample = Sample {
+        echo_id: pair.echo_id(),
+        key: *pair.key(),
+        sequence: request.sequence(),
+        reply_us: at_us,
+        rtt_us: at_us.wrapping_sub(request.at_us()).cast_signed(),
+    };
+    outbox.push(&Entry::Sample(sample), &RECORD);
 }
 
 /// Ends the pair's record; `None` where it has none since the last export.
@@ -285,11 +266,5 @@ fn finish(pair: &mut EchoSlot, reason: EndReason, census: &mut Census) -> Option
     let record = pair.record(reason);
     pair.rest();
     census.live = census.live.saturating_sub(1);
-    Some((
-        Record::Echo(record),
-        Tally {
-            records: 1,
-            ..Tally::default()
-        },
-    ))
+    Some((Record::Echo(record), RECORD))
 }

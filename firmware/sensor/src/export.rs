@@ -131,6 +131,7 @@ impl Sensor<'_> {
     fn lines(&mut self, table_at: &mut usize, line: &mut usize, all: bool) -> Option<Record> {
         let table: TableId = *TABLES.get(*table_at)?;
         let mut entries = heapless::Vec::new();
+        self.books.settle();
         if *line > 0 || self.books.take_changed(table) || all {
             let len = self.books.len(table);
             let stop = line

@@ -56,15 +56,16 @@ mod echo;
 mod export;
 mod flow;
 mod hash;
+mod key;
 mod outbox;
 mod own;
 mod sensor;
 mod storage;
 mod table;
-mod words;
 
 pub use config::{Config, Identity};
 pub use echo::{EchoSet, EchoSlot, RequestSet, RequestSlot};
 pub use flow::{FlowSet, FlowSlot};
+pub use outbox::OutboxEntry;
 pub use sensor::{ROOM_PER_FRAME, Sensor};
 pub use storage::{EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Storage};

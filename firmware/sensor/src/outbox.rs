@@ -1,50 +1,123 @@
-//! Finished records, encoded, waiting for the link: first in, first out, in a
-//! fixed buffer. What finds no room is counted, never silently gone.
+//! Finished records on their way to the link: first in, first out, in a ring.
+//! What finds no room is counted, never silently gone.
+//!
+//! A frame only copies the slot that has to leave; it becomes a record when
+//! the link takes it. So the worst frame pays for a copy, not for an encoding,
+//! and nothing is ever moved to make room.
 
-use magpie_protocol::{Emitted, Record, Tally, encode_record};
+use magpie_protocol::{EchoSample, Emitted, EndReason, Record, Tally, encode_record};
 use managed::ManagedSlice;
 
-/// Before each record: its octets (2), flows (1), packets (5), octets (6).
-const HEAD: usize = 14;
+use crate::{echo::EchoSlot, flow::Leaving, key::Key};
+
+/// Room for one finished record: 136 octets, all zero when free.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboxEntry(Entry);
+
+impl OutboxEntry {
+    /// The free entry.
+    pub const EMPTY: Self = Self(Entry::Nothing);
+}
+
+/// What waits. The representation makes the free one all zero, so that an
+/// outbox costs no flash.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(crate) enum Entry {
+    Nothing,
+    Flow {
+        reason: u8,
+        flow_id_high: u32,
+        slot: Leaving,
+    },
+    Echo {
+        reason: u8,
+        slot: EchoSlot,
+    },
+    Sample(Sample),
+}
+
+/// A round trip.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    pub(crate) echo_id: u64,
+    /// The pair's.
+    pub(crate) key: Key,
+    pub(crate) sequence: u16,
+    pub(crate) reply_us: u64,
+    pub(crate) rtt_us: i64,
+}
+
+impl Entry {
+    pub(crate) fn flow(slot: Leaving, flow_id: u64, reason: EndReason) -> Self {
+        Self::Flow {
+            reason: reason.into(),
+            flow_id_high: (flow_id >> 32) as u32,
+            slot,
+        }
+    }
+
+    pub(crate) fn echo(slot: &EchoSlot, reason: EndReason) -> Self {
+        Self::Echo {
+            reason: reason.into(),
+            slot: *slot,
+        }
+    }
+
+    /// The record, and what it amounts to.
+    fn record(&self) -> Option<(Record, Tally)> {
+        let alone = Tally {
+            records: 1,
+            ..Tally::default()
+        };
+        Some(match self {
+            Self::Nothing => return None,
+            Self::Flow {
+                reason,
+                flow_id_high,
+                slot,
+            } => {
+                let flow_id = u64::from(*flow_id_high) << 32 | u64::from(slot.number());
+                let record = slot.record(flow_id, EndReason::from(*reason));
+                (Record::Flow(record), slot.tally())
+            }
+            Self::Echo { reason, slot } => {
+                let record = slot.record(EndReason::from(*reason));
+                (Record::Echo(record), alone)
+            }
+            Self::Sample(sample) => {
+                let record = EchoSample {
+                    echo_id: sample.echo_id,
+                    key: sample.key.echo(),
+                    sequence: sample.sequence,
+                    reply_us: sample.reply_us,
+                    rtt_us: sample.rtt_us,
+                };
+                (Record::EchoSample(record), alone)
+            }
+        })
+    }
+}
 
 /// The outbox and its tallies.
 pub(crate) struct Outbox<'a> {
-    storage: ManagedSlice<'a, u8>,
-    head: usize,
-    tail: usize,
+    ring: ManagedSlice<'a, OutboxEntry>,
+    /// Where the oldest stands, and how many there are.
+    oldest: usize,
+    waiting: usize,
     /// Finished records that got in (or went out past it).
     pub(crate) exported: Tally,
     /// Finished records that did not.
     pub(crate) never_sent: Tally,
 }
 
-fn pack(len: usize, tally: &Tally) -> Option<[u8; HEAD]> {
-    let [.., l1, l0] = len.to_be_bytes();
-    let [.., flows] = tally.flows.to_be_bytes();
-    let [_, _, _, p4, p3, p2, p1, p0] = tally.packets.to_be_bytes();
-    let [_, _, o5, o4, o3, o2, o1, o0] = tally.octets.to_be_bytes();
-    let fits = tally.packets >> 40 == 0 && tally.octets >> 48 == 0 && tally.flows < 256;
-    fits.then_some([l1, l0, flows, p4, p3, p2, p1, p0, o5, o4, o3, o2, o1, o0])
-}
-
-fn unpack(head: [u8; HEAD]) -> (usize, Tally) {
-    let [l1, l0, flows, p4, p3, p2, p1, p0, o5, o4, o3, o2, o1, o0] = head;
-    let tally = Tally {
-        records: 1,
-        flows: u64::from(flows),
-        packets: u64::from_be_bytes([0, 0, 0, p4, p3, p2, p1, p0]),
-        octets: u64::from_be_bytes([0, 0, o5, o4, o3, o2, o1, o0]),
-    };
-    (usize::from(u16::from_be_bytes([l1, l0])), tally)
-}
-
 impl<'a> Outbox<'a> {
     /// An empty outbox over this storage.
-    pub(crate) fn new(storage: ManagedSlice<'a, u8>) -> Self {
+    pub(crate) fn new(ring: ManagedSlice<'a, OutboxEntry>) -> Self {
         Self {
-            storage,
-            head: 0,
-            tail: 0,
+            ring,
+            oldest: 0,
+            waiting: 0,
             exported: Tally::default(),
             never_sent: Tally::default(),
         }
@@ -52,72 +125,47 @@ impl<'a> Outbox<'a> {
 
     /// Octets of storage.
     pub(crate) fn capacity(&self) -> u32 {
-        u32::try_from(self.storage.len()).unwrap_or(u32::MAX)
+        let octets = self.ring.len().saturating_mul(size_of::<OutboxEntry>());
+        u32::try_from(octets).unwrap_or(u32::MAX)
     }
 
-    /// Octets free.
+    /// Records that find room.
     pub(crate) fn room(&self) -> usize {
-        self.storage
-            .len()
-            .saturating_sub(self.tail.saturating_sub(self.head))
-    }
-
-    /// Nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head == self.tail
+        self.ring.len().saturating_sub(self.waiting)
     }
 
     /// Puts a finished record in, or books it as never sent.
-    pub(crate) fn push(&mut self, record: &Record, tally: &Tally) {
-        if self.put(record, tally).is_some() {
-            self.exported.add(tally);
+    #[inline]
+    pub(crate) fn push(&mut self, entry: &Entry, tally: &Tally) {
+        let len = self.ring.len();
+        let behind = self.oldest.wrapping_add(self.waiting);
+        let at = if behind < len {
+            behind
         } else {
-            self.never_sent.add(tally);
+            behind.wrapping_sub(len)
+        };
+        match self.ring.get_mut(at) {
+            Some(OutboxEntry(free)) if self.waiting < len => {
+                *free = *entry;
+                self.waiting = self.waiting.wrapping_add(1);
+                self.exported.add(tally);
+            }
+            _ => self.never_sent.add(tally),
         }
-    }
-
-    fn put(&mut self, record: &Record, tally: &Tally) -> Option<()> {
-        if let Some(len) = self.write(record, tally) {
-            self.tail = self.tail.saturating_add(len);
-            return Some(());
-        }
-        // Not enough room behind the last record: move all to the front.
-        if self.head == 0 {
-            return None;
-        }
-        let used = self.head..self.tail;
-        let len = used.len();
-        // Always there; without the question copy_within keeps a panic path.
-        self.storage.get(used.clone())?;
-        self.storage.copy_within(used, 0);
-        self.head = 0;
-        self.tail = len;
-        let len = self.write(record, tally)?;
-        self.tail = self.tail.saturating_add(len);
-        Some(())
-    }
-
-    fn write(&mut self, record: &Record, tally: &Tally) -> Option<usize> {
-        let (head, body) = self
-            .storage
-            .get_mut(self.tail..)?
-            .split_at_mut_checked(HEAD)?;
-        let len = encode_record(record, body).ok()?;
-        head.copy_from_slice(&pack(len, tally)?);
-        len.checked_add(HEAD)
     }
 
     /// Takes the oldest record out.
     pub(crate) fn pop(&mut self, out: &mut [u8]) -> Option<Emitted> {
-        let waiting = self.storage.get(self.head..self.tail)?;
-        let (head, rest) = waiting.split_first_chunk::<HEAD>()?;
-        let (len, tally) = unpack(*head);
-        let record = rest.get(..len)?;
-        out.get_mut(..len)?.copy_from_slice(record);
-        self.head = self.head.saturating_add(HEAD).saturating_add(len);
-        if self.is_empty() {
-            self.head = 0;
-            self.tail = 0;
+        if self.waiting == 0 {
+            return None;
+        }
+        let OutboxEntry(entry) = self.ring.get(self.oldest)?;
+        let (record, tally) = entry.record()?;
+        let len = encode_record(&record, out).ok()?;
+        self.waiting = self.waiting.saturating_sub(1);
+        self.oldest = self.oldest.saturating_add(1);
+        if self.oldest >= self.ring.len() {
+            self.oldest = 0;
         }
         Some(Emitted { len, tally })
     }
@@ -126,49 +174,51 @@ impl<'a> Outbox<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use magpie_protocol::{CommandReply, Items, MAX_ITEM, Outcome, decode_record};
+    use magpie_protocol::{Items, MAX_ITEM, decode_record};
 
-    fn record(id: u32) -> Record {
-        Record::CommandReply(CommandReply {
-            id,
-            command: 1,
-            outcome: Outcome::Done,
+    const TALLY: Tally = Tally {
+        records: 1,
+        flows: 0,
+        packets: 0,
+        octets: 0,
+    };
+
+    fn sample(sequence: u16) -> Entry {
+        Entry::Sample(Sample {
+            echo_id: 1,
+            key: Key::NONE,
+            sequence,
+            reply_us: 9,
+            rtt_us: -4,
         })
     }
 
     #[test]
+    fn an_entry_is_as_small_as_promised() {
+        assert_eq!(size_of::<OutboxEntry>(), 136);
+    }
+
+    #[test]
     fn first_in_first_out_across_the_end() {
-        let mut outbox = Outbox::new(ManagedSlice::Owned(vec![0; 100]));
+        let mut outbox = Outbox::new(ManagedSlice::Owned(vec![OutboxEntry::EMPTY; 5]));
         let mut out = [0; MAX_ITEM];
-        let (mut next_in, mut next_out) = (0_u32, 0);
+        let (mut next_in, mut next_out) = (0_u16, 0);
         for round in 0..200 {
             let before = outbox.exported.records;
-            outbox.push(
-                &record(next_in),
-                &Tally {
-                    records: 1,
-                    flows: 1,
-                    packets: 7,
-                    octets: 99,
-                },
-            );
+            outbox.push(&sample(next_in), &TALLY);
             if outbox.exported.records > before {
                 next_in += 1;
             }
+            assert!(outbox.room() <= 5);
             if round % 3 > 0
                 && let Some(emitted) = outbox.pop(&mut out)
             {
-                assert_eq!(
-                    emitted.tally,
-                    Tally {
-                        records: 1,
-                        flows: 1,
-                        packets: 7,
-                        octets: 99
-                    }
-                );
+                assert_eq!(emitted.tally, TALLY);
                 let item = Items::new(&out[..emitted.len]).next().unwrap().unwrap();
-                assert_eq!(decode_record(item), Ok(record(next_out)));
+                let Record::EchoSample(record) = decode_record(item).unwrap() else {
+                    panic!("not what went in")
+                };
+                assert_eq!((record.sequence, record.rtt_us), (next_out, -4));
                 next_out += 1;
             }
         }
@@ -179,18 +229,13 @@ mod tests {
         assert_eq!(outbox.exported.records, u64::from(next_in));
         assert_eq!(outbox.exported.records + outbox.never_sent.records, 200);
         assert!(outbox.never_sent.records > 0);
+        assert_eq!(outbox.room(), 5);
     }
 
     #[test]
     fn no_storage_loses_and_says_so() {
         let mut outbox = Outbox::new(ManagedSlice::Owned(vec![]));
-        outbox.push(
-            &record(1),
-            &Tally {
-                records: 1,
-                ..Tally::default()
-            },
-        );
+        outbox.push(&sample(1), &TALLY);
         assert_eq!(outbox.never_sent.records, 1);
         assert_eq!(outbox.pop(&mut [0; MAX_ITEM]), None);
     }

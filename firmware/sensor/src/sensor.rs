@@ -1,8 +1,8 @@
 //! The sensor: one frame in, counted once, offered to each table.
 
 use magpie_protocol::{
-    BootReport, Capacities, Command, CommandReply, CommandType, Hello, Ledger, Losses, MAX_ITEM,
-    Outcome, TimeReply, VERSION_MAJOR, VERSION_MINOR,
+    BootReport, Capacities, Command, CommandReply, CommandType, Hello, Ledger, Losses, Outcome,
+    TimeReply, VERSION_MAJOR, VERSION_MINOR,
 };
 
 use crate::{
@@ -13,14 +13,15 @@ use crate::{
     export::Exporter,
     flow::Flows,
     hash::{Secret, draw},
+    key::{Key, Path},
     outbox::Outbox,
     own::Own,
 };
 
-/// Room in the outbox that one frame can need at most, in octets: a finished
-/// flow record, a finished echo record and an echo sample.
-pub const ROOM_PER_FRAME: usize = 256 + 192 + 128;
-const _: () = assert!(ROOM_PER_FRAME < 2 * MAX_ITEM);
+/// Room in the outbox that one frame can need at most, in records: a flow
+/// that leaves for a new one, and either that one's split, or the leave of an
+/// echo pair, or an echo sample.
+pub const ROOM_PER_FRAME: usize = 2;
 
 /// Number from which the boot id is drawn; the hash uses those below.
 const BOOT_ID: u8 = 64;
@@ -65,7 +66,7 @@ impl<'a> Sensor<'a> {
         mut storage: Storage<'a>,
     ) -> Self {
         let books = Books::new(&mut storage);
-        let flows = Flows::new(storage.flows);
+        let flows = Flows::new(storage.flows, &config);
         let echoes = Echoes::new(storage.echoes, storage.requests);
         let outbox = Outbox::new(storage.outbox);
         let (pairs, requests) = echoes.capacity();
@@ -120,13 +121,16 @@ impl<'a> Sensor<'a> {
     pub fn observe(&mut self, at_us: u64, frame: &[u8], wire_len: u32) {
         let mut view = View::empty();
         dissect::dissect_into(frame, wire_len, &mut view);
-        self.books.count(&view, wire_len);
+        let path = Path::of(view.vlan, view.network.ip());
+        self.books.count(&view, path, wire_len);
         if let Some(own) = &mut self.books.own {
             own.see(frame);
         }
         let Network::Ip(ip) = &view.network else {
             return;
         };
+        let flow = Key::of(path, ip);
+        let flow = (&flow.0, flow.1);
         let Self {
             config,
             secret,
@@ -140,11 +144,11 @@ impl<'a> Sensor<'a> {
             config,
             outbox,
         };
-        flows.observe(at_us, wire_len, view.vlan, ip, desk);
+        flows.observe(at_us, wire_len, flow, ip, desk);
         if let Transport::Icmp(icmp) = &ip.transport
             && let Some(echo) = icmp.echo
         {
-            echoes.observe(at_us, view.vlan, ip.addresses, echo, desk);
+            echoes.observe(at_us, flow, echo, desk);
         }
     }
 
@@ -169,7 +173,7 @@ impl<'a> Sensor<'a> {
         self.books.losses = losses;
     }
 
-    /// Octets free for finished records. A caller who can make frames wait
+    /// Finished records that find room. A caller who can make frames wait
     /// does so below [`ROOM_PER_FRAME`].
     pub fn outbox_room(&self) -> usize {
         self.outbox.room()
@@ -217,6 +221,7 @@ impl<'a> Sensor<'a> {
                 ] {
                     *setting = wanted.unwrap_or(*setting);
                 }
+                self.flows.configure(&self.config);
                 self.reply(id, CommandType::Configure, Outcome::Done);
             }
         }
@@ -235,7 +240,7 @@ impl<'a> Sensor<'a> {
     /// nothing ever is. (Counter tables grow to a million lines at most.)
     #[cfg(feature = "std")]
     pub fn grow_if_crowded(&mut self) {
-        self.books.grow_if_crowded();
+        self.books.count_exactly();
         self.flows.grow_if_crowded(&self.secret);
         self.echoes.grow_if_crowded(&self.secret);
     }
@@ -246,12 +251,14 @@ impl<'a> Sensor<'a> {
     #[cfg(feature = "std")]
     pub fn shortfalls(&mut self) -> std::vec::Vec<std::string::String> {
         use magpie_protocol::KEY_OTHER;
+        self.books.settle();
         let ledger = self.ledger(0);
         let mut all: std::vec::Vec<_> = [
             (ledger.flows.evicted, "flows evicted"),
             (ledger.echoes.evicted, "echo pairs evicted"),
             (ledger.echo_forgotten, "echo requests forgotten"),
             (ledger.never_sent.records, "records that found no room"),
+            (self.flows.untold(), "handshakes too long to keep"),
         ]
         .into_iter()
         .filter(|(n, _)| *n > 0)

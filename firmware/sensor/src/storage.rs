@@ -3,12 +3,14 @@
 use magpie_protocol::CountEntry;
 use managed::ManagedSlice;
 
-use crate::{EchoSet, EchoSlot, FlowSet, FlowSlot, RequestSet, RequestSlot, table::Slot};
+use crate::{
+    EchoSet, EchoSlot, FlowSet, FlowSlot, OutboxEntry, RequestSet, RequestSlot, table::Slot,
+};
 
 /// A set of the flow table with nothing in it (all zero).
 pub const EMPTY_FLOW_SET: FlowSet = [FlowSlot::EMPTY; 8];
 /// A set of the echo table with nothing in it (all zero).
-pub const EMPTY_ECHO_SET: EchoSet = [EchoSlot::EMPTY; 4];
+pub const EMPTY_ECHO_SET: EchoSet = [EchoSlot::EMPTY; 8];
 /// A set of the request table with nothing in it (all zero).
 pub const EMPTY_REQUEST_SET: RequestSet = [RequestSlot::EMPTY; 8];
 
@@ -17,7 +19,7 @@ pub const EMPTY_REQUEST_SET: RequestSet = [RequestSlot::EMPTY; 8];
 pub struct Storage<'a> {
     /// Bidirectional flows, eight to a set.
     pub flows: ManagedSlice<'a, FlowSet>,
-    /// Echo pairs, four to a set.
+    /// Echo pairs, eight to a set.
     pub echoes: ManagedSlice<'a, EchoSet>,
     /// Echo requests that wait for their reply or were answered, eight to a set.
     pub requests: ManagedSlice<'a, RequestSet>,
@@ -31,32 +33,32 @@ pub struct Storage<'a> {
     pub icmp: ManagedSlice<'a, CountEntry>,
     /// Counters by ARP operation.
     pub arp_operations: ManagedSlice<'a, CountEntry>,
-    /// Octets for finished records on their way to the link.
-    pub outbox: ManagedSlice<'a, u8>,
+    /// Finished records on their way to the link.
+    pub outbox: ManagedSlice<'a, OutboxEntry>,
 }
 
 #[cfg(feature = "std")]
 impl Storage<'static> {
     /// Storage on the heap: `flows` flow entries, `echoes` echo pairs (sixteen
     /// requests each), counter tables that hold every key of theirs (VLAN
-    /// stacks: 65,536), an outbox of 64 KiB.
+    /// stacks: 65,536), an outbox of 512 records.
     pub fn owned(flows: usize, echoes: usize) -> Self {
         fn vec<T: Clone>(value: T, len: usize) -> ManagedSlice<'static, T> {
             ManagedSlice::Owned(std::vec![value; len])
         }
         let flow_sets = flows.div_ceil(8).max(1).next_power_of_two();
-        let echo_sets = echoes.div_ceil(4).max(1).next_power_of_two();
+        let echo_sets = echoes.div_ceil(8).max(1).next_power_of_two();
         let free = CountEntry::default();
         Self {
             flows: vec(EMPTY_FLOW_SET, flow_sets),
             echoes: vec(EMPTY_ECHO_SET, echo_sets),
-            requests: vec(EMPTY_REQUEST_SET, echo_sets.saturating_mul(8)),
+            requests: vec(EMPTY_REQUEST_SET, echo_sets.saturating_mul(16)),
             ethertypes: vec(free, 0x2_0000),
             protocols: vec(free, 0x1000),
             vlans: vec(free, 0x1_0000),
             icmp: vec(free, 0x4_0000),
             arp_operations: vec(free, 0x1_0000),
-            outbox: vec(0, 0x1_0000),
+            outbox: vec(OutboxEntry::EMPTY, 512),
         }
     }
 }

@@ -11,21 +11,11 @@ pub(crate) trait Slot: Copy {
     const EMPTY: Self;
     /// Nothing in it.
     fn is_free(&self) -> bool;
-    /// Does it hold this key?
+    /// Does it hold this key? Never, where it is free.
     fn holds(&self, key: &Self::Key) -> bool;
-    /// The lowest of a full set leaves first.
-    fn rank(&self) -> u64;
-}
-
-/// How a slot was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// It holds the key.
-    Held,
-    /// It is free.
-    Free,
-    /// The set is full; this one leaves first.
-    Full,
+    /// How dispensable it is at this time: of a full set, the most dispensable
+    /// leaves.
+    fn dispensable(&self, now_us: u64) -> u32;
 }
 
 /// The mask that folds a hash into the largest power of two of `len` places; 0
@@ -33,6 +23,22 @@ pub(crate) enum Found {
 pub(crate) fn index_mask(len: usize) -> usize {
     let usable = len.checked_ilog2().map_or(0, |bits| 1_usize << bits);
     usable.saturating_sub(1)
+}
+
+fn most_dispensable<S: Slot, const W: usize>(set: &[S; W], now_us: u64) -> usize {
+    let (mut leaves, mut most) = (0, 0);
+    for (way, slot) in (0..).zip(set) {
+        let dispensable = slot.dispensable(now_us);
+        if dispensable > most {
+            (leaves, most) = (way, dispensable);
+        }
+    }
+    leaves
+}
+
+/// The number of a slot by its set and its way.
+fn number<const W: usize>(set: usize, way: usize) -> u32 {
+    u32::try_from(set.wrapping_mul(W).wrapping_add(way)).unwrap_or(u32::MAX)
 }
 
 /// A table of sets of `W` slots.
@@ -64,46 +70,30 @@ impl<'a, S: Slot, const W: usize> Table<'a, S, W> {
         u32::try_from(sets.saturating_mul(W)).unwrap_or(u32::MAX)
     }
 
-    /// The slot for `key`, and its number; `None` only for a table without
-    /// storage.
+    /// The slot that holds `key`, and its number.
     #[inline]
-    pub(crate) fn find(&mut self, hash: u32, key: &S::Key) -> Option<(Found, u32, &mut S)> {
-        let index = hash as usize & self.mask;
-        let set = self.sets.get_mut(index)?;
-        let mut found = Found::Full;
-        let mut way = 0;
-        let mut free = 0_u32;
-        let mut lowest = u64::MAX;
-        for (at, slot) in set.iter().enumerate() {
-            if slot.is_free() {
-                if free == 0 {
-                    found = Found::Free;
-                    way = at;
-                }
-                free = free.saturating_add(1);
-            } else if slot.holds(key) {
-                found = Found::Held;
-                way = at;
-                break;
-            } else if found == Found::Full && slot.rank() < lowest {
-                lowest = slot.rank();
-                way = at;
-            }
-        }
-        if found == Found::Free && free == 1 {
-            self.crowded = true;
-        }
-        let number = u32::try_from(index.wrapping_mul(W).wrapping_add(way)).unwrap_or(u32::MAX);
-        Some((found, number, set.get_mut(way)?))
+    pub(crate) fn find(&mut self, hash: u32, key: &S::Key) -> Option<(u32, &mut S)> {
+        let set = hash as usize & self.mask;
+        let slots = self.sets.get_mut(set)?.iter_mut();
+        let (way, slot) = (0..).zip(slots).find(|(_, slot)| slot.holds(key))?;
+        Some((number::<W>(set, way), slot))
     }
 
-    /// The slot that holds `key`, without making room for one.
-    pub(crate) fn get(&mut self, hash: u32, key: &S::Key) -> Option<&mut S> {
-        let index = hash as usize & self.mask;
-        self.sets
-            .get_mut(index)?
-            .iter_mut()
-            .find(|slot| !slot.is_free() && slot.holds(key))
+    /// The slot for a key that the table does not hold, and its number: one
+    /// that is free, or else the most dispensable one of the key's set. `None`
+    /// only for a table without storage.
+    pub(crate) fn admit(&mut self, hash: u32, now_us: u64) -> Option<(u32, &mut S)> {
+        let set = hash as usize & self.mask;
+        let slots = self.sets.get_mut(set)?;
+        let mut free = (0..).zip(slots.iter()).filter(|(_, slot)| slot.is_free());
+        let way = match free.next() {
+            Some((way, _)) => {
+                self.crowded |= free.next().is_none();
+                way
+            }
+            None => most_dispensable(slots, now_us),
+        };
+        Some((number::<W>(set, way), slots.get_mut(way)?))
     }
 
     /// All slots that can hold something, by number.
@@ -180,8 +170,8 @@ mod tests {
         fn holds(&self, key: &u32) -> bool {
             self.key == *key
         }
-        fn rank(&self) -> u64 {
-            self.seen
+        fn dispensable(&self, now_us: u64) -> u32 {
+            (now_us - self.seen) as u32
         }
     }
 
@@ -190,19 +180,20 @@ mod tests {
     }
 
     #[test]
-    fn oldest_of_a_full_set_leaves() {
+    fn the_most_dispensable_of_a_full_set_leaves() {
         let mut t = table(1);
         for key in 1..=4 {
-            let (found, _, slot) = t.find(0, &key).unwrap();
-            assert_eq!(found, Found::Free);
+            assert!(t.find(0, &key).is_none());
+            let (_, slot) = t.admit(0, 0).unwrap();
+            assert!(slot.is_free());
             *slot = Cell {
                 key,
                 seen: u64::from(10 - key),
             };
         }
-        assert_eq!(t.find(0, &2).unwrap().0, Found::Held);
-        let (found, number, slot) = t.find(0, &9).unwrap();
-        assert_eq!((found, number, slot.key), (Found::Full, 3, 4));
+        assert_eq!(t.find(0, &2).unwrap().0, 1);
+        let (number, slot) = t.admit(0, 100).unwrap();
+        assert_eq!((number, slot.key), (3, 4));
     }
 
     #[test]
@@ -212,16 +203,18 @@ mod tests {
         assert_eq!(t.slots().len(), 16);
         assert_eq!(table(0).capacity(), 0);
         assert!(table(0).find(3, &1).is_none());
+        assert!(table(0).admit(3, 0).is_none());
     }
 
     #[test]
     fn a_slot_found_is_found_by_its_number() {
         let mut t = table(8);
-        let (_, number, slot) = t.find(5, &77).unwrap();
+        let (number, slot) = t.admit(5, 0).unwrap();
         slot.key = 77;
         assert_eq!(t.slot(number).unwrap().key, 77);
-        assert_eq!(t.get(5, &77).unwrap().key, 77);
-        assert!(t.get(5, &78).is_none());
+        let (again, slot) = t.find(5, &77).unwrap();
+        assert_eq!((again, slot.key), (number, 77));
+        assert!(t.find(5, &78).is_none());
     }
 
     #[cfg(feature = "std")]
@@ -233,8 +226,8 @@ mod tests {
             if t.is_crowded() {
                 t.grow(|cell| cell.key.wrapping_mul(0x9e37_79b9) >> 7);
             }
-            let (found, _, slot) = t.find(key.wrapping_mul(0x9e37_79b9) >> 7, &key).unwrap();
-            assert_eq!(found, Found::Free);
+            let (_, slot) = t.admit(key.wrapping_mul(0x9e37_79b9) >> 7, 0).unwrap();
+            assert!(slot.is_free());
             *slot = Cell { key, seen: 0 };
             keys += 1;
         }

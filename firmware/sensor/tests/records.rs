@@ -348,17 +348,17 @@ fn requests_wait_then_time_out_and_a_late_reply_still_counts() {
     );
 }
 
-/// Four pairs and eight requests: each of twelve pairs asks once, so eight
+/// Eight pairs and eight requests: each of twenty pairs asks once, so twelve
 /// pairs leave with their request, and no request leaves twice.
 #[test]
 fn a_forgotten_request_is_booked_once() {
-    let mut storage = Storage::owned(8, 4);
+    let mut storage = Storage::owned(8, 8);
     storage.requests = vec![EMPTY_REQUEST_SET; 1].into();
     let mut core = Sensor::new(Config::exact(), Identity::default(), &[7; 32], storage);
-    for id in 0..12_u16 {
+    for id in 0..20_u16 {
         feed(&mut core, u64::from(id), &echo(1, 2, true, id, 1));
     }
-    assert_eq!(core.ledger(12).echo_forgotten, 8);
+    assert_eq!(core.ledger(20).echo_forgotten, 12);
     // A pair that idles away takes its waiting request along.
     let config = Config {
         idle_us: 1_000,

@@ -3,7 +3,8 @@
 use magpie_link::{MAX_BATCH, Overflow, Sender, command_batch};
 use magpie_protocol::{Command, Configuration, CountEntry};
 use magpie_sensor::{
-    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, Sensor, Storage,
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, OutboxEntry, Sensor,
+    Storage,
 };
 
 use crate::frames;
@@ -20,7 +21,7 @@ pub fn storage(flow_sets: usize, outbox: usize) -> Storage<'static> {
         vlans: counters(),
         icmp: counters(),
         arp_operations: counters(),
-        outbox: vec![0; outbox].into(),
+        outbox: vec![OutboxEntry::EMPTY; outbox].into(),
     }
 }
 
@@ -58,7 +59,7 @@ pub fn of_a_sensor() -> Vec<Vec<u8>> {
         name: "seed",
         ..Identity::default()
     };
-    let mut sensor = Sensor::new(Config::default(), identity, &[7; 32], storage(2, 0x4000));
+    let mut sensor = Sensor::new(Config::default(), identity, &[7; 32], storage(2, 120));
     let mut kept = vec![0; 0x4000];
     let mut sender = Sender::new(sensor.boot_id(), &mut kept, Overflow::Hold);
     let mut batches = Vec::new();

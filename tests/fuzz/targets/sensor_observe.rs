@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| {
     } else {
         Config::exact()
     };
-    let outbox = [0x4000, 0x400, 200, 0][usize::from(setup >> 1 & 3)];
+    let outbox = [120, 8, 1, 0][usize::from(setup >> 1 & 3)];
     let storage = storage(1 << (setup >> 3 & 1), outbox);
     let mut run = Run {
         sensor: Sensor::new(config, Identity::default(), &[setup; 32], storage),

@@ -53,7 +53,7 @@ fn make() -> Sensor<'static> {
         vlans: black_box::<&mut [_]>(&mut []).into(),
         icmp: black_box::<&mut [_]>(&mut []).into(),
         arp_operations: black_box::<&mut [_]>(&mut []).into(),
-        outbox: opaque_buffer().into(),
+        outbox: black_box::<&mut [_]>(&mut []).into(),
     };
     let identity = Identity {
         name: name(),

@@ -123,7 +123,7 @@ impl Bench {
             ..Told::default()
         };
         let mut bench = Self {
-            node: node(Clock::SinceBoot, Pace::Never, 4096).0,
+            node: node(Clock::SinceBoot, Pace::Never, 30).0,
             port: Port {
                 room: usize::MAX,
                 ..Port::default()

@@ -50,6 +50,32 @@ pub enum Network {
     Invalid,
 }
 
+impl View {
+    /// Nothing is to be counted of it but its kind and its flow.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        let plain = match &self.network {
+            Network::Ip(ip) => {
+                ip.fragment == Fragment::Whole && !matches!(ip.transport, Transport::Icmp(_))
+            }
+            Network::Arp(_) => false,
+            Network::Other | Network::Invalid => true,
+        };
+        plain && !self.vlan_cut && self.malformed.is_empty()
+    }
+}
+
+impl Network {
+    /// The packet, where there is one.
+    #[inline]
+    pub fn ip(&self) -> Option<&Ip> {
+        match self {
+            Self::Ip(ip) => Some(ip),
+            _ => None,
+        }
+    }
+}
+
 /// The outermost IP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ip {

@@ -1,47 +1,15 @@
 //! The places of the echo tables.
 
-use magpie_protocol::{EchoKey, EchoRecord, EndReason};
+use magpie_protocol::{EchoRecord, EndReason};
 
-use crate::{table::Slot, words};
-
-/// A pair's key in words: requester (4), target (4), VLAN stack (2), and
-/// identifier with version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PairKey {
-    words: [u32; 11],
-}
-
-impl PairKey {
-    pub(super) fn of(key: &EchoKey) -> Self {
-        let (a, b, version) = words::of_addresses(&key.addresses);
-        let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a, b);
-        let [outer, inner] = words::of_stack(key.vlan);
-        let last = u32::from(key.id) << 16 | u32::from(version);
-        Self {
-            words: [a0, a1, a2, a3, b0, b1, b2, b3, outer, inner, last],
-        }
-    }
-
-    pub(super) fn hash_words(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().copied()
-    }
-
-    fn unpack(&self) -> EchoKey {
-        let [a0, a1, a2, a3, b0, b1, b2, b3, outer, inner, last] = self.words;
-        let version = (last & 0xff) as u8;
-        EchoKey {
-            vlan: words::to_stack([outer, inner]),
-            addresses: words::to_addresses([a0, a1, a2, a3], [b0, b1, b2, b3], version),
-            id: (last >> 16) as u16,
-        }
-    }
-}
+use crate::{key::Key, table::Slot};
 
 /// One echo pair. All zero when free. As a flow slot it can rest: remembered,
 /// without a record since the last export.
 #[derive(Debug, Clone, Copy)]
 pub struct EchoSlot {
-    key: PairKey,
+    /// See [`Key::of_echo`].
+    key: Key,
     changed: bool,
     /// Number of this place's tenancy: what its requests refer to; 0 when free.
     serial: u64,
@@ -58,10 +26,10 @@ pub struct EchoSlot {
 }
 
 impl Slot for EchoSlot {
-    type Key = PairKey;
+    type Key = Key;
 
     const EMPTY: Self = Self {
-        key: PairKey { words: [0; 11] },
+        key: Key::NONE,
         changed: false,
         serial: 0,
         echo_id: 0,
@@ -76,20 +44,31 @@ impl Slot for EchoSlot {
     };
 
     fn is_free(&self) -> bool {
-        self.serial == 0
+        self.key.is_none()
     }
 
-    fn holds(&self, key: &PairKey) -> bool {
-        self.key == *key
+    #[inline]
+    fn holds(&self, key: &Key) -> bool {
+        self.key.is(key)
     }
 
-    fn rank(&self) -> u64 {
-        if self.is_recording() { self.last_us } else { 0 }
+    /// The one that was quiet longest leaves.
+    fn dispensable(&self, now_us: u64) -> u32 {
+        let quiet = now_us.saturating_sub(self.last_us);
+        let most = u32::MAX - 1;
+        if self.is_recording() {
+            u32::try_from(quiet)
+                .unwrap_or(most)
+                .min(most)
+                .saturating_add(1)
+        } else {
+            u32::MAX
+        }
     }
 }
 
 impl EchoSlot {
-    pub(super) fn new(key: &PairKey, serial: u64) -> Self {
+    pub(super) fn new(key: &Key, serial: u64) -> Self {
         Self {
             key: *key,
             serial,
@@ -97,9 +76,8 @@ impl EchoSlot {
         }
     }
 
-    #[cfg(feature = "std")]
-    pub(super) fn key(&self) -> PairKey {
-        self.key
+    pub(super) fn key(&self) -> &Key {
+        &self.key
     }
 
     pub(super) fn serial(&self) -> u64 {
@@ -147,12 +125,14 @@ impl EchoSlot {
         self.waiting = self.waiting.saturating_add(1);
     }
 
-    /// One request of this tenancy waits no longer.
-    pub(super) fn stop_waiting(&mut self, serial: u64) {
-        if self.serial == serial {
+    /// One request waits no longer; false if it was of an earlier tenancy.
+    pub(super) fn stop_waiting(&mut self, serial: u64) -> bool {
+        let ours = self.serial == serial;
+        if ours {
             self.waiting = self.waiting.saturating_sub(1);
             self.changed = true;
         }
+        ours
     }
 
     pub(super) fn count_match(&mut self) {
@@ -175,11 +155,11 @@ impl EchoSlot {
         core::mem::take(&mut self.changed)
     }
 
-    pub(super) fn record(&self, reason: EndReason) -> EchoRecord {
+    pub(crate) fn record(&self, reason: EndReason) -> EchoRecord {
         EchoRecord {
             echo_id: self.echo_id,
             reason,
-            key: self.key.unpack(),
+            key: self.key.echo(),
             first_us: self.first_us,
             last_us: self.last_us,
             requests: self.requests,
@@ -200,9 +180,10 @@ pub(crate) struct RequestKey {
 }
 
 impl RequestKey {
-    pub(super) fn hash_words(&self) -> [u32; 3] {
-        let [high, low] = words::of_u64(self.serial);
-        [high, low, u32::from(self.sequence)]
+    #[inline]
+    pub(super) fn words(&self) -> [u32; 3] {
+        let (high, low) = (self.serial >> 32, self.serial & 0xffff_ffff);
+        [high as u32, low as u32, u32::from(self.sequence)]
     }
 }
 
@@ -245,15 +226,21 @@ impl Slot for RequestSlot {
         self.state == RequestState::None
     }
 
+    /// No key has the serial 0 of a free slot.
+    #[inline]
     fn holds(&self, key: &RequestKey) -> bool {
         self.serial == key.serial && self.sequence == key.sequence
     }
 
-    /// Answered ones first (they only tell a duplicate), then the oldest.
-    fn rank(&self) -> u64 {
+    /// Answered ones first (they only tell a duplicate: one that comes after
+    /// its request left is an orphan), then the oldest.
+    fn dispensable(&self, now_us: u64) -> u32 {
+        const ANSWERED: u32 = 1 << 31;
+        let most = u64::from(ANSWERED) - 1;
+        let age = now_us.saturating_sub(self.at_us).min(most - 1) as u32;
         match self.state {
-            RequestState::Answered => self.at_us >> 1,
-            _ => self.at_us | 1 << 63,
+            RequestState::Answered => age | ANSWERED,
+            _ => age.saturating_add(1),
         }
     }
 }
@@ -284,6 +271,10 @@ impl RequestSlot {
 
     pub(super) fn at_us(&self) -> u64 {
         self.at_us
+    }
+
+    pub(super) fn sequence(&self) -> u16 {
+        self.sequence
     }
 
     pub(super) fn place(&self) -> u32 {

@@ -1,21 +1,26 @@
 //! Flows: bidirectional, by VLAN stack, version, protocol and end points
 //! (EXACT.md 5, 6, 8, 12).
 
-mod key;
+mod annex;
+mod progress;
+mod setup;
 mod slot;
 mod tcp;
 
-use magpie_protocol::{Census, EndReason, Record, Side, Tally, VlanStack};
+use magpie_protocol::{Census, EndReason, Record, Side, Tally};
 use managed::ManagedSlice;
 
 use crate::{
+    Config,
     dissect::{Ip, Transport},
-    outbox::Outbox,
+    key::Key,
+    outbox::{Entry, Outbox},
     sensor::Desk,
-    table::{Found, Slot, Table},
+    table::{Slot, Table},
 };
-pub(crate) use key::PackedKey;
+use annex::Annex;
 pub use slot::FlowSlot;
+pub(crate) use slot::Leaving;
 
 /// One set of the flow table.
 pub type FlowSet = [FlowSlot; 8];
@@ -23,44 +28,66 @@ pub type FlowSet = [FlowSlot; 8];
 /// The flow table and its census.
 pub(crate) struct Flows<'a> {
     table: Table<'a, FlowSlot, 8>,
+    books: FlowBooks,
+    /// A record spans less than this.
+    longest_us: u32,
+}
+
+/// What became of the flows.
+struct FlowBooks {
     next_id: u64,
-    census: Census,
-}
-
-/// The element of this side; `a`'s comes first.
-#[inline]
-fn of<T>(pair: &mut [T; 2], side: Side) -> &mut T {
-    let [a, b] = pair;
-    match side {
-        Side::A => a,
-        Side::B => b,
-    }
-}
-
-/// What a finished record amounts to.
-pub(crate) fn tally(record: &magpie_protocol::FlowRecord) -> Tally {
-    let (ab, ba) = (&record.ab, &record.ba);
-    Tally {
-        records: 1,
-        flows: 1,
-        packets: ab.packets.saturating_add(ba.packets),
-        octets: ab.frame_octets.saturating_add(ba.frame_octets),
-    }
+    made: u64,
+    live: u64,
+    evicted: u64,
+    /// Packets and octets ever counted in a slot.
+    packets: u64,
+    octets: u64,
+    /// Those of records that ended.
+    ended_packets: u64,
+    ended_octets: u64,
+    annex: Annex,
 }
 
 impl<'a> Flows<'a> {
     /// An empty table over this storage.
-    pub(crate) fn new(sets: ManagedSlice<'a, FlowSet>) -> Self {
-        Self {
+    pub(crate) fn new(sets: ManagedSlice<'a, FlowSet>, config: &Config) -> Self {
+        let mut flows = Self {
             table: Table::new(sets),
-            next_id: 1,
-            census: Census::default(),
-        }
+            books: FlowBooks {
+                next_id: 1,
+                made: 0,
+                live: 0,
+                evicted: 0,
+                packets: 0,
+                octets: 0,
+                ended_packets: 0,
+                ended_octets: 0,
+                annex: Annex::new(),
+            },
+            longest_us: 0,
+        };
+        flows.configure(config);
+        flows
+    }
+
+    /// The time-outs changed.
+    pub(crate) fn configure(&mut self, config: &Config) {
+        self.longest_us = match u32::try_from(config.active_us) {
+            Ok(active_us) if active_us > 0 => active_us.min(slot::LONGEST_US),
+            _ => slot::LONGEST_US,
+        };
     }
 
     /// The census as of now.
     pub(crate) fn census(&self) -> Census {
-        self.census
+        let books = &self.books;
+        Census {
+            made: books.made,
+            live: books.live,
+            evicted: books.evicted,
+            live_packets: books.packets.saturating_sub(books.ended_packets),
+            live_octets: books.octets.saturating_sub(books.ended_octets),
+        }
     }
 
     /// Entries the table can hold.
@@ -74,63 +101,59 @@ impl<'a> Flows<'a> {
         &mut self,
         at_us: u64,
         wire_len: u32,
-        vlan: VlanStack,
+        (key, from): (&Key, Side),
         ip: &Ip,
         desk: &mut Desk<'_, '_>,
     ) {
-        let Desk {
-            secret,
-            config,
-            outbox,
-        } = desk;
-        let (key, from) = PackedKey::of(vlan, ip);
-        let Some((found, _, slot)) = self.table.find(secret.hash(key.hash_words()), &key) else {
+        let hash = desk.secret.of_key(key);
+        let Some((_, slot)) = self.table.find(hash, key) else {
+            return self.admit(at_us, wire_len, (key, from), hash, ip, desk);
+        };
+        let taken = match slot.since(at_us, self.longest_us) {
+            Some(since) => self
+                .books
+                .take(slot, since, wire_len, from, ip, desk.outbox),
+            None => false,
+        };
+        if !taken {
+            self.books.renew(slot, at_us, wire_len, from, ip, desk);
+        }
+    }
+
+    /// The first packet of a flow that the table does not hold.
+    #[inline(never)]
+    fn admit(
+        &mut self,
+        at_us: u64,
+        wire_len: u32,
+        (key, from): (&Key, Side),
+        hash: u32,
+        ip: &Ip,
+        desk: &mut Desk<'_, '_>,
+    ) {
+        let Some((_, slot)) = self.table.admit(hash, at_us) else {
             // A sensor without a flow table: the packet is a flow that was
             // never recorded.
-            self.census.made = self.census.made.saturating_add(1);
-            let octets = u64::from(wire_len);
-            outbox.never_sent.add(&Tally {
+            self.books.made = self.books.made.wrapping_add(1);
+            desk.outbox.never_sent.add(&Tally {
                 records: 1,
                 flows: 1,
                 packets: 1,
-                octets,
+                octets: u64::from(wire_len),
             });
             return;
         };
-        let census = &mut self.census;
-        match found {
-            Found::Held => {
-                if config.end_us > 0 && slot.reopens(from, ip) {
-                    export(slot, EndReason::Reuse, census, outbox);
-                    *slot = FlowSlot::new(&key);
-                } else if config.active_us > 0 && slot.age_us(at_us) >= config.active_us {
-                    export(slot, EndReason::Active, census, outbox);
-                } else if slot.is_nearly_full(from, ip.ip_octets, wire_len) {
-                    export(slot, EndReason::Split, census, outbox);
-                }
-            }
-            Found::Full => {
-                let reason = slot.expired(at_us, config).unwrap_or(EndReason::Evicted);
-                if reason == EndReason::Evicted && slot.is_recording() {
-                    census.evicted = census.evicted.saturating_add(1);
-                }
-                export(slot, reason, census, outbox);
-                *slot = FlowSlot::new(&key);
-            }
-            Found::Free => *slot = FlowSlot::new(&key),
+        if slot.is_recording() {
+            let reason = slot.expired(at_us, desk.config);
+            let reason = reason.unwrap_or(EndReason::Evicted);
+            let evicted = u64::from(reason == EndReason::Evicted);
+            self.books.evicted = self.books.evicted.wrapping_add(evicted);
+            self.books.export(slot, reason, desk.outbox);
         }
-        if !slot.is_recording() {
-            slot.begin(self.next_id, at_us, from);
-            self.next_id = self.next_id.wrapping_add(1);
-            census.made = census.made.saturating_add(1);
-            census.live = census.live.saturating_add(1);
-        }
-        slot.count(at_us, from, ip.ip_octets, wire_len);
-        census.live_packets = census.live_packets.saturating_add(1);
-        census.live_octets = census.live_octets.saturating_add(u64::from(wire_len));
-        if let Transport::Tcp(segment) = &ip.transport {
-            slot.tcp(at_us, from, segment);
-        }
+        self.books.annex.release(slot.setup.annexed());
+        *slot = FlowSlot::new(key);
+        self.books
+            .first(slot, at_us, wire_len, from, ip, desk.outbox);
     }
 
     /// Looks at the slots from `cursor` on, at most `limit`, for one that has
@@ -149,9 +172,18 @@ impl<'a> Flows<'a> {
             if slot.is_free() {
                 continue;
             }
-            let Some(reason) = why(slot) else { continue };
-            let finished = finish(slot, reason, &mut self.census);
+            let reason = match why(slot) {
+                Some(reason) => reason,
+                None if self.books.is_ancient(slot) => EndReason::Split,
+                None => continue,
+            };
+            let finished = slot.is_recording().then(|| {
+                let number = self.books.number(slot);
+                let record = slot.leaving(&self.books.annex).record(number, reason);
+                (Record::Flow(record), self.books.end(slot))
+            });
             if matches!(reason, EndReason::Idle | EndReason::End) {
+                self.books.annex.release(slot.setup.annexed());
                 *slot = FlowSlot::EMPTY;
             }
             if finished.is_some() {
@@ -167,11 +199,19 @@ impl<'a> Flows<'a> {
         let end = cursor.saturating_add(limit).min(slots.len());
         for slot in slots.get_mut(*cursor..end)? {
             *cursor = cursor.saturating_add(1);
-            if slot.is_recording() && slot.take_changed() {
-                return Some(Record::Flow(slot.record(EndReason::Live)));
+            if slot.is_recording() && slot.take_change() {
+                let number = self.books.number(slot);
+                let shown = slot.leaving(&self.books.annex);
+                return Some(Record::Flow(shown.record(number, EndReason::Live)));
             }
         }
         None
+    }
+
+    /// Handshakes that cannot be told.
+    #[cfg(feature = "std")]
+    pub(crate) fn untold(&self) -> u64 {
+        self.books.annex.untold()
     }
 
     /// Slots there are: where a cursor ends.
@@ -182,28 +222,124 @@ impl<'a> Flows<'a> {
     /// Doubles the table where the next key might evict.
     #[cfg(feature = "std")]
     pub(crate) fn grow_if_crowded(&mut self, secret: &crate::hash::Secret) {
+        self.books.annex.grow();
         if self.table.is_crowded() {
-            self.table.grow(|slot| secret.hash(slot.key().hash_words()));
+            self.table.grow(|slot| secret.of_key(slot.key()));
         }
     }
 }
 
-/// Ends the slot's record; `None` where it has none since the last export.
-fn finish(slot: &mut FlowSlot, reason: EndReason, census: &mut Census) -> Option<(Record, Tally)> {
-    if !slot.is_recording() {
-        return None;
+impl FlowBooks {
+    /// Counts one packet in the record; false, and nothing done, where a
+    /// counter is full.
+    #[inline]
+    fn take(
+        &mut self,
+        slot: &mut FlowSlot,
+        since: u32,
+        wire_len: u32,
+        from: Side,
+        ip: &Ip,
+        outbox: &mut Outbox<'_>,
+    ) -> bool {
+        if !slot.count(since, from, ip.ip_octets, wire_len) {
+            return false;
+        }
+        // 2^64 octets take 4,000 years at 1 Gbit/s.
+        self.packets = self.packets.wrapping_add(1);
+        self.octets = self.octets.wrapping_add(u64::from(wire_len));
+        if let Transport::Tcp(segment) = &ip.transport
+            && slot.segment(since, from, segment, &mut self.annex)
+        {
+            self.export(slot, EndReason::Split, outbox);
+        }
+        true
     }
-    let record = slot.record(reason);
-    slot.rest();
-    let tally = tally(&record);
-    census.live = census.live.saturating_sub(1);
-    census.live_packets = census.live_packets.saturating_sub(tally.packets);
-    census.live_octets = census.live_octets.saturating_sub(tally.octets);
-    Some((Record::Flow(record), tally))
+
+    /// A packet of a known flow that may have to end its record, or has none.
+    #[inline(never)]
+    fn renew(
+        &mut self,
+        slot: &mut FlowSlot,
+        at_us: u64,
+        wire_len: u32,
+        from: Side,
+        ip: &Ip,
+        desk: &mut Desk<'_, '_>,
+    ) {
+        let (config, outbox) = (desk.config, &mut *desk.outbox);
+        if config.end_us > 0
+            && let Transport::Tcp(segment) = &ip.transport
+            && slot.reopens(from, segment)
+        {
+            self.export(slot, EndReason::Reuse, outbox);
+            self.annex.release(slot.setup.annexed());
+            *slot = FlowSlot::new(&{ *slot.key() });
+        } else if config.active_us > 0 && slot.age_us(at_us) >= config.active_us {
+            self.export(slot, EndReason::Active, outbox);
+        } else if let Some(since) = slot.offset(at_us, &mut self.annex)
+            && self.take(slot, since, wire_len, from, ip, outbox)
+        {
+            return; // closed, or the clock stepped back
+        } else {
+            self.export(slot, EndReason::Split, outbox);
+        }
+        self.first(slot, at_us, wire_len, from, ip, outbox);
+    }
+
+    /// The first packet of a record.
+    fn first(
+        &mut self,
+        slot: &mut FlowSlot,
+        at_us: u64,
+        wire_len: u32,
+        from: Side,
+        ip: &Ip,
+        outbox: &mut Outbox<'_>,
+    ) {
+        slot.begin(low(self.next_id), at_us, from, &mut self.annex);
+        self.next_id = self.next_id.wrapping_add(1);
+        self.made = self.made.wrapping_add(1);
+        self.live = self.live.wrapping_add(1);
+        self.take(slot, 0, wire_len, from, ip, outbox);
+    }
+
+    /// The number of the slot's record. The slot has its lower half; the upper
+    /// one follows as long as fewer than 2^32 records began since, see
+    /// [`Self::is_ancient`].
+    fn number(&self, slot: &FlowSlot) -> u64 {
+        let newer = low(self.next_id).wrapping_sub(slot.number());
+        self.next_id.wrapping_sub(u64::from(newer))
+    }
+
+    /// So many records began since the slot's that its number will soon be
+    /// doubtful: it is split. A sweep, which looks at every slot, comes long
+    /// before another 2^31 have begun.
+    fn is_ancient(&self, slot: &FlowSlot) -> bool {
+        low(self.next_id).wrapping_sub(slot.number()) >> 31 != 0 && slot.is_recording()
+    }
+
+    /// Ends the slot's record: what it amounts to.
+    fn end(&mut self, slot: &mut FlowSlot) -> Tally {
+        let tally = slot.tally();
+        slot.rest();
+        self.live = self.live.saturating_sub(1);
+        self.ended_packets = self.ended_packets.wrapping_add(tally.packets);
+        self.ended_octets = self.ended_octets.wrapping_add(tally.octets);
+        tally
+    }
+
+    /// Ends the slot's record, if it has one, by the outbox.
+    fn export(&mut self, slot: &mut FlowSlot, reason: EndReason, outbox: &mut Outbox<'_>) {
+        if slot.is_recording() {
+            let ended = Entry::flow(slot.leaving(&self.annex), self.number(slot), reason);
+            let tally = self.end(slot);
+            outbox.push(&ended, &tally);
+        }
+    }
 }
 
-fn export(slot: &mut FlowSlot, reason: EndReason, census: &mut Census, outbox: &mut Outbox<'_>) {
-    if let Some((record, tally)) = finish(slot, reason, census) {
-        outbox.push(&record, &tally);
-    }
+/// The lower half.
+fn low(number: u64) -> u32 {
+    (number & 0xffff_ffff) as u32
 }

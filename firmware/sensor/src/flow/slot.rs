@@ -1,171 +1,227 @@
-//! One place of the flow table: 160 octets.
+//! One place of the flow table: 128 octets.
 
-use magpie_protocol::{Direction, EndReason, FlowRecord, Side};
+use magpie_protocol::{Direction, EndReason, FlowRecord, Side, Tally};
 
-use super::{PackedKey, of, tcp::TcpState};
-use crate::{
-    Config,
-    dissect::{Ip, Tcp, Transport},
-    table::Slot,
-};
+use super::{annex::Annex, progress::Progress, setup::Setup, tcp::Track};
+use crate::{Config, dissect::Tcp, key::Key, table::Slot};
 
 /// IP protocol number of TCP.
 const TCP: u8 = 6;
 
-/// The slot's record began with a packet of `b`.
-const FROM_B: u8 = 1;
-/// Something changed since the last live showing.
-const CHANGED: u8 = 2;
+/// A record spans no more than this (36 minutes), so that 32 bits hold any
+/// time within it, before or after another.
+pub(super) const LONGEST_US: u32 = i32::MAX as u32;
+
+/// So many packets make a flow an elephant, see [`FlowSlot::dispensable`].
+const ELEPHANT: u32 = 64;
+
+/// What one end point sent: 24 octets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    packets: u16,
+    /// OR of the low eight TCP flag bits.
+    pub(super) flags: u8,
+    /// Repetitions of SYN or SYN/ACK, see [`Setup`].
+    pub(super) repeated: u8,
+    ip_octets: u32,
+    frame_octets: u32,
+    pub(super) track: Track,
+}
+
+impl Way {
+    const NEW: Self = Self {
+        packets: 0,
+        flags: 0,
+        repeated: 0,
+        ip_octets: 0,
+        frame_octets: 0,
+        track: Track::NEW,
+    };
+
+    fn direction(&self) -> Direction {
+        Direction {
+            packets: u64::from(self.packets),
+            ip_octets: u64::from(self.ip_octets),
+            frame_octets: u64::from(self.frame_octets),
+        }
+    }
+}
 
 /// One flow. All zero when free.
 ///
-/// Counters are 32 bits wide: before one would overflow the record is
-/// exported ([`EndReason::Split`]) and counting starts anew, so the sums stay
-/// exact. A slot whose record was exported and that saw no packet since
-/// *rests*: it remembers the connection but has no record of its own.
+/// Counters are small: before one would overflow the record is exported
+/// ([`EndReason::Split`]) and counting starts anew, so the sums stay exact. A
+/// slot whose record was exported and that saw no packet since *rests*: it
+/// remembers the connection but has no record of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct FlowSlot {
-    words: [u32; 11],
-    protocol: u8,
-    /// 4 or 6; 0 when free.
-    version: u8,
-    state: u8,
-    /// 0 when resting.
-    flow_id: u64,
     first_us: u64,
-    last_us: u64,
-    packets: [u32; 2],
-    ip_octets: [u32; 2],
-    frame_octets: [u32; 2],
-    tcp: TcpState,
+    key: Key,
+    /// The latest frame, after the first.
+    last_us: u32,
+    /// Low half of the record's number, see [`super::Flows::number`].
+    number: u32,
+    pub(super) ways: [Way; 2],
+    pub(super) setup: Setup,
+    pub(super) progress: Progress,
+    /// Octets that the latest SYN carried (Fast Open), see [`Setup`].
+    pub(super) syn_data: u16,
 }
 
 impl Slot for FlowSlot {
-    type Key = PackedKey;
+    type Key = Key;
 
     const EMPTY: Self = Self {
-        words: [0; 11],
-        protocol: 0,
-        version: 0,
-        state: 0,
-        flow_id: 0,
         first_us: 0,
+        key: Key::NONE,
         last_us: 0,
-        packets: [0; 2],
-        ip_octets: [0; 2],
-        frame_octets: [0; 2],
-        tcp: TcpState::NEW,
+        number: 0,
+        ways: [Way::NEW; 2],
+        setup: Setup::NEW,
+        progress: Progress::NEW,
+        syn_data: 0,
     };
 
+    #[inline]
     fn is_free(&self) -> bool {
-        self.version == 0
+        self.key.is_none()
     }
 
     #[inline]
-    fn holds(&self, key: &PackedKey) -> bool {
-        self.words == key.words && self.protocol == key.protocol && self.version == key.version
+    fn holds(&self, key: &Key) -> bool {
+        self.key.is(key)
     }
 
-    /// Resting slots lose least, then the one that was quiet longest.
-    fn rank(&self) -> u64 {
-        if self.is_recording() { self.last_us } else { 0 }
-    }
-}
-
-/// As [`of`], to look at only.
-fn peek(pair: [u32; 2], side: Side) -> u32 {
-    let [a, b] = pair;
-    match side {
-        Side::A => a,
-        Side::B => b,
+    /// Elephants survive mice: the longer a flow is quiet, the more
+    /// dispensable it is, but the silence of one that has carried much counts
+    /// for less: a sixteenth for each factor of eight in packets.
+    ///
+    /// Plain LRU evicts a busy flow as soon as eight new ones fall into its set
+    /// between two of its packets, which a flood does all the time. Here each
+    /// packet an elephant has carried buys it patience, so that newcomers,
+    /// quiet since their only packet, leave first; and an attacker who wants
+    /// his flows to weigh as much has to send as many packets, all of which
+    /// count. A dead elephant gives way when it was quiet 4096 times as long
+    /// as the mice around it, or by its time-out.
+    fn dispensable(&self, now_us: u64) -> u32 {
+        if !self.is_recording() {
+            return u32::MAX;
+        }
+        let last = self.first_us.wrapping_add(u64::from(self.last_us));
+        let quiet = now_us.saturating_sub(last).min(u64::from(u32::MAX >> 1)) as u32;
+        let mut packets = self.packets();
+        if self.progress.was_elephant() {
+            packets = packets.max(ELEPHANT);
+        }
+        let patience = packets.checked_ilog2().unwrap_or(0) / 3 * 4;
+        // Never 0: somebody has to leave.
+        (quiet >> patience.min(12)).saturating_add(1)
     }
 }
 
 impl FlowSlot {
     /// A slot for this key, resting.
-    pub(crate) fn new(key: &PackedKey) -> Self {
-        let PackedKey {
-            words,
-            protocol,
-            version,
-        } = *key;
+    pub(super) fn new(key: &Key) -> Self {
         Self {
-            words,
-            protocol,
-            version,
+            key: *key,
             ..Self::EMPTY
         }
     }
 
-    pub(crate) fn key(&self) -> PackedKey {
-        PackedKey {
-            words: self.words,
-            protocol: self.protocol,
-            version: self.version,
-        }
+    pub(super) fn key(&self) -> &Key {
+        &self.key
     }
 
     /// Has a record of its own.
-    pub(crate) fn is_recording(&self) -> bool {
-        self.flow_id != 0
+    #[inline]
+    pub(super) fn is_recording(&self) -> bool {
+        self.progress.is_recording()
     }
 
     /// Starts a record with a packet of `from`.
-    pub(crate) fn begin(&mut self, flow_id: u64, at_us: u64, from: Side) {
-        self.flow_id = flow_id;
+    pub(super) fn begin(&mut self, number: u32, at_us: u64, from: Side, annex: &mut Annex) {
+        self.setup_moves(self.first_us.wrapping_sub(at_us).cast_signed(), annex);
+        self.number = number;
         self.first_us = at_us;
-        self.last_us = at_us;
-        self.state = if from == Side::B { FROM_B } else { 0 };
+        self.last_us = 0;
+        self.progress.begin(from);
     }
 
     /// Forgets the record, not the connection.
-    pub(crate) fn rest(&mut self) {
-        self.flow_id = 0;
-        self.packets = [0; 2];
-        self.ip_octets = [0; 2];
-        self.frame_octets = [0; 2];
-        self.tcp.restart_counts();
-    }
-
-    /// Counts one packet.
-    #[inline]
-    pub(crate) fn count(&mut self, at_us: u64, from: Side, ip_octets: u32, wire_len: u32) {
-        self.first_us = self.first_us.min(at_us);
-        self.last_us = self.last_us.max(at_us);
-        self.state |= CHANGED;
-        let add = |total: &mut u32, n: u32| *total = total.saturating_add(n);
-        add(of(&mut self.packets, from), 1);
-        add(of(&mut self.ip_octets, from), ip_octets);
-        add(of(&mut self.frame_octets, from), wire_len);
-    }
-
-    /// True when counting this packet could overflow a counter.
-    #[inline]
-    pub(crate) fn is_nearly_full(&self, from: Side, ip_octets: u32, wire_len: u32) -> bool {
-        peek(self.packets, from) == u32::MAX
-            || peek(self.ip_octets, from).checked_add(ip_octets).is_none()
-            || peek(self.frame_octets, from)
-                .checked_add(wire_len)
-                .is_none()
-            || (self.protocol == TCP && self.tcp.is_nearly_full())
-    }
-
-    /// The TCP part of one packet.
-    #[inline]
-    pub(crate) fn tcp(&mut self, at_us: u64, from: Side, segment: &Tcp) {
-        self.tcp.observe(at_us, from, segment);
-    }
-
-    /// A SYN that opens a new connection on a closed one.
-    #[inline]
-    pub(crate) fn reopens(&self, from: Side, ip: &Ip) -> bool {
-        match &ip.transport {
-            Transport::Tcp(segment) => self.tcp.reopens(from, segment),
-            _ => false,
+    pub(super) fn rest(&mut self) {
+        self.progress.rest(self.packets() >= ELEPHANT);
+        for way in &mut self.ways {
+            // A handshake's repetitions and the highest sequence numbers stay.
+            *way = Way {
+                repeated: way.repeated,
+                track: way.track.counts_anew(),
+                ..Way::NEW
+            };
         }
     }
 
-    /// Age of the record.
+    /// When a packet of this time comes, in microseconds after the record's
+    /// first; `None` where the record cannot take it without a closer look: it
+    /// rests, its connection is closed, it would span `longest_us` or begin
+    /// earlier.
+    #[inline]
+    pub(super) fn since(&self, at_us: u64, longest_us: u32) -> Option<u32> {
+        let since = at_us.checked_sub(self.first_us)?;
+        let takes = self.progress.is_open() && since < u64::from(longest_us);
+        takes.then_some((since & 0xffff_ffff) as u32)
+    }
+
+    /// As [`Self::since`], after the closer look: also where the connection is
+    /// closed, or the clock stepped back behind the record's first frame, which
+    /// then begins earlier.
+    pub(super) fn offset(&mut self, at_us: u64, annex: &mut Annex) -> Option<u32> {
+        if !self.is_recording() {
+            return None;
+        }
+        let earlier = self.first_us.saturating_sub(at_us);
+        let since = at_us.saturating_sub(self.first_us);
+        let last = u64::from(self.last_us).saturating_add(earlier).max(since);
+        if last >= u64::from(LONGEST_US) {
+            return None;
+        }
+        if earlier > 0 {
+            self.setup_moves(earlier.cast_signed(), annex);
+            self.first_us = at_us;
+            self.last_us = (last & 0xffff_ffff) as u32;
+        }
+        Some((since & 0xffff_ffff) as u32)
+    }
+
+    /// Counts one packet; false, and nothing done, where a counter is full.
+    ///
+    /// A frame holds its IP octets, so these cannot overflow before those.
+    #[inline]
+    pub(super) fn count(&mut self, since: u32, from: Side, ip_octets: u32, wire_len: u32) -> bool {
+        let [a, b] = &mut self.ways;
+        let way = match from {
+            Side::A => a,
+            Side::B => b,
+        };
+        let (Some(packets), Some(frame_octets)) = (
+            way.packets.checked_add(1),
+            way.frame_octets.checked_add(wire_len),
+        ) else {
+            return false;
+        };
+        way.packets = packets;
+        way.frame_octets = frame_octets;
+        way.ip_octets = way.ip_octets.wrapping_add(ip_octets);
+        self.last_us = self.last_us.max(since);
+        self.progress.note_change();
+        true
+    }
+
+    /// A SYN that opens a new connection on a closed one.
+    pub(super) fn reopens(&self, from: Side, segment: &Tcp) -> bool {
+        self.progress.is_closed() && self.setup.is_new(self.progress, from, segment)
+    }
+
+    /// Age of the record; 0 for one that began later.
     pub(crate) fn age_us(&self, at_us: u64) -> u64 {
         if self.is_recording() {
             at_us.saturating_sub(self.first_us)
@@ -174,10 +230,38 @@ impl FlowSlot {
         }
     }
 
+    /// True once for each change.
+    pub(super) fn take_change(&mut self) -> bool {
+        self.progress.take_change()
+    }
+
+    /// Low half of the record's number.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// What the record amounts to.
+    pub(crate) fn tally(&self) -> Tally {
+        let [a, b] = &self.ways;
+        let octets = |way: &Way| u64::from(way.frame_octets);
+        Tally {
+            records: 1,
+            flows: 1,
+            packets: u64::from(self.packets()),
+            octets: octets(a).saturating_add(octets(b)),
+        }
+    }
+
+    fn packets(&self) -> u32 {
+        let [a, b] = &self.ways;
+        u32::from(a.packets).saturating_add(u32::from(b.packets))
+    }
+
     /// Why it is to be forgotten now, if it is.
     pub(crate) fn expired(&self, now_us: u64, config: &Config) -> Option<EndReason> {
-        let quiet = now_us.saturating_sub(self.last_us);
-        if config.end_us > 0 && self.tcp.is_closed() && quiet >= config.end_us {
+        let last = self.first_us.saturating_add(u64::from(self.last_us));
+        let quiet = now_us.saturating_sub(last);
+        if config.end_us > 0 && self.progress.is_closed() && quiet >= config.end_us {
             Some(EndReason::End)
         } else if config.idle_us > 0 && quiet >= config.idle_us {
             Some(EndReason::Idle)
@@ -186,37 +270,45 @@ impl FlowSlot {
         }
     }
 
-    /// True once for each change.
-    pub(crate) fn take_changed(&mut self) -> bool {
-        let changed = self.state & CHANGED != 0;
-        self.state &= !CHANGED;
-        changed
+    /// A copy to make a record of.
+    pub(super) fn leaving(&self, annex: &Annex) -> Leaving {
+        let mut copy = *self;
+        copy.tell(self.handshake(annex).as_ref());
+        Leaving(copy)
+    }
+}
+
+/// A copy of a slot that leaves: it can be made a record, whatever became of
+/// the slot. See [`FlowSlot::tell`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving(FlowSlot);
+
+impl Leaving {
+    /// Low half of the record's number.
+    pub(crate) fn number(&self) -> u32 {
+        self.0.number
     }
 
-    /// The record as of now.
-    pub(crate) fn record(&self, reason: EndReason) -> FlowRecord {
-        let [packets_a, packets_b] = self.packets;
-        let [ip_a, ip_b] = self.ip_octets;
-        let [frame_a, frame_b] = self.frame_octets;
-        let direction = |packets, ip_octets, frame_octets| Direction {
-            packets: u64::from(packets),
-            ip_octets: u64::from(ip_octets),
-            frame_octets: u64::from(frame_octets),
-        };
+    /// What the record amounts to.
+    pub(crate) fn tally(&self) -> Tally {
+        self.0.tally()
+    }
+
+    /// The record.
+    pub(crate) fn record(&self, flow_id: u64, reason: EndReason) -> FlowRecord {
+        let Self(slot) = self;
+        let key = slot.key.flow();
+        let [a, b] = &slot.ways;
         FlowRecord {
-            flow_id: self.flow_id,
+            flow_id,
             reason,
-            key: self.key().unpack(),
-            initiator: if self.state & FROM_B == 0 {
-                Side::A
-            } else {
-                Side::B
-            },
-            first_us: self.first_us,
-            last_us: self.last_us,
-            ab: direction(packets_a, ip_a, frame_a),
-            ba: direction(packets_b, ip_b, frame_b),
-            tcp: (self.protocol == TCP).then(|| self.tcp.facts()),
+            key,
+            initiator: slot.progress.initiator(),
+            first_us: slot.first_us,
+            last_us: slot.first_us.saturating_add(u64::from(slot.last_us)),
+            ab: a.direction(),
+            ba: b.direction(),
+            tcp: (key.protocol == TCP).then(|| slot.facts()),
         }
     }
 }
@@ -227,6 +319,6 @@ mod tests {
 
     #[test]
     fn a_slot_is_as_small_as_promised() {
-        assert_eq!(core::mem::size_of::<FlowSlot>(), 160);
+        assert_eq!(core::mem::size_of::<FlowSlot>(), 128);
     }
 }
