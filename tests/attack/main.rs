@@ -8,6 +8,7 @@ mod counters;
 mod differential;
 mod flood;
 mod hostile;
+mod known;
 mod lengths;
 mod packet;
 mod second;
@@ -15,3 +16,4 @@ mod second;
 #[allow(unreachable_pub, reason = "a module of the fuzz targets")]
 #[path = "../fuzz/src/frames.rs"]
 mod seeds;
+mod spread;

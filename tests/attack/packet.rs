@@ -16,14 +16,20 @@ pub(crate) fn ip4(from: [u8; 4], protocol: u8, total: usize, body: &[u8]) -> Vec
     frame.extend([0, 0, 0, 0, 64, protocol, 0, 0]);
     frame.extend(from);
     frame.extend(to);
-    let sum: u32 = frame[14..34]
-        .chunks_exact(2)
-        .map(|w| u32::from(w[0]) << 8 | u32::from(w[1]))
-        .sum();
-    let check = !u16::try_from((sum & 0xffff) + (sum >> 16)).expect("ten words");
+    let check = checksum(&frame[14..34]);
     frame[24..26].copy_from_slice(&check.to_be_bytes());
     frame.extend(body);
     frame
+}
+
+/// Of an IPv4 header whose own is zero yet.
+pub(crate) fn checksum(header: &[u8]) -> u16 {
+    let sum: u32 = header
+        .chunks_exact(2)
+        .map(|w| u32::from(w[0]) << 8 | u32::from(w[1]))
+        .sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    !u16::try_from((folded & 0xffff) + (folded >> 16)).expect("folded twice")
 }
 
 /// A datagram of this port of the lower end, or to it.
