@@ -6,6 +6,7 @@ mod clock;
 mod count;
 mod counters;
 mod differential;
+mod elephants;
 mod flood;
 mod hostile;
 mod known;

@@ -15,6 +15,10 @@ pub(super) const LONGEST_US: u32 = i32::MAX as u32;
 /// So many packets make a flow an elephant, see [`FlowSlot::dispensable`].
 const ELEPHANT: u32 = 64;
 
+/// More packets than this do not count for more.
+const HEAVIEST: u32 = 1024;
+const MOST_PATIENCE: u32 = log2(HEAVIEST).wrapping_mul(2);
+
 /// What one end point sent: 24 octets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Way {
@@ -92,31 +96,45 @@ impl Slot for FlowSlot {
         self.key.is(key)
     }
 
-    /// Elephants survive mice: the longer a flow is quiet, the more
-    /// dispensable it is, but the silence of one that has carried much counts
-    /// for less: a sixteenth for each factor of eight in packets.
+    /// Elephants survive mice: of the time a flow was quiet, only the part
+    /// counts that is left after division by the square of its packets; a
+    /// thousand packets are the most that counts.
     ///
     /// Plain LRU evicts a busy flow as soon as eight new ones fall into its set
     /// between two of its packets, which a flood does all the time. Here each
     /// packet an elephant has carried buys it patience, so that newcomers,
-    /// quiet since their only packet, leave first; and an attacker who wants
-    /// his flows to weigh as much has to send as many packets, all of which
-    /// count. A dead elephant gives way when it was quiet 4096 times as long
-    /// as the mice around it, or by its time-out.
+    /// quiet since their only packet, leave first. An attacker who wants his
+    /// flows to weigh as much has to send as many packets, and has so much
+    /// fewer flows; `tests/attack/README.md` has the figures, and those of
+    /// other rules. A dead elephant leaves by its time-out.
+    #[inline]
     fn dispensable(&self, now_us: u64) -> u32 {
-        if !self.is_recording() {
-            return u32::MAX;
-        }
-        let last = self.first_us.wrapping_add(u64::from(self.last_us));
-        let quiet = now_us.saturating_sub(last).min(u64::from(u32::MAX >> 1)) as u32;
         let mut packets = self.packets();
         if self.progress.was_elephant() {
             packets = packets.max(ELEPHANT);
+        } else if !self.is_recording() {
+            return u32::MAX;
         }
-        let patience = packets.checked_ilog2().unwrap_or(0) / 3 * 4;
+        // Before its time, after a clock that stepped back: long ago.
+        let age = now_us.wrapping_sub(self.first_us);
+        let age = u32::try_from(age).unwrap_or(u32::MAX);
+        let quiet = age.saturating_sub(self.last_us);
+        let patience = log2(packets.min(HEAVIEST)).wrapping_mul(2);
         // Never 0: somebody has to leave.
-        (quiet >> patience.min(12)).saturating_add(1)
+        log2(quiet | 1)
+            .wrapping_add(MOST_PATIENCE)
+            .wrapping_sub(patience)
+            | 1
     }
+}
+
+/// Logarithm to base 2 of a number above 0: 5 bits before the point, 26 behind
+/// it; linear between powers of two.
+#[inline]
+const fn log2(number: u32) -> u32 {
+    let zeros = number.leading_zeros();
+    // The leading 1 counts as one before the point.
+    (number.wrapping_shl(zeros) >> 5).wrapping_add(30_u32.wrapping_sub(zeros) << 26)
 }
 
 impl FlowSlot {
@@ -316,6 +334,56 @@ impl Leaving {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn slot(first_us: u64, packets: u16, last_us: u32) -> FlowSlot {
+        let mut slot = FlowSlot {
+            first_us,
+            last_us,
+            ..FlowSlot::EMPTY
+        };
+        slot.progress.begin(Side::A);
+        slot.ways[1].packets = packets;
+        slot
+    }
+
+    #[test]
+    fn packets_buy_patience_by_their_square() {
+        let weigh = |quiet_us, packets| slot(0, packets, 500).dispensable(500 + quiet_us);
+        // As quiet as a newcomer, times the square, to a quarter.
+        for packets in [1_u16, 2, 10, 100, 1000] {
+            let square = u64::from(packets).pow(2);
+            assert!(weigh(square * 125, packets) > weigh(100, 1), "{packets}");
+            assert!(weigh(square * 75, packets) < weigh(100, 1), "{packets}");
+        }
+        // More than a thousand are not worth more; a longer silence always is.
+        assert_eq!(weigh(1_000_000, 1_024), weigh(1_000_000, 60_000));
+        for packets in [1, 8, 9, 1_000, u16::MAX] {
+            let by_quiet: Vec<u32> = (1..32).map(|bit| weigh(1 << bit, packets)).collect();
+            assert!(
+                by_quiet.is_sorted_by(|less, more| less < more),
+                "{by_quiet:?}"
+            );
+        }
+        assert!(weigh(0, u16::MAX) > 0);
+    }
+
+    #[test]
+    fn who_rests_leaves_first_unless_an_elephant() {
+        let mut mouse = slot(0, 60, 0);
+        mouse.rest();
+        assert_eq!(mouse.dispensable(1), u32::MAX);
+        let mut elephant = slot(0, 64, 0);
+        elephant.rest();
+        assert!(elephant.dispensable(100_000) < slot(0, 1, 0).dispensable(100));
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_leaves_the_order_of_weights() {
+        let now = 1_000_000;
+        let from_the_future = slot(now + 5, 1, 0);
+        assert!(from_the_future.dispensable(now) > slot(now - 100, 1, 0).dispensable(now));
+        assert!(from_the_future.dispensable(now) > slot(now + 5, 9, 0).dispensable(now));
+    }
 
     #[test]
     fn a_slot_is_as_small_as_promised() {
