@@ -34,6 +34,8 @@ struct Kind {
 
 /// Kinds that are counted at a time.
 const KINDS: usize = 8;
+/// Bits of a hash that do not say where a kind stands.
+const SPARE: u32 = u32::BITS - KINDS.ilog2();
 /// Scatters kinds so that the eight commonest (TCP, UDP and ICMP over IPv4
 /// and IPv6, ARP, another; all untagged) have places of their own.
 const SCATTER: u32 = 0xe4b0_6ce7;
@@ -48,6 +50,14 @@ impl Kind {
     };
     const PART: u32 = 20;
 
+    fn new(path: Path, link: u32) -> Self {
+        Self {
+            path,
+            link,
+            ..Self::NONE
+        }
+    }
+
     fn ethertype(&self) -> u64 {
         u64::from(self.link & ((1 << Self::PART) - 1))
     }
@@ -59,7 +69,7 @@ impl Kind {
     #[inline]
     fn place(path: Path, link: u32) -> usize {
         let [outer, inner] = path.words();
-        ((outer ^ inner ^ link).wrapping_mul(SCATTER) >> (u32::BITS - KINDS.ilog2())) as usize
+        ((outer ^ inner ^ link).wrapping_mul(SCATTER) >> SPARE) as usize
     }
 }
 
@@ -160,18 +170,11 @@ impl<'a> Books<'a> {
             Network::Invalid => (Part::Invalid, 0),
         };
         let link = view.ethertype | (part as u32) << Kind::PART;
-        if let Some(kind) = self.kinds.get_mut(Kind::place(path, link)) {
-            if kind.path != path || kind.link != link {
-                let other = core::mem::replace(
-                    kind,
-                    Kind {
-                        path,
-                        link,
-                        ..Kind::NONE
-                    },
-                );
-                self.settle_kind(&other);
-            }
+        if let Some(kind) = self.kinds.get_mut(Kind::place(path, link))
+            && (kind.path != path || kind.link != link)
+        {
+            let other = core::mem::replace(kind, Kind::new(path, link));
+            self.settle_kind(&other);
         }
         if let Some(kind) = self.kinds.get_mut(Kind::place(path, link)) {
             // 2^64 octets take 4,000 years at 1 Gbit/s.
@@ -225,15 +228,8 @@ impl<'a> Books<'a> {
     pub(crate) fn settle(&mut self) {
         for at in 0..KINDS {
             if let Some(kind) = self.kinds.get_mut(at) {
-                let (path, link) = (kind.path, kind.link);
-                let counted = core::mem::replace(
-                    kind,
-                    Kind {
-                        path,
-                        link,
-                        ..Kind::NONE
-                    },
-                );
+                let none_yet = Kind::new(kind.path, kind.link);
+                let counted = core::mem::replace(kind, none_yet);
                 self.settle_kind(&counted);
             }
         }

@@ -17,6 +17,18 @@ const SCATTER: u64 = 0x9e37_79b9_7f4a_7c15;
 #[cfg(feature = "std")]
 const MOST_ENTRIES: usize = 1 << 20;
 
+/// Whether storage grows before a key becomes `other`.
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    /// It is lent, or growing helped no more.
+    Never,
+    /// It is owned; nobody asked for it.
+    OnDemand,
+    /// An exact run: it does.
+    Always,
+}
+
 /// Counters by key, since boot; an entry without frames is free.
 pub(crate) struct Counters<'a> {
     entries: ManagedSlice<'a, CountEntry>,
@@ -31,12 +43,8 @@ pub(crate) struct Counters<'a> {
     /// Places taken.
     #[cfg(feature = "std")]
     used: usize,
-    /// No key may become `other`.
     #[cfg(feature = "std")]
-    exact: bool,
-    /// The storage is owned, and growing helped so far.
-    #[cfg(feature = "std")]
-    grows: bool,
+    growth: Growth,
     /// Something changed since the last live showing.
     pub(crate) changed: bool,
 }
@@ -57,9 +65,10 @@ impl<'a> Counters<'a> {
             #[cfg(feature = "std")]
             used: 0,
             #[cfg(feature = "std")]
-            exact: false,
-            #[cfg(feature = "std")]
-            grows: matches!(entries, ManagedSlice::Owned(_)) && !entries.is_empty(),
+            growth: match &entries {
+                ManagedSlice::Owned(places) if !places.is_empty() => Growth::OnDemand,
+                _ => Growth::Never,
+            },
             entries,
             mask,
             spare: u32::BITS.saturating_sub(mask.count_ones()),
@@ -77,7 +86,7 @@ impl<'a> Counters<'a> {
     pub(crate) fn add(&mut self, key: u64, frames: u64, octets: u64) {
         self.changed = true;
         #[cfg(feature = "std")]
-        if self.exact {
+        if self.growth == Growth::Always {
             self.make_room(key);
         }
         let entry = self.place(key);
@@ -137,15 +146,17 @@ impl<'a> Counters<'a> {
     /// becomes `other`.
     #[cfg(feature = "std")]
     pub(crate) fn count_exactly(&mut self) {
-        self.exact = true;
+        if self.growth == Growth::OnDemand {
+            self.growth = Growth::Always;
+        }
     }
 
     #[cfg(feature = "std")]
     fn make_room(&mut self, key: u64) {
-        if self.grows && self.crowded {
+        if self.crowded {
             self.grow();
         }
-        while self.grows && self.find(key).is_none() {
+        while self.growth == Growth::Always && self.find(key).is_none() {
             self.grow();
         }
     }
@@ -163,13 +174,13 @@ impl<'a> Counters<'a> {
             if !bigger.crowded {
                 bigger.other = self.other;
                 bigger.changed = self.changed;
-                bigger.exact = self.exact;
+                bigger.growth = self.growth;
                 *self = bigger;
                 return;
             }
         }
         // To try again at every frame would be dear.
-        self.grows = false;
+        self.growth = Growth::Never;
     }
 
     /// Places, `other` behind the last.

@@ -70,26 +70,22 @@ impl<'a> Echoes<'a> {
         let requester = if echo.request { from } else { from.other() };
         let key = flow.of_echo(echo.id, requester);
         let hash = desk.secret.of_key(&key);
-        let (place, pair) = match self.pairs.find(hash, &key) {
-            Some(found) => found,
-            None => {
-                let Some((place, pair)) = self.pairs.admit(hash, at_us) else {
-                    self.forgotten = self.forgotten.wrapping_add(u64::from(echo.request));
-                    return;
-                };
-                if !pair.is_free() {
-                    let recording = u64::from(pair.is_recording());
-                    self.census.evicted = self.census.evicted.wrapping_add(recording);
-                    self.forgotten = self.forgotten.wrapping_add(pair.waiting());
-                    if pair.is_recording() {
-                        let ended = Entry::echo(pair, EndReason::Evicted);
-                        desk.outbox.push(&ended, &RECORD);
-                        self.census.live = self.census.live.saturating_sub(1);
-                    }
-                }
-                *pair = EchoSlot::new(&key, self.next_id);
-                (place, pair)
+        let (place, pair) = if let Some(found) = self.pairs.find(hash, &key) {
+            found
+        } else {
+            let Some((place, pair)) = self.pairs.admit(hash, at_us) else {
+                self.forgotten = self.forgotten.wrapping_add(u64::from(echo.request));
+                return;
+            };
+            if pair.is_recording() {
+                let ended = Entry::echo(pair, EndReason::Evicted);
+                desk.outbox.push(&ended, &RECORD);
+                self.census.live = self.census.live.saturating_sub(1);
+                self.census.evicted = self.census.evicted.wrapping_add(1);
             }
+            self.forgotten = self.forgotten.wrapping_add(pair.waiting());
+            *pair = EchoSlot::new(&key, self.next_id);
+            (place, pair)
         };
         if !pair.is_recording() {
             pair.begin(self.next_id, at_us);
@@ -113,23 +109,22 @@ impl<'a> Echoes<'a> {
     }
 
     fn open(&mut self, at_us: u64, wanted: &RequestKey, hash: u32, place: u32) {
-        let request = match self.requests.find(hash, wanted) {
-            Some((_, request)) => request,
-            None => {
-                let Some((_, request)) = self.requests.admit(hash, at_us) else {
-                    self.forgotten = self.forgotten.wrapping_add(1);
-                    return;
-                };
-                // Where its pair is gone it was booked with that.
-                if request.state() == RequestState::Waiting
-                    && let Some(pair) = self.pairs.slot(request.place())
-                    && pair.stop_waiting(request.serial())
-                {
-                    self.forgotten = self.forgotten.wrapping_add(1);
-                }
-                *request = RequestSlot::EMPTY;
-                request
+        let request = if let Some((_, request)) = self.requests.find(hash, wanted) {
+            request
+        } else {
+            let Some((_, request)) = self.requests.admit(hash, at_us) else {
+                self.forgotten = self.forgotten.wrapping_add(1);
+                return;
+            };
+            // Where its pair is gone it was booked with that.
+            if request.state() == RequestState::Waiting
+                && let Some(pair) = self.pairs.slot(request.place())
+                && pair.stop_waiting(request.serial())
+            {
+                self.forgotten = self.forgotten.wrapping_add(1);
             }
+            *request = RequestSlot::EMPTY;
+            request
         };
         let waited = request.state() == RequestState::Waiting;
         *request = RequestSlot::new(wanted, at_us, place);

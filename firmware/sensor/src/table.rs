@@ -171,7 +171,7 @@ mod tests {
             self.key == *key
         }
         fn dispensable(&self, now_us: u64) -> u32 {
-            (now_us - self.seen) as u32
+            u32::try_from(now_us - self.seen).unwrap()
         }
     }
 

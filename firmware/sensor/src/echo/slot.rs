@@ -55,12 +55,10 @@ impl Slot for EchoSlot {
     /// The one that was quiet longest leaves.
     fn dispensable(&self, now_us: u64) -> u32 {
         let quiet = now_us.saturating_sub(self.last_us);
-        let most = u32::MAX - 1;
         if self.is_recording() {
-            u32::try_from(quiet)
-                .unwrap_or(most)
-                .min(most)
-                .saturating_add(1)
+            const LONGEST: u32 = u32::MAX - 2;
+            let quiet = u32::try_from(quiet).unwrap_or(LONGEST).min(LONGEST);
+            quiet.saturating_add(1)
         } else {
             u32::MAX
         }
@@ -182,8 +180,8 @@ pub(crate) struct RequestKey {
 impl RequestKey {
     #[inline]
     pub(super) fn words(&self) -> [u32; 3] {
-        let (high, low) = (self.serial >> 32, self.serial & 0xffff_ffff);
-        [high as u32, low as u32, u32::from(self.sequence)]
+        let low = (self.serial & 0xffff_ffff) as u32;
+        [(self.serial >> 32) as u32, low, u32::from(self.sequence)]
     }
 }
 
@@ -236,8 +234,9 @@ impl Slot for RequestSlot {
     /// its request left is an orphan), then the oldest.
     fn dispensable(&self, now_us: u64) -> u32 {
         const ANSWERED: u32 = 1 << 31;
-        let most = u64::from(ANSWERED) - 1;
-        let age = now_us.saturating_sub(self.at_us).min(most - 1) as u32;
+        const OLDEST: u32 = ANSWERED - 2;
+        let age = now_us.saturating_sub(self.at_us);
+        let age = u32::try_from(age).unwrap_or(OLDEST).min(OLDEST);
         match self.state {
             RequestState::Answered => age | ANSWERED,
             _ => age.saturating_add(1),
