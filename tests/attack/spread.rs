@@ -30,6 +30,7 @@ pub(crate) fn sensor(config: Config, entries: usize, seed: &[u8; 32]) -> Sensor<
         icmp: lines(),
         arp_operations: lines(),
         outbox: vec![OutboxEntry::EMPTY; 64].into(),
+        doubled: None,
     };
     Sensor::new(config, Identity::default(), seed, storage)
 }

@@ -12,5 +12,6 @@ magpie_node::storage! {
     outbox: 16, // 2,176 octets
     resend: if cfg!(magpie_speak) { 4096 } else { 2560 },
     scratch: 2048,
+    doubled_sets: 32, // 128 frames: 860 us of 100 Mbit/s
     network: 2,
 }

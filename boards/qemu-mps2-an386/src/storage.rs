@@ -12,5 +12,6 @@ magpie_node::storage! {
     outbox: 120, // 16 KB
     resend: 64 * 1024,
     scratch: 2048,
+    doubled_sets: 256, // 1,024 frames: 500 us of gigabit
     network: 8,
 }

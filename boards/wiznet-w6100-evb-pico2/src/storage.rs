@@ -4,11 +4,11 @@
 use magpie_node::{Buffers, UPLINK_BUFFER};
 use magpie_protocol::CountEntry;
 use magpie_sensor::{
-    EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet, FlowSet, OutboxEntry, RequestSet,
-    Storage,
+    DoubledSet, DoubledTable, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet, FlowSet,
+    OutboxEntry, RequestSet, Storage,
 };
 use magpie_w6100::MAX_FRAME;
-use managed::ManagedSlice::Borrowed;
+use managed::{Managed, ManagedSlice::Borrowed};
 use static_cell::ConstStaticCell;
 
 use crate::chip::{Batch, EMPTY_BATCH};
@@ -25,6 +25,8 @@ const COUNTS: usize = 128;
 const OUTBOX: usize = 90;
 /// Octets of finished records until they are acknowledged.
 pub(crate) const RESEND: usize = 32 * 1024;
+/// Four frames each whose double may come: 512.
+const DOUBLED_SETS: usize = 128;
 /// What was read out of the chip and waits for the node: one is filled and one
 /// emptied, and the third waits.
 const BATCHES: usize = 3;
@@ -51,6 +53,8 @@ static ICMP: Counts = ConstStaticCell::new([FREE; COUNTS]);
 static ARP_OPERATIONS: Counts = ConstStaticCell::new([FREE; COUNTS]);
 static OUTBOX_ENTRIES: ConstStaticCell<[OutboxEntry; OUTBOX]> =
     ConstStaticCell::new([OutboxEntry::EMPTY; OUTBOX]);
+static DOUBLED: ConstStaticCell<DoubledTable<[DoubledSet; DOUBLED_SETS]>> =
+    ConstStaticCell::new(DoubledTable::EMPTY);
 static RESEND_OCTETS: ConstStaticCell<[u8; RESEND]> = ConstStaticCell::new([0; RESEND]);
 static SCRATCH_OCTETS: ConstStaticCell<[u8; SCRATCH]> = ConstStaticCell::new([0; SCRATCH]);
 static READ: ConstStaticCell<[Batch; BATCHES]> = ConstStaticCell::new([EMPTY_BATCH; BATCHES]);
@@ -68,6 +72,7 @@ pub(crate) fn sensor() -> Storage<'static> {
         icmp: Borrowed(ICMP.take()),
         arp_operations: Borrowed(ARP_OPERATIONS.take()),
         outbox: Borrowed(OUTBOX_ENTRIES.take()),
+        doubled: Some(Managed::Borrowed(DOUBLED.take())),
     }
 }
 

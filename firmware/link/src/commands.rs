@@ -86,6 +86,7 @@ mod tests {
                 active_us: Some(u64::MAX),
                 end_us: Some(u64::MAX),
                 live_us: Some(u64::MAX),
+                dedup_us: Some(u32::MAX),
             },
         },
     ];
@@ -95,7 +96,7 @@ mod tests {
         let mut out = [0; MAX_COMMAND_BATCH];
         let len = command_batch(0x0403_0201, 5, &ALL[..1], &mut out).unwrap();
         let known = [
-            1, 1, 2, 0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 2, 1, 0,
+            1, 2, 2, 0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 2, 1, 0,
         ];
         assert_eq!(out[..len], known);
     }

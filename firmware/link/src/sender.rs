@@ -653,7 +653,7 @@ mod tests {
         assert_eq!(error, LinkError::WrongStream(Stream::Live));
         out[0] = 2;
         let error = bench.sender.handle_batch(0, &out[..len]).unwrap_err();
-        assert_eq!(error, LinkError::BadVersion { major: 2, minor: 1 });
+        assert_eq!(error, LinkError::BadVersion { major: 2, minor: 2 });
         assert_eq!(bench.sender.counts().bad_frames, 3);
     }
 

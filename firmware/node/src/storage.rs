@@ -5,9 +5,10 @@
 pub mod parts {
     pub use magpie_protocol::CountEntry;
     pub use magpie_sensor::{
-        EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet, FlowSet, OutboxEntry,
-        RequestSet, Storage,
+        DoubledSet, DoubledTable, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet,
+        FlowSet, OutboxEntry, RequestSet, Storage,
     };
+    pub use managed::Managed;
     pub use managed::ManagedSlice::Borrowed;
     pub use static_cell::ConstStaticCell;
 
@@ -32,6 +33,7 @@ pub mod parts {
 /// | `outbox` | finished records on their way to the link |
 /// | `resend` | octets of finished records until they are acknowledged |
 /// | `scratch` | octets of one frame, with its stamp if it has one |
+/// | `doubled_sets` | sets of four frames whose double may come |
 /// | `network`, where there is a variant that speaks | its frames received, frames to be sent, and batches |
 ///
 /// It makes `sensor()` (a `magpie_sensor::Storage`), `resend()` and `RESEND` for
@@ -51,11 +53,14 @@ macro_rules! storage {
         arp_operations: $arp_operations:expr,
         outbox: $outbox:expr,
         resend: $resend:expr,
-        scratch: $scratch:expr
+        scratch: $scratch:expr,
+        doubled_sets: $doubled_sets:expr
         $(, network: $network:expr)? $(,)?
     ) => {
         use $crate::storage::parts::ConstStaticCell as Cell;
-        use $crate::storage::parts::{CountEntry, EchoSet, FlowSet, OutboxEntry, RequestSet};
+        use $crate::storage::parts::{
+            CountEntry, DoubledSet, DoubledTable, EchoSet, FlowSet, OutboxEntry, RequestSet,
+        };
 
         static FLOWS: Cell<[FlowSet; $flow_sets]> =
             Cell::new([$crate::storage::parts::EMPTY_FLOW_SET; $flow_sets]);
@@ -74,6 +79,8 @@ macro_rules! storage {
             Cell::new([$crate::storage::parts::FREE; $arp_operations]);
         static OUTBOX: Cell<[OutboxEntry; $outbox]> =
             Cell::new([OutboxEntry::EMPTY; $outbox]);
+        static DOUBLED: Cell<DoubledTable<[DoubledSet; $doubled_sets]>> =
+            Cell::new(DoubledTable::EMPTY);
         static RESEND_OCTETS: Cell<[u8; RESEND]> = Cell::new([0; RESEND]);
         static SCRATCH: Cell<[u8; $scratch]> = Cell::new([0; $scratch]);
         static FRAMED: Cell<[u8; $crate::UPLINK_BUFFER]> = Cell::new([0; $crate::UPLINK_BUFFER]);
@@ -83,7 +90,7 @@ macro_rules! storage {
 
         /// The sensor's memory; to be called once.
         pub(crate) fn sensor() -> $crate::storage::parts::Storage<'static> {
-            use $crate::storage::parts::Borrowed;
+            use $crate::storage::parts::{Borrowed, Managed};
             $crate::storage::parts::Storage {
                 flows: Borrowed(FLOWS.take()),
                 echoes: Borrowed(ECHOES.take()),
@@ -94,6 +101,7 @@ macro_rules! storage {
                 icmp: Borrowed(ICMP.take()),
                 arp_operations: Borrowed(ARP_OPERATIONS.take()),
                 outbox: Borrowed(OUTBOX.take()),
+                doubled: Some(Managed::Borrowed(DOUBLED.take())),
             }
         }
 

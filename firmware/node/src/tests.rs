@@ -173,6 +173,7 @@ pub(crate) fn node(clock: Clock, pace: Pace, outbox: usize) -> (Node<'static>, &
         icmp: lines(),
         arp_operations: lines(),
         outbox: Borrowed(leak(OutboxEntry::EMPTY, outbox)),
+        doubled: None,
     };
     let identity = Identity {
         clock: clock.kind(),

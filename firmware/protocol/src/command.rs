@@ -29,6 +29,12 @@ pub struct Configuration {
     pub end_us: Option<u64>,
     /// Live updates of a changed entry at most this often; 0 = none.
     pub live_us: Option<u64>,
+    /// Doubles of frames within this window are counted apart; 0 = not looked
+    /// for. A sensor without room for it answers [`Outcome::Unsupported`], and
+    /// leaves all as it was.
+    // Behind the rest by hand (item.rs): a host of 1.1 ends before it.
+    #[serde(skip)]
+    pub dedup_us: Option<u32>,
 }
 
 /// A request of the host.
@@ -39,7 +45,7 @@ pub struct Configuration {
 /// | Ack | boot id, next: varint each |
 /// | Flush | id: varint |
 /// | `TimeSync` | id, host time: varint each |
-/// | Configure | id: varint; idle, active, end, live: option of a varint each |
+/// | Configure | id: varint; idle, active, end, live: option of a varint each; dedup (since 1.2; a body may end before it): likewise |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Says which version the host speaks; answered by the sensor's Hello.

@@ -51,6 +51,11 @@ pub struct Capacities {
     pub resend_octets: u32,
     /// Longest frame taken, without FCS.
     pub max_frame: u32,
+    /// Frames that it can wait for a double of at once; 0: it does not look
+    /// for doubles.
+    // Behind the rest of Hello by hand (item.rs).
+    #[serde(skip)]
+    pub doubles: u32,
 }
 
 /// Why a sensor began anew.
@@ -127,6 +132,7 @@ pub struct BootReport {
 /// | firmware, git | text, at most 24 octets |
 /// | capacities | 6 varints |
 /// | boot (since 1.1; a body may end before it) | count varint, reason octet, `last_word` text of at most 96 octets |
+/// | [`Capacities::doubles`] (since 1.2; likewise) | varint |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Protocol version, major.

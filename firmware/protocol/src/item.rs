@@ -1,8 +1,8 @@
 //! Type, length, body: writing and reading items.
 
 use crate::{
-    Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FlowRecord,
-    Hello, Ledger, MAX_BODY, TimeReply,
+    Command, CommandReply, CommandType, Configuration, Counts, Doubles, EchoRecord, EchoSample,
+    FlowRecord, Hello, Ledger, MAX_BODY, TimeReply,
 };
 
 /// Type number of a record.
@@ -112,11 +112,29 @@ fn body(value: &impl serde::Serialize, out: &mut [u8]) -> Result<usize, postcard
     postcard::to_slice(value, out).map(|written| written.len())
 }
 
+/// The same, and behind it what a newer minor version brought, if anything.
+fn body_and<N: serde::Serialize>(
+    value: &impl serde::Serialize,
+    newer: Option<N>,
+    out: &mut [u8],
+) -> Result<usize, postcard::Error> {
+    match newer {
+        Some(newer) => body(&(value, newer), out),
+        None => body(value, out),
+    }
+}
+
 /// Writes one record as an item; returns its octets.
 pub fn encode_record(record: &Record, out: &mut [u8]) -> Result<usize, EncodeError> {
     match record {
-        Record::Hello(r) => put_item(RecordType::Hello as u8, out, |b| body(&(r, &r.boot), b)),
-        Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| body(r, b)),
+        Record::Hello(r) => put_item(RecordType::Hello as u8, out, |b| {
+            let doubles = Some(r.capacities.doubles).filter(|doubles| *doubles > 0);
+            body_and(&(r, &r.boot), doubles, b)
+        }),
+        Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| {
+            let doubles = Some(&r.doubles).filter(|doubles| **doubles != Doubles::default());
+            body_and(r, doubles, b)
+        }),
         Record::Flow(r) => put_item(RecordType::Flow as u8, out, |b| body(r, b)),
         Record::Echo(r) => put_item(RecordType::Echo as u8, out, |b| body(r, b)),
         Record::EchoSample(r) => put_item(RecordType::EchoSample as u8, out, |b| body(r, b)),
@@ -139,9 +157,10 @@ pub fn encode_command(command: &Command, out: &mut [u8]) -> Result<usize, Encode
         Command::TimeSync { id, host_us } => put_item(CommandType::TimeSync as u8, out, |b| {
             body(&(id, host_us), b)
         }),
-        Command::Configure { id, set } => {
-            put_item(CommandType::Configure as u8, out, |b| body(&(id, set), b))
-        }
+        Command::Configure { id, set } => put_item(CommandType::Configure as u8, out, |b| {
+            let dedup_us = set.dedup_us.is_some().then_some(set.dedup_us);
+            body_and(&(id, set), dedup_us, b)
+        }),
     }
 }
 
@@ -210,21 +229,46 @@ fn read<'a, T: serde::Deserialize<'a>>(item: Item<'a>) -> Result<T, DecodeError>
         .map_err(|_| DecodeError::BadBody(item.kind))
 }
 
-/// Reads a Hello: what 1.1 brought may be missing, but not be damaged.
+/// Reads a value and what newer versions put behind it: that may be missing,
+/// but not be damaged.
+fn read_and<'a, T, N>(item: Item<'a>) -> Result<(T, N), DecodeError>
+where
+    T: serde::Deserialize<'a>,
+    N: serde::Deserialize<'a> + Default,
+{
+    let bad = |_| DecodeError::BadBody(item.kind);
+    let (value, newer) = postcard::take_from_bytes(item.body).map_err(bad)?;
+    let newer = if newer.is_empty() {
+        N::default()
+    } else {
+        postcard::take_from_bytes(newer).map_err(bad)?.0
+    };
+    Ok((value, newer))
+}
+
+/// A Hello goes on in 1.1, and again in 1.2.
 fn read_hello(item: Item<'_>) -> Result<Hello, DecodeError> {
     let bad = |_| DecodeError::BadBody(item.kind);
     let (mut hello, newer): (Hello, _) = postcard::take_from_bytes(item.body).map_err(bad)?;
     if !newer.is_empty() {
-        (hello.boot, _) = postcard::take_from_bytes(newer).map_err(bad)?;
+        let newest;
+        (hello.boot, newest) = postcard::take_from_bytes(newer).map_err(bad)?;
+        if !newest.is_empty() {
+            (hello.capacities.doubles, _) = postcard::take_from_bytes(newest).map_err(bad)?;
+        }
     }
     Ok(hello)
+}
+
+fn read_ledger(item: Item<'_>) -> Result<Ledger, DecodeError> {
+    read_and(item).map(|(ledger, doubles)| Ledger { doubles, ..ledger })
 }
 
 /// Reads a record out of an item.
 pub fn decode_record(item: Item<'_>) -> Result<Record, DecodeError> {
     match item.kind {
         k if k == RecordType::Hello as u8 => read_hello(item).map(Record::Hello),
-        k if k == RecordType::Ledger as u8 => read(item).map(Record::Ledger),
+        k if k == RecordType::Ledger as u8 => read_ledger(item).map(Record::Ledger),
         k if k == RecordType::Flow as u8 => read(item).map(Record::Flow),
         k if k == RecordType::Echo as u8 => read(item).map(Record::Echo),
         k if k == RecordType::EchoSample as u8 => read(item).map(Record::EchoSample),
@@ -249,7 +293,10 @@ pub fn decode_command(item: Item<'_>) -> Result<Command, DecodeError> {
             read(item).map(|(id, host_us)| Command::TimeSync { id, host_us })
         }
         k if k == CommandType::Configure as u8 => {
-            read(item).map(|(id, set): (u32, Configuration)| Command::Configure { id, set })
+            read_and(item).map(|((id, set), dedup_us): ((u32, Configuration), _)| {
+                let set = Configuration { dedup_us, ..set };
+                Command::Configure { id, set }
+            })
         }
         other => Err(DecodeError::UnknownType(other)),
     }

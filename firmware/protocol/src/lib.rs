@@ -76,7 +76,7 @@ pub use item::{
     encode_command, encode_record,
 };
 pub use key::{AddressPair, FlowKey, Side, VlanStack};
-pub use ledger::{Census, Known, Ledger, Losses, Sum, Tally, UplinkCounts};
+pub use ledger::{Census, Doubles, Known, Ledger, Losses, Sum, Tally, UplinkCounts};
 pub use source::{Emitted, RecordSource, Want};
 
 /// Major version: a peer with another one is refused by name.
@@ -86,7 +86,8 @@ pub const VERSION_MAJOR: u8 = 1;
 /// | minor | brought |
 /// |---|---|
 /// | 1 | [`Hello::boot`] |
-pub const VERSION_MINOR: u8 = 1;
+/// | 2 | [`Ledger::doubles`], [`Configuration::dedup_us`], [`Capacities::doubles`] |
+pub const VERSION_MINOR: u8 = 2;
 
 /// Largest body of one item, in octets.
 pub const MAX_BODY: usize = 600;

@@ -3,10 +3,10 @@
 
 use magpie_protocol::{
     AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CommandReply,
-    Configuration, CountEntry, Counts, Direction, EchoKey, EchoRecord, EchoSample, EncodeError,
-    EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger, Losses,
-    MAX_ITEM, Outcome, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, UplinkCounts,
-    VlanStack, decode_command, decode_record, encode_command, encode_record,
+    Configuration, CountEntry, Counts, Direction, Doubles, EchoKey, EchoRecord, EchoSample,
+    EncodeError, EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger,
+    Losses, MAX_ITEM, Outcome, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply,
+    UplinkCounts, VlanStack, decode_command, decode_record, encode_command, encode_record,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -248,6 +248,12 @@ fn ledger() -> impl Strategy<Value = Ledger> {
             exported: tally(tallies.0),
             never_sent: tally(tallies.1),
             uplink,
+            doubles: Doubles {
+                window_us: flush.rotate_left(9),
+                sum: sums[1],
+                unsure: n[3],
+                forgotten: n[5],
+            },
         })
 }
 
@@ -299,6 +305,7 @@ fn hello() -> impl Strategy<Value = Hello> {
                     outbox_octets: n[3],
                     resend_octets: n[4],
                     max_frame: n[5],
+                    doubles: n[0].rotate_left(7),
                 },
                 boot,
             }
@@ -335,15 +342,16 @@ fn record() -> impl Strategy<Value = Record> {
 
 fn command() -> impl Strategy<Value = Command> {
     let times = || option::of(number());
-    let set =
-        (times(), times(), times(), times()).prop_map(|(idle_us, active_us, end_us, live_us)| {
-            Configuration {
-                idle_us,
-                active_us,
-                end_us,
-                live_us,
-            }
-        });
+    let window = option::of(any::<u32>());
+    let set = (times(), times(), times(), times(), window).prop_map(
+        |(idle_us, active_us, end_us, live_us, dedup_us)| Configuration {
+            idle_us,
+            active_us,
+            end_us,
+            live_us,
+            dedup_us,
+        },
+    );
     prop_oneof![
         any::<(u8, u8)>().prop_map(|(major, minor)| Command::Hello { major, minor }),
         (any::<u32>(), number()).prop_map(|(boot_id, next)| Command::Ack { boot_id, next }),

@@ -4,10 +4,11 @@
 
 use magpie_protocol::{
     AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CommandReply,
-    Configuration, CountEntry, Counts, DecodeError, Direction, EchoKey, EchoRecord, EchoSample,
-    EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger, Losses,
-    MAX_BODY, MAX_ITEM, Malformed, Outcome, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply,
-    UplinkCounts, VlanStack, decode_command, decode_record, encode_command, encode_record,
+    Configuration, CountEntry, Counts, DecodeError, Direction, Doubles, EchoKey, EchoRecord,
+    EchoSample, EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger,
+    Losses, MAX_BODY, MAX_ITEM, Malformed, Outcome, Record, Side, Sum, TableId, Tally, TcpFacts,
+    TimeReply, UplinkCounts, VlanStack, decode_command, decode_record, encode_command,
+    encode_record,
 };
 
 fn stack(ids: &[u16]) -> VlanStack {
@@ -170,6 +171,15 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
             resent: 45,
             bad_frames: 46,
         },
+        doubles: Doubles {
+            window_us: 500,
+            sum: Sum {
+                frames: 47,
+                octets: 48,
+            },
+            unsure: 49,
+            forgotten: 50,
+        },
     };
     let hello = Hello {
         major: 1,
@@ -189,6 +199,7 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
             outbox_octets: 2048,
             resend_octets: 4096,
             max_frame: 1518,
+            doubles: 1024,
         },
         boot: BootReport {
             count: 7,
@@ -212,14 +223,14 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
         (
             "hello",
             Record::Hello(hello),
-            "01380101effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
-             204080108020ee0b070309706f72742e72733a39",
+            "013a0101effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
+             204080108020ee0b070309706f72742e72733a398008",
         ),
         (
             "ledger",
             Record::Ledger(ledger),
-            "023d8001010ae80706d8040278013c01dc010103020400010001050b0c0d0e0f101112131415\
-             161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e",
+            "02438001010ae80706d8040278013c01dc010103020400010001050b0c0d0e0f101112131415\
+             161718191a1b1c1d1e1f202122232425262728292a2b2c2d2ef4032f303132",
         ),
         (
             "flow, UDP",
@@ -305,6 +316,7 @@ fn commands() -> Vec<(&'static str, Command, &'static str)> {
         active_us: None,
         end_us: Some(0),
         live_us: Some(1),
+        dedup_us: Some(500),
     };
     vec![
         ("hello", Command::Hello { major: 1, minor: 0 }, "80020100"),
@@ -328,7 +340,7 @@ fn commands() -> Vec<(&'static str, Command, &'static str)> {
         (
             "configure",
             Command::Configure { id: 5, set },
-            "840b0501c0c393070001000101",
+            "840e0501c0c39307000100010101f403",
         ),
     ]
 }
@@ -368,6 +380,9 @@ fn commands_have_their_known_octets() {
 
 /// Octets of the boot report in the Hello of [`records`].
 const BOOT_REPORT: usize = 12;
+/// Octets of what 1.2 put behind it, and behind the ledger.
+const DOUBLES: usize = 2;
+const LEDGER_DOUBLES: usize = 6;
 
 /// A Hello of 1.0 ends before its boot report.
 #[test]
@@ -381,14 +396,54 @@ fn a_hello_of_1_0_is_read() {
     let Some((_, Record::Hello(new), known)) = records().into_iter().next() else {
         panic!("Hello is the first");
     };
-    assert_eq!(known.len(), old.len() + 2 * BOOT_REPORT);
+    assert_eq!(known.len(), old.len() + 2 * (BOOT_REPORT + DOUBLES));
     let hello = Hello {
         minor: 0,
         boot: BootReport::default(),
+        capacities: Capacities {
+            doubles: 0,
+            ..new.capacities
+        },
         ..new
     };
     let read = decode_record(one_item(&octets));
     assert_eq!(read, Ok(Record::Hello(hello)));
+}
+
+/// What 1.1 said and heard: no word of doubles.
+#[test]
+fn bodies_of_1_1_end_before_the_doubles() {
+    let mut out = [0; MAX_ITEM];
+    for (name, record, _) in records() {
+        let Record::Ledger(ledger) = record else {
+            continue;
+        };
+        let len = encode_record(&Record::Ledger(ledger), &mut out).unwrap();
+        let item = one_item(&out[..len]);
+        let body = &item.body[..item.body.len() - LEDGER_DOUBLES];
+        let old = Ledger {
+            doubles: Doubles::default(),
+            ..ledger
+        };
+        let read = decode_record(magpie_protocol::Item { body, ..item });
+        assert_eq!(read, Ok(Record::Ledger(old)), "{name}");
+        // Where none are looked for nothing is sent.
+        let same = body.to_vec();
+        let len = encode_record(&Record::Ledger(old), &mut out).unwrap();
+        assert_eq!(one_item(&out[..len]).body, same);
+    }
+    let set = Configuration {
+        idle_us: Some(15_000_000),
+        active_us: None,
+        end_us: Some(0),
+        live_us: Some(1),
+        dedup_us: None,
+    };
+    let command = Command::Configure { id: 5, set };
+    let len = encode_command(&command, &mut out).unwrap();
+    let known = [132, 11, 5, 1, 0xc0, 0xc3, 0x93, 7, 0, 1, 0, 1, 1];
+    assert_eq!(out[..len], known);
+    assert_eq!(decode_command(one_item(&out[..len])), Ok(command));
 }
 
 /// A newer minor version appends fields to the end of a body.
@@ -425,8 +480,12 @@ fn shorter_bodies_are_refused() {
         let len = encode_record(&record, &mut out).unwrap();
         let item = one_item(&out[..len]);
         for cut in 0..item.body.len() {
-            if name == "hello" && cut + BOOT_REPORT == item.body.len() {
-                continue; // the whole of 1.0
+            let missing = item.body.len() - cut;
+            if name == "hello" && [DOUBLES, DOUBLES + BOOT_REPORT].contains(&missing) {
+                continue; // the whole of 1.1, of 1.0
+            }
+            if name == "ledger" && missing == LEDGER_DOUBLES {
+                continue; // the whole of 1.1
             }
             let shorter = magpie_protocol::Item {
                 body: &item.body[..cut],
@@ -493,6 +552,12 @@ fn the_largest_records_fit() {
             resent: TOP,
             bad_frames: TOP,
         },
+        doubles: Doubles {
+            window_us: u32::MAX,
+            sum,
+            unsure: TOP,
+            forgotten: TOP,
+        },
     };
     let entry = CountEntry {
         key: TOP,
@@ -541,7 +606,7 @@ fn the_largest_records_fit() {
         }),
     };
     for (record, octets) in [
-        (Record::Ledger(ledger), 533),
+        (Record::Ledger(ledger), 578),
         (Record::Counts(counts), 245),
         (Record::Flow(flow), 239),
     ] {

@@ -20,6 +20,9 @@ pub struct Config {
     pub sweep_us: u64,
     /// Most slots looked at in one call of `poll_record`.
     pub scan_slots: u32,
+    /// Doubles of frames are looked for within this window, and not counted as
+    /// frames ([`crate::doubled`]); 0, or without a table for them: they are not.
+    pub dedup_us: u32,
 }
 
 impl Default for Config {
@@ -32,6 +35,7 @@ impl Default for Config {
             live_us: 1_000_000,
             sweep_us: 1_000_000,
             scan_slots: 64,
+            dedup_us: 0,
         }
     }
 }
@@ -48,6 +52,7 @@ impl Config {
             live_us: 0,
             sweep_us: 0,
             scan_slots: u32::MAX,
+            dedup_us: 0,
         }
     }
 }

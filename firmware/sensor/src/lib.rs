@@ -52,6 +52,7 @@ mod books;
 mod config;
 mod counters;
 pub mod dissect;
+pub mod doubled;
 mod echo;
 mod export;
 mod flow;
@@ -64,6 +65,7 @@ mod storage;
 mod table;
 
 pub use config::{Config, Identity};
+pub use doubled::{DoubledSet, DoubledTable, EMPTY_DOUBLED_SET};
 pub use echo::{EchoSet, EchoSlot, RequestSet, RequestSlot};
 pub use flow::{FlowSet, FlowSlot};
 pub use outbox::OutboxEntry;

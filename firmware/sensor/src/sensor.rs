@@ -1,14 +1,15 @@
 //! The sensor: one frame in, counted once, offered to each table.
 
 use magpie_protocol::{
-    BootReport, Capacities, Command, CommandReply, CommandType, Hello, Ledger, Losses, Outcome,
-    TimeReply, VERSION_MAJOR, VERSION_MINOR,
+    BootReport, Capacities, Command, CommandReply, CommandType, Doubles, Hello, Ledger, Losses,
+    Outcome, TimeReply, VERSION_MAJOR, VERSION_MINOR,
 };
 
 use crate::{
     Config, Identity, Storage,
     books::Books,
     dissect::{self, Network, Transport, View},
+    doubled::Detector,
     echo::Echoes,
     export::Exporter,
     flow::Flows,
@@ -36,6 +37,7 @@ pub struct Sensor<'a> {
     pub(crate) echoes: Echoes<'a>,
     pub(crate) outbox: Outbox<'a>,
     pub(crate) exporter: Exporter,
+    doubled: Detector<'a>,
 }
 
 /// What every table needs beside the frame.
@@ -70,6 +72,7 @@ impl<'a> Sensor<'a> {
         let echoes = Echoes::new(storage.echoes, storage.requests);
         let outbox = Outbox::new(storage.outbox);
         let (pairs, requests) = echoes.capacity();
+        let doubled = Detector::new(storage.doubled, seed);
         let hello = Hello {
             major: VERSION_MAJOR,
             minor: VERSION_MINOR,
@@ -88,6 +91,7 @@ impl<'a> Sensor<'a> {
                 outbox_octets: outbox.capacity(),
                 resend_octets: identity.resend_octets,
                 max_frame: identity.max_frame,
+                doubles: doubled.capacity(),
             },
             boot: BootReport::default(),
         };
@@ -100,6 +104,7 @@ impl<'a> Sensor<'a> {
             echoes,
             outbox,
             exporter: Exporter::default(),
+            doubled,
         }
     }
 
@@ -119,6 +124,10 @@ impl<'a> Sensor<'a> {
     /// clock that steps back is taken as it comes.
     #[inline]
     pub fn observe(&mut self, at_us: u64, frame: &[u8], wire_len: u32) {
+        let window_us = self.config.dedup_us;
+        if window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
+            return;
+        }
         let mut view = View::empty();
         dissect::dissect_into(frame, wire_len, &mut view);
         let path = Path::of(view.vlan, view.network.ip());
@@ -187,6 +196,14 @@ impl<'a> Sensor<'a> {
             echo_forgotten: self.echoes.forgotten(),
             exported: self.outbox.exported,
             never_sent: self.outbox.never_sent,
+            doubles: Doubles {
+                window_us: if self.doubled.capacity() > 0 {
+                    self.config.dedup_us
+                } else {
+                    0
+                },
+                ..self.doubled.counts
+            },
             ..self.books.ledger(now_us)
         }
     }
@@ -211,6 +228,11 @@ impl<'a> Sensor<'a> {
                     sent_us: now_us,
                 });
             }
+            Command::Configure { id, set }
+                if set.dedup_us.is_some_and(|us| us > 0) && self.doubled.capacity() == 0 =>
+            {
+                self.reply(id, CommandType::Configure, Outcome::Unsupported);
+            }
             Command::Configure { id, set } => {
                 let config = &mut self.config;
                 for (setting, wanted) in [
@@ -221,6 +243,7 @@ impl<'a> Sensor<'a> {
                 ] {
                     *setting = wanted.unwrap_or(*setting);
                 }
+                config.dedup_us = set.dedup_us.unwrap_or(config.dedup_us);
                 self.flows.configure(&self.config);
                 self.reply(id, CommandType::Configure, Outcome::Done);
             }
@@ -259,6 +282,10 @@ impl<'a> Sensor<'a> {
             (ledger.echo_forgotten, "echo requests forgotten"),
             (ledger.never_sent.records, "records that found no room"),
             (self.flows.untold(), "handshakes too long to keep"),
+            (
+                ledger.doubles.forgotten,
+                "frames forgotten before a double of theirs could come",
+            ),
         ]
         .into_iter()
         .filter(|(n, _)| *n > 0)

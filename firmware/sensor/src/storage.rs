@@ -1,10 +1,11 @@
 //! The memory a sensor works in.
 
 use magpie_protocol::CountEntry;
-use managed::ManagedSlice;
+use managed::{Managed, ManagedSlice};
 
 use crate::{
-    EchoSet, EchoSlot, FlowSet, FlowSlot, OutboxEntry, RequestSet, RequestSlot, table::Slot,
+    DoubledTable, EchoSet, EchoSlot, FlowSet, FlowSlot, OutboxEntry, RequestSet, RequestSlot,
+    table::Slot,
 };
 
 /// A set of the flow table with nothing in it (all zero).
@@ -35,13 +36,15 @@ pub struct Storage<'a> {
     pub arp_operations: ManagedSlice<'a, CountEntry>,
     /// Finished records on their way to the link.
     pub outbox: ManagedSlice<'a, OutboxEntry>,
+    /// Frames whose double may come; `None`: doubles cannot be looked for.
+    pub doubled: Option<Managed<'a, DoubledTable>>,
 }
 
 #[cfg(feature = "std")]
 impl Storage<'static> {
     /// Storage on the heap: `flows` flow entries, `echoes` echo pairs (sixteen
     /// requests each), counter tables that hold every key of theirs (VLAN
-    /// stacks: 65,536), an outbox of 512 records.
+    /// stacks: 65,536), an outbox of 512 records, no table for doubles.
     pub fn owned(flows: usize, echoes: usize) -> Self {
         fn vec<T: Clone>(value: T, len: usize) -> ManagedSlice<'static, T> {
             ManagedSlice::Owned(std::vec![value; len])
@@ -59,6 +62,15 @@ impl Storage<'static> {
             icmp: vec(free, 0x4_0000),
             arp_operations: vec(free, 0x1_0000),
             outbox: vec(OutboxEntry::EMPTY, 512),
+            doubled: None,
         }
+    }
+
+    /// The same with room for frames whose double may come: four to a set.
+    #[must_use]
+    pub fn with_doubled<const SETS: usize>(mut self) -> Self {
+        let table = DoubledTable::<[crate::DoubledSet; SETS]>::EMPTY;
+        self.doubled = Some(Managed::Owned(std::boxed::Box::new(table)));
+        self
     }
 }

@@ -163,7 +163,7 @@ proptest! {
         let storage = Storage {
             flows: vec![].into(), echoes: vec![].into(), requests: vec![].into(),
             ethertypes: vec![].into(), protocols: vec![].into(), vlans: vec![].into(),
-            icmp: vec![].into(), arp_operations: vec![].into(), outbox: vec![].into(),
+            icmp: vec![].into(), arp_operations: vec![].into(), outbox: vec![].into(), doubled: None,
         };
         let mut core = Sensor::new(Config::default(), Identity::default(), &[0; 32], storage);
         run(&mut core, &inputs);

@@ -2,7 +2,7 @@
 //!
 //! | stage | equation, in frames and in octets where octets are known |
 //! |---|---|
-//! | `capture`, `mac`, `driver`, `ring` | wire = lost + counted |
+//! | `capture`, `mac`, `driver`, `ring` | wire = lost + doubled + counted |
 //! | `dissect` | counted = `in_flows` + arp + other + invalid |
 //! | `flow table` | `in_flows` = live + exported + `never_sent`; made likewise |
 //! | `uplink` | finished records received = exported - dropped by the link |
@@ -101,6 +101,9 @@ pub struct Books {
     /// Frames lost before the core, by reason; reasons of which nothing was
     /// lost are left out.
     pub lost: Vec<Loss>,
+    /// Frames that the mirror showed a second time; `None` where none are
+    /// looked for.
+    pub doubled: Option<u64>,
     /// Frames of our own seen: sent by the sensor or to it.
     pub own: u64,
     /// Frames on the wire neither counted nor known as lost; `None` while
@@ -195,6 +198,7 @@ impl Picture {
             wire,
             counted: total.counted.frames,
             lost,
+            doubled: mirror.doubled.map(|share| share.part),
             own: total.own_tx.saturating_add(total.own_rx),
             unaccounted: audit.unaccounted,
             records: audit.records,
@@ -268,6 +272,9 @@ impl fmt::Display for Books {
         }
         if !self.lost.is_empty() {
             f.write_str(")")?;
+        }
+        if let Some(doubled) = self.doubled {
+            write!(f, " doubled={doubled}")?;
         }
         write!(f, " own={}", self.own)?;
         match self.unaccounted {

@@ -1,6 +1,6 @@
 //! Ledgers of several boots, added up.
 
-use magpie_protocol::{Census, Known, Ledger, Losses, Sum, UplinkCounts};
+use magpie_protocol::{Census, Doubles, Known, Ledger, Losses, Sum, UplinkCounts};
 
 fn sum(into: &mut Sum, other: &Sum) {
     into.frames = into.frames.saturating_add(other.frames);
@@ -46,6 +46,14 @@ fn uplink(into: &mut UplinkCounts, other: &UplinkCounts) {
     count(&mut into.bad_frames, other.bad_frames);
 }
 
+/// The window is the widest.
+fn doubles(into: &mut Doubles, other: &Doubles) {
+    into.window_us = into.window_us.max(other.window_us);
+    sum(&mut into.sum, &other.sum);
+    count(&mut into.unsure, other.unsure);
+    count(&mut into.forgotten, other.forgotten);
+}
+
 /// Adds another boot's ledger; time and Flush become the other's. A sum must
 /// begin with `None` (see [`crate::Picture::ledger`]): an empty ledger knows
 /// no losses.
@@ -73,4 +81,5 @@ pub fn add(into: &mut Option<Ledger>, other: &Ledger) {
     into.exported.add(&other.exported);
     into.never_sent.add(&other.never_sent);
     uplink(&mut into.uplink, &other.uplink);
+    doubles(&mut into.doubles, &other.doubles);
 }

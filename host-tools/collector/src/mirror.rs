@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use foldhash::quality::RandomState;
-use magpie_protocol::{AddressPair, EchoKey, FlowKey, VlanStack};
+use magpie_protocol::{AddressPair, EchoKey, FlowKey, Ledger, VlanStack};
 
 use crate::books::known_lost;
 use crate::{EchoSums, FlowSums, Offered, Picture};
@@ -120,10 +120,21 @@ pub struct Mirror {
     /// Octets that were acknowledged and never seen, of those and all TCP
     /// octets (IP octets) that were seen.
     pub unseen: Share,
+    /// Doubles of all frames that reached the core, where they are looked for.
+    pub doubled: Option<Share>,
     /// Why any reply may have passed unseen, whatever its pair.
     dropped: Option<Doubt>,
     one_way: HashSet<FlowKey, RandomState>,
     tag_asym: HashSet<FlowKey, RandomState>,
+}
+
+/// `None` where no doubles were ever looked for.
+fn doubled(ledger: &Ledger) -> Option<Share> {
+    let part = ledger.doubles.sum.frames;
+    (ledger.doubles.window_us > 0 || part > 0).then(|| Share {
+        part,
+        whole: ledger.counted.frames.saturating_add(part),
+    })
 }
 
 /// Which directions a key carried.
@@ -173,6 +184,7 @@ impl Mirror {
             mirror.unseen.whole = mirror.unseen.whole.saturating_add(all);
         }
         mirror.find_tag_asym(halves);
+        mirror.doubled = picture.ledger().as_ref().and_then(doubled);
         mirror.dropped = mirror.why_dropped(picture, offered);
         mirror
     }

@@ -363,7 +363,7 @@ fn another_major_version_is_refused_by_name() {
     assert!(error.is_fatal());
     let text = error.to_string();
     assert!(
-        text.contains("serial:/dev/ttyX") && text.contains("2.5") && text.contains("1.1"),
+        text.contains("serial:/dev/ttyX") && text.contains("2.5") && text.contains("1.2"),
         "{text}"
     );
     assert_eq!(picture.link().refused_versions, 1);

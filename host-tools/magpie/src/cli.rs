@@ -207,6 +207,12 @@ pub struct CoreOptions {
     /// [default: 1s, exact: never; a board: as it is]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub end: Option<Duration>,
+    /// The mirror shows frames twice: a frame that comes again within this time,
+    /// as it was or one routing hop later, is not counted but for `dup`
+    /// [without a time: 500us; a board: as it is]
+    #[arg(long, value_name = "TIME", value_parser = window, num_args = 0..=1,
+          require_equals = true, default_missing_value = "500us")]
+    pub dedup: Option<Duration>,
 }
 
 /// `15s`, `500ms`, `5min`; a bare number is seconds.
@@ -215,6 +221,14 @@ fn time(text: &str) -> Result<Duration, String> {
         return Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
     }
     humantime::parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// A window of [`CoreOptions::dedup`]; 0 switches it off.
+fn window(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        longest if longest > Duration::from_secs(1) => Err("longer than 1 s".into()),
+        window => Ok(window),
+    }
 }
 
 /// A factor of speed, such as `1` or `0.5`.
@@ -237,6 +251,9 @@ impl CoreOptions {
             active_us: us(self.active),
             end_us: us(self.end),
             live_us: None,
+            dedup_us: self
+                .dedup
+                .map(|window| u32::try_from(window.as_micros()).unwrap_or(u32::MAX)),
         }
     }
 
@@ -254,6 +271,7 @@ impl CoreOptions {
             idle: self.idle.unwrap_or(base.idle),
             active: self.active.unwrap_or(base.active),
             end: self.end.unwrap_or(base.end),
+            dedup: self.dedup.unwrap_or(base.dedup),
             git: crate::GIT.to_owned(),
             ..base
         };

@@ -157,7 +157,9 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         ("magpie", host("build --release -p magpie")),
         (
             "replay",
-            host("test --release -p magpie-tests --lib --test replay --test attack --no-fail-fast"),
+            host(
+                "test --release -p magpie-tests --lib --test replay --test attack --test doubled --no-fail-fast",
+            ),
         ),
         // Those that a plain `cargo test` ignores, since they need QEMU.
         (

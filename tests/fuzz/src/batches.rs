@@ -22,6 +22,7 @@ pub fn storage(flow_sets: usize, outbox: usize) -> Storage<'static> {
         icmp: counters(),
         arp_operations: counters(),
         outbox: vec![OutboxEntry::EMPTY; outbox].into(),
+        doubled: None,
     }
 }
 

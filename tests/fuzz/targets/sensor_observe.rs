@@ -96,6 +96,7 @@ impl Run {
                     active_us: Some(u64::from(input.u16())),
                     end_us: Some(u64::from(input.u16())),
                     live_us: Some(u64::from(input.u16())),
+                    dedup_us: Some(u32::from(input.u16())),
                 };
                 self.sensor
                     .handle_command(self.now, &Command::Configure { id: 1, set });

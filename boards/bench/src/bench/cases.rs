@@ -29,6 +29,11 @@ pub(crate) fn all(bench: &mut Bench) {
     bench.case("tcp64", &mut |run, buffer| established(run, buffer, &[]));
     bench.case("udp64", &mut udp64);
     bench.case("tcp1514", &mut tcp1514);
+    bench.case("dedup", &mut |run, buffer| {
+        run.look_for_doubles();
+        established(run, buffer, &[]);
+    });
+    bench.case("double", &mut double);
     bench.case("echo", &mut echo);
     bench.case("vlan_qinq_tcp", &mut |run, buffer| {
         established(run, buffer, &[(0x88a8, 200), (0x8100, 100)]);
@@ -106,6 +111,17 @@ fn established(run: &mut Run<'_>, buffer: &mut [u8], tags: &[(u16, u16)]) {
         }
     }
     assert_eq!(run.change, HELD);
+}
+
+/// As `dedup`, and each frame a second time: that one is counted.
+fn double(run: &mut Run<'_>, buffer: &mut [u8]) {
+    run.look_for_doubles();
+    for n in 0..OPEN {
+        let frame = Frame::new(buffer).tcp(&[], Pair::client(n, 443), acknowledges(1, 1));
+        run.show(frame);
+        run.count(frame);
+    }
+    assert_eq!(run.change, Change::default());
 }
 
 fn udp64(run: &mut Run<'_>, buffer: &mut [u8]) {

@@ -203,6 +203,10 @@ impl Bench {
                     icmp: Borrowed(&mut storage.icmp),
                     arp_operations: Borrowed(&mut storage.arp_operations),
                     outbox: Borrowed(&mut storage.outbox),
+                    doubled: storage
+                        .doubled
+                        .as_mut()
+                        .map(|table| managed::Managed::Borrowed(&mut **table)),
                 },
             ),
             counter,
@@ -278,6 +282,17 @@ impl Run<'_> {
                 }
             }
         }
+    }
+
+    /// Doubles are looked for from now on.
+    #[inline(never)]
+    pub(crate) fn look_for_doubles(&mut self) {
+        let set = magpie_protocol::Configuration {
+            dedup_us: Some(500),
+            ..magpie_protocol::Configuration::default()
+        };
+        let command = Command::Configure { id: 1, set };
+        self.sensor.handle_command(self.now_us, &command);
     }
 
     /// Time goes on to that of the next frame, in microseconds.

@@ -4,7 +4,9 @@ use core::hint::black_box;
 
 use magpie_link::{Overflow, Sender};
 use magpie_protocol::{BootReport, Losses, RecordSource, UplinkCounts, Want, decode_command};
-use magpie_sensor::{Config, Identity, Sensor, Storage, dissect};
+use magpie_sensor::{Config, DoubledSet, DoubledTable, Identity, Sensor, Storage, dissect};
+use managed::Managed;
+use static_cell::ConstStaticCell;
 
 use super::{opaque, opaque_buffer, opaque_octets};
 
@@ -42,6 +44,9 @@ fn name() -> &'static str {
     black_box("")
 }
 
+static DOUBLED: ConstStaticCell<DoubledTable<[DoubledSet; 2]>> =
+    ConstStaticCell::new(DoubledTable::EMPTY);
+
 #[inline(never)]
 fn make() -> Sensor<'static> {
     let storage = Storage {
@@ -54,6 +59,10 @@ fn make() -> Sensor<'static> {
         icmp: black_box::<&mut [_]>(&mut []).into(),
         arp_operations: black_box::<&mut [_]>(&mut []).into(),
         outbox: black_box::<&mut [_]>(&mut []).into(),
+        doubled: DOUBLED.try_take().map(|table| {
+            let table: &'static mut DoubledTable = black_box(table);
+            Managed::Borrowed(table)
+        }),
     };
     let identity = Identity {
         name: name(),

@@ -32,7 +32,7 @@ const LLC: u32 = ETHERTYPE_LLC as u32;
 
 /// What the link layer carries.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carried {
+pub(crate) enum Carried {
     Ip4,
     Ip6,
     Arp,

@@ -22,7 +22,7 @@ pub use view::{Arp, ArpKind, Echo, Fragment, Icmp, Ip, Network, Tcp, Transport, 
 
 use magpie_protocol::VlanStack;
 
-use link::Carried;
+pub(crate) use link::Carried;
 
 /// Reads a frame, from its destination address on, without FCS.
 ///
@@ -53,6 +53,11 @@ pub fn dissect_into(frame: &[u8], wire_len: u32, view: &mut View) {
         Carried::Other => view.network = Network::Other,
         Carried::Nothing => {}
     }
+}
+
+/// What the link layer of a frame carries, and the captured octets of that.
+pub(crate) fn carried(frame: &[u8]) -> (Carried, &[u8]) {
+    link::read(frame, &mut View::empty())
 }
 
 /// Octets the wire had from the start of `packet` (the captured end of

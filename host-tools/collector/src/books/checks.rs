@@ -312,7 +312,9 @@ impl Audit {
         known_lost: u64,
         offered: Option<&Offered>,
     ) -> Known {
-        let inside = ledger.counted.frames.saturating_add(known_lost);
+        let arrived = ledger.counted.frames;
+        let arrived = arrived.saturating_add(ledger.doubles.sum.frames);
+        let inside = arrived.saturating_add(known_lost);
         let unsure = unsure(&ledger.lost).filter(|_| any);
         let Some(offered) = offered else {
             if !any {
@@ -356,7 +358,9 @@ impl Audit {
         if by != 0 {
             first.push((by, "frames"));
         } else if known_lost == 0 {
-            let octets = ledger.counted.octets.saturating_add(refused.1);
+            let octets = ledger.counted.octets;
+            let octets = octets.saturating_add(ledger.doubles.sum.octets);
+            let octets = octets.saturating_add(refused.1);
             let by = missing(offered.octets, octets);
             if by != 0 {
                 first.push((by, "octets"));

@@ -215,6 +215,10 @@ pub fn shortfalls(picture: &Picture) -> Vec<String> {
             "records found no room in the sensor's outbox",
         ),
         (
+            ledger.doubles.forgotten,
+            "frames were forgotten by the sensor before a double of theirs could come",
+        ),
+        (
             ledger.uplink.never_sent.records,
             "records were dropped before they were sent",
         ),

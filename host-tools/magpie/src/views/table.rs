@@ -360,8 +360,12 @@ fn notes(
         if one_way == "-" { "" } else { "%" },
     )?;
     match mirror.tag_asym() {
-        0 => writeln!(out, "tags symmetric")?,
-        n => writeln!(out, "tags differ by direction in {n} flows")?,
+        0 => write!(out, "tags symmetric")?,
+        n => write!(out, "tags differ by direction in {n} flows")?,
+    }
+    match mirror.doubled {
+        None => writeln!(out)?,
+        Some(dup) => writeln!(out, "  dup {dup}")?,
     }
     for (n, what) in [
         (

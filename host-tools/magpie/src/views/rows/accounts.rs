@@ -65,6 +65,11 @@ pub fn ledger(seen: &Seen<'_>, ledger: &Ledger) -> Row {
     put(&mut row, "uplink_batches", ledger.uplink.batches);
     put(&mut row, "uplink_resent", ledger.uplink.resent);
     put(&mut row, "uplink_bad_frames", ledger.uplink.bad_frames);
+    let doubles = &ledger.doubles;
+    put(&mut row, "doubled_window_us", doubles.window_us);
+    put_sum(&mut row, "doubled", doubles.sum);
+    put(&mut row, "doubled_unsure_frames", doubles.unsure);
+    put(&mut row, "doubled_forgotten_frames", doubles.forgotten);
     row
 }
 
@@ -110,6 +115,9 @@ pub fn mirror(seen: &Seen<'_>) -> Row {
     put(&mut row, "tag_asym", mirror.tag_asym());
     put(&mut row, "unseen_octets", mirror.unseen.part);
     put(&mut row, "tcp_octets", mirror.unseen.whole);
+    let doubled = mirror.doubled;
+    put(&mut row, "doubled_frames", doubled.map(|dup| dup.part));
+    put(&mut row, "arrived_frames", doubled.map(|dup| dup.whole));
     row
 }
 
@@ -142,6 +150,7 @@ pub fn books(seen: &Seen<'_>) -> Row {
     for loss in &books.lost {
         put_known(&mut row, &format!("lost_{}", loss.reason), loss.frames);
     }
+    put(&mut row, "doubled", books.doubled);
     put(&mut row, "own", books.own);
     let unaccounted = books.unaccounted.and_then(|n| i64::try_from(n).ok());
     put(&mut row, "unaccounted", unaccounted);

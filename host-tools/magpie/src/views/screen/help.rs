@@ -49,7 +49,7 @@ const ROWS: [(&str, &str); 12] = [
     ),
     (
         "MIRROR",
-        "unseen: TCP octets that the other side acknowledged and that never came by here, so the switch dropped them; ? before the first TCP. one-way: flows seen in one direction only. tags differ: the two directions stand under different VLANs",
+        "unseen: TCP octets that the other side acknowledged and that never came by here, so the switch dropped them; ? before the first TCP. one-way: flows seen in one direction only. tags differ: the two directions stand under different VLANs. dup (with --dedup): frames that the mirror showed a second time, of all that came; they are not counted",
     ),
     (
         "FLOWS",

@@ -132,6 +132,12 @@ fn frames(page: &mut Page, facts: &Facts, ledger: &Ledger) {
     for (name, frames) in &losses {
         page.known(&format!("  {name}"), *frames);
     }
+    let doubles = &ledger.doubles;
+    if doubles.window_us > 0 || doubles.sum.frames > 0 {
+        page.sum("doubled by the mirror", doubles.sum);
+        page.count("  or sent twice", doubles.unsure, Tone::Doubt);
+        page.count("  forgotten too early", doubles.forgotten, Tone::Doubt);
+    }
     page.sum("counted", ledger.counted);
     let peak = facts.peak;
     if let (Some(frames), Some(octets)) = (peak.frames_a_second(), peak.octets_a_second()) {

@@ -180,6 +180,14 @@ pub(super) fn mirror(findings: &Findings, columns: usize) -> Line {
             ),
         },
     );
+    if let Some(dup) = mirror.doubled {
+        let tone = if dup.part > 0 {
+            Tone::Doubt
+        } else {
+            Tone::Plain
+        };
+        row.part(3, 3, Line::of(tone, format!("dup {dup}")));
+    }
     row.fit(columns)
 }
 
