@@ -1,8 +1,8 @@
 //! Type, length, body: writing and reading items.
 
 use crate::{
-    Command, CommandReply, CommandType, Configuration, Counts, Doubles, EchoRecord, EchoSample,
-    FlowRecord, Hello, Ledger, MAX_BODY, TimeReply,
+    Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FlowRecord,
+    Hello, Ledger, MAX_BODY, TimeReply,
 };
 
 /// Type number of a record.
@@ -112,29 +112,15 @@ fn body(value: &impl serde::Serialize, out: &mut [u8]) -> Result<usize, postcard
     postcard::to_slice(value, out).map(|written| written.len())
 }
 
-/// The same, and behind it what a newer minor version brought, if anything.
-fn body_and<N: serde::Serialize>(
-    value: &impl serde::Serialize,
-    newer: Option<N>,
-    out: &mut [u8],
-) -> Result<usize, postcard::Error> {
-    match newer {
-        Some(newer) => body(&(value, newer), out),
-        None => body(value, out),
-    }
-}
-
 /// Writes one record as an item; returns its octets.
 pub fn encode_record(record: &Record, out: &mut [u8]) -> Result<usize, EncodeError> {
     match record {
+        // What a minor version brought is always written, even where it says
+        // nothing: the next version's fields can only stand behind it.
         Record::Hello(r) => put_item(RecordType::Hello as u8, out, |b| {
-            let doubles = Some(r.capacities.doubles).filter(|doubles| *doubles > 0);
-            body_and(&(r, &r.boot), doubles, b)
+            body(&(r, &r.boot, r.capacities.doubles), b)
         }),
-        Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| {
-            let doubles = Some(&r.doubles).filter(|doubles| **doubles != Doubles::default());
-            body_and(r, doubles, b)
-        }),
+        Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| body(&(r, &r.doubles), b)),
         Record::Flow(r) => put_item(RecordType::Flow as u8, out, |b| body(r, b)),
         Record::Echo(r) => put_item(RecordType::Echo as u8, out, |b| body(r, b)),
         Record::EchoSample(r) => put_item(RecordType::EchoSample as u8, out, |b| body(r, b)),
@@ -158,8 +144,7 @@ pub fn encode_command(command: &Command, out: &mut [u8]) -> Result<usize, Encode
             body(&(id, host_us), b)
         }),
         Command::Configure { id, set } => put_item(CommandType::Configure as u8, out, |b| {
-            let dedup_us = set.dedup_us.is_some().then_some(set.dedup_us);
-            body_and(&(id, set), dedup_us, b)
+            body(&(id, set, set.dedup_us), b)
         }),
     }
 }

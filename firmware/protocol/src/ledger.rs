@@ -150,7 +150,7 @@ pub struct Doubles {
 /// | `echo_forgotten` | varint |
 /// | exported, `never_sent` | 4 varints each: records, flows, packets, octets |
 /// | uplink | acked; `never_sent`, unconfirmed as above; batches, resent, bad frames: varints |
-/// | doubles (since 1.2; a body may end before it, and does where all of it is 0) | as [`Doubles`] |
+/// | doubles (since 1.2; a body may end before it) | as [`Doubles`] |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Ledger {
     /// When it was drawn up.

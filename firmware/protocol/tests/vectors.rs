@@ -427,10 +427,10 @@ fn bodies_of_1_1_end_before_the_doubles() {
         };
         let read = decode_record(magpie_protocol::Item { body, ..item });
         assert_eq!(read, Ok(Record::Ledger(old)), "{name}");
-        // Where none are looked for nothing is sent.
-        let same = body.to_vec();
+        // Sent even where none are looked for: newer fields stand behind them.
+        let nothing = [body, &[0; 5]].concat();
         let len = encode_record(&Record::Ledger(old), &mut out).unwrap();
-        assert_eq!(one_item(&out[..len]).body, same);
+        assert_eq!(one_item(&out[..len]).body, nothing);
     }
     let set = Configuration {
         idle_us: Some(15_000_000),
@@ -441,9 +441,14 @@ fn bodies_of_1_1_end_before_the_doubles() {
     };
     let command = Command::Configure { id: 5, set };
     let len = encode_command(&command, &mut out).unwrap();
-    let known = [132, 11, 5, 1, 0xc0, 0xc3, 0x93, 7, 0, 1, 0, 1, 1];
+    let known = [132, 12, 5, 1, 0xc0, 0xc3, 0x93, 7, 0, 1, 0, 1, 1, 0];
     assert_eq!(out[..len], known);
-    assert_eq!(decode_command(one_item(&out[..len])), Ok(command));
+    let item = one_item(&out[..len]);
+    let body = &item.body[..item.body.len() - 1];
+    let old = magpie_protocol::Item { body, ..item };
+    for read in [item, old] {
+        assert_eq!(decode_command(read), Ok(command));
+    }
 }
 
 /// A newer minor version appends fields to the end of a body.
