@@ -4,29 +4,18 @@ use magpie_protocol::{CountEntry, Ledger, Losses, Malformed, Sum, TableId, Uplin
 
 use crate::{
     counters::Counters,
-    dissect::{Arp, ArpKind, Fragment, Icmp, Ip, Network, Transport, View},
+    dissect::{Arp, ArpKind, Content, Icmp, Link, Parsed, Part, Rare},
     key::Path,
     own::Own,
     storage::Storage,
 };
-
-/// The four parts of EXACT.md 1, in the order of [`Books::parts`].
-#[derive(Debug, Clone, Copy)]
-#[repr(u8)]
-enum Part {
-    Flow,
-    Arp,
-    Other,
-    Invalid,
-}
 
 /// Frames that look alike to every table here, counted together until somebody
 /// asks: one addition a frame instead of one a table.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     path: Path,
-    /// Ethertype, as in a view, and above it the part.
-    link: u32,
+    link: Link,
     frames: u64,
     octets: u64,
     ip_octets: u64,
@@ -43,14 +32,13 @@ const SCATTER: u32 = 0xe4b0_6ce7;
 impl Kind {
     const NONE: Self = Self {
         path: Path::NONE,
-        link: 0,
+        link: Link::new(0),
         frames: 0,
         octets: 0,
         ip_octets: 0,
     };
-    const PART: u32 = 20;
 
-    fn new(path: Path, link: u32) -> Self {
+    fn new(path: Path, link: Link) -> Self {
         Self {
             path,
             link,
@@ -58,18 +46,10 @@ impl Kind {
         }
     }
 
-    fn ethertype(&self) -> u64 {
-        u64::from(self.link & ((1 << Self::PART) - 1))
-    }
-
-    fn part(&self) -> usize {
-        (self.link >> Self::PART) as usize
-    }
-
     #[inline]
-    fn place(path: Path, link: u32) -> usize {
+    fn place(path: Path, link: Link) -> usize {
         let [outer, inner] = path.words();
-        ((outer ^ inner ^ link).wrapping_mul(SCATTER) >> SPARE) as usize
+        ((outer ^ inner ^ link.word()).wrapping_mul(SCATTER) >> SPARE) as usize
     }
 }
 
@@ -77,7 +57,7 @@ impl Kind {
 pub(crate) struct Books<'a> {
     kinds: [Kind; KINDS],
     /// By [`Part`], without what `kinds` holds.
-    parts: [Sum; 4],
+    parts: [Sum; Part::ALL.len()],
     malformed: u64,
     vlan_cut: u64,
     pub(crate) own: Option<Own>,
@@ -111,10 +91,6 @@ fn bump(counter: Option<&mut u64>) {
     }
 }
 
-fn version(ip: &Ip) -> u64 {
-    u64::from(ip.addresses.version())
-}
-
 impl<'a> Books<'a> {
     /// Nothing counted. Takes the counter tables out of `storage`.
     pub(crate) fn new(storage: &mut Storage<'a>) -> Self {
@@ -124,7 +100,7 @@ impl<'a> Books<'a> {
         };
         Self {
             kinds: [Kind::NONE; KINDS],
-            parts: [Sum::default(); 4],
+            parts: [Sum::default(); Part::ALL.len()],
             malformed: 0,
             vlan_cut: 0,
             own: None,
@@ -160,16 +136,10 @@ impl<'a> Books<'a> {
         self.sums().iter().map(|part| part.frames).sum()
     }
 
-    /// Counts one frame, whose path is `path`.
+    /// Counts one frame.
     #[inline]
-    pub(crate) fn count(&mut self, view: &View, path: Path, wire_len: u32) {
-        let (part, ip_octets) = match &view.network {
-            Network::Ip(ip) => (Part::Flow, ip.ip_octets),
-            Network::Arp(_) => (Part::Arp, 0),
-            Network::Other => (Part::Other, 0),
-            Network::Invalid => (Part::Invalid, 0),
-        };
-        let link = view.ethertype | (part as u32) << Kind::PART;
+    pub(crate) fn count(&mut self, frame: &Parsed, wire_len: u32) {
+        let (path, link) = (frame.key.path(), frame.link);
         if let Some(kind) = self.kinds.get_mut(Kind::place(path, link))
             && (kind.path != path || kind.link != link)
         {
@@ -180,47 +150,44 @@ impl<'a> Books<'a> {
             // 2^64 octets take 4,000 years at 1 Gbit/s.
             kind.frames = kind.frames.wrapping_add(1);
             kind.octets = kind.octets.wrapping_add(u64::from(wire_len));
-            kind.ip_octets = kind.ip_octets.wrapping_add(u64::from(ip_octets));
+            kind.ip_octets = kind.ip_octets.wrapping_add(u64::from(frame.ip_octets));
         }
-        if view.is_plain() {
-            return;
+        if !frame.rare.is_none() {
+            self.count_rare(frame);
         }
-        self.count_rest(view);
     }
 
-    /// What few frames have.
     #[inline(never)]
-    fn count_rest(&mut self, view: &View) {
-        if view.vlan_cut {
+    fn count_rare(&mut self, frame: &Parsed) {
+        let rare = frame.rare;
+        if rare.has(Rare::VLAN_CUT) {
             self.vlan_cut = self.vlan_cut.saturating_add(1);
         }
-        if !view.malformed.is_empty() {
+        let classes = rare.classes();
+        if !classes.is_empty() {
             self.malformed = self.malformed.saturating_add(1);
-            for class in view.malformed.iter() {
+            for class in classes.iter() {
                 bump(self.classes.get_mut(usize::from(class as u8)));
             }
         }
-        match &view.network {
-            Network::Ip(ip) => self.count_ip(ip),
-            Network::Arp(arp) => self.count_arp(*arp),
-            Network::Other | Network::Invalid => {}
+        let is_ip4 = frame.key.path().is_ip4();
+        if rare.has(Rare::FIRST | Rare::LATER) {
+            let [first4, later4, first6, later6] = &mut self.fragments;
+            bump(Some(match (is_ip4, rare.has(Rare::LATER)) {
+                (true, false) => first4,
+                (true, true) => later4,
+                (false, false) => first6,
+                (false, true) => later6,
+            }));
         }
-    }
-
-    fn count_ip(&mut self, ip: &Ip) {
-        let [first4, later4, first6, later6] = &mut self.fragments;
-        match (ip.fragment, version(ip)) {
-            (Fragment::Whole, _) => {}
-            (Fragment::First, 4) => bump(Some(first4)),
-            (Fragment::Later, 4) => bump(Some(later4)),
-            (Fragment::First, _) => bump(Some(first6)),
-            (Fragment::Later, _) => bump(Some(later6)),
-        }
-        if let Transport::Icmp(Icmp { kind, code, .. }) = &ip.transport {
-            self.icmp.count(
-                version(ip) << 16 | u64::from(*kind) << 8 | u64::from(*code),
-                0,
-            );
+        match frame.content {
+            Content::Icmp(Icmp { kind, code, .. }) => {
+                let version = if is_ip4 { 4 << 16 } else { 6 << 16 };
+                let key = version | u64::from(kind) << 8 | u64::from(code);
+                self.icmp.count(key, 0);
+            }
+            Content::Arp(arp) => self.count_arp(arp),
+            Content::Nothing | Content::Tcp(_) => {}
         }
     }
 
@@ -239,31 +206,32 @@ impl<'a> Books<'a> {
     fn settle_kind(&mut self, kind: &Kind) {
         let Kind {
             path,
+            link,
             frames,
             octets,
             ip_octets,
-            ..
         } = *kind;
         if frames == 0 {
             return;
         }
-        self.ethertypes.add(kind.ethertype(), frames, octets);
+        self.ethertypes
+            .add(u64::from(link.ethertype()), frames, octets);
         self.vlans.add(path.vlan().to_bits(), frames, octets);
         if let Some(version) = path.version() {
             let key = u64::from(version) << 8 | u64::from(path.protocol());
             self.protocols.add(key, frames, ip_octets);
         }
-        if let Some(part) = self.parts.get_mut(kind.part()) {
+        if let Some(part) = self.parts.get_mut(link.part() as usize) {
             part.frames = part.frames.wrapping_add(frames);
             part.octets = part.octets.wrapping_add(octets);
         }
     }
 
     /// The four parts, with what `kinds` holds.
-    fn sums(&self) -> [Sum; 4] {
+    fn sums(&self) -> [Sum; Part::ALL.len()] {
         let mut sums = self.parts;
         for kind in &self.kinds {
-            if let Some(part) = sums.get_mut(kind.part()) {
+            if let Some(part) = sums.get_mut(kind.link.part() as usize) {
                 part.frames = part.frames.wrapping_add(kind.frames);
                 part.octets = part.octets.wrapping_add(kind.octets);
             }
@@ -333,7 +301,7 @@ impl<'a> Books<'a> {
 
     /// The frames' part of the ledger.
     pub(crate) fn ledger(&self, at_us: u64) -> Ledger {
-        let [in_flows, arp, other, invalid] = self.sums();
+        let [invalid, in_flows, arp, other] = self.sums();
         let mut counted = Sum::default();
         for part in [in_flows, arp, other, invalid] {
             counted.frames = counted.frames.wrapping_add(part.frames);

@@ -50,11 +50,14 @@ use crate::key::Key;
 /// Words a key may have: five, and six more in IPv6.
 const WORDS: usize = 11;
 
+/// A 64-bit number: lower half, upper half.
+type Multiplier = [u32; 2];
+
 /// The multipliers of one boot.
 pub(crate) struct Secret {
-    start: u64,
-    common: [u64; 5],
-    rest: [u64; WORDS - 5],
+    start: Multiplier,
+    common: [Multiplier; 5],
+    rest: [Multiplier; WORDS - 5],
 }
 
 /// One 64-bit number out of the seed, for purpose `index`.
@@ -68,18 +71,42 @@ pub(crate) fn draw(seed: &[u8; 32], index: u8) -> u64 {
     hasher.finish()
 }
 
-#[inline]
-fn dot(sum: u64, words: &[u32], multipliers: &[u64]) -> u64 {
-    words.iter().zip(multipliers).fold(sum, |sum, (word, m)| {
-        sum.wrapping_add(m.wrapping_mul(u64::from(*word)))
-    })
+/// The sum so far. Only its upper half is wanted, so what multipliers' upper
+/// halves add to that needs 32 bits, and a word costs two multiplications.
+#[derive(Clone, Copy)]
+struct Sum {
+    lower: u64,
+    upper: u32,
 }
 
-/// A fixed bijection that is not linear. The multiplier is 2^32 divided by the
-/// golden ratio.
+impl Sum {
+    #[inline]
+    fn new([lower, upper]: Multiplier) -> Self {
+        let lower = u64::from(lower);
+        Self { lower, upper }
+    }
+
+    #[inline]
+    fn add(self, words: &[u32], multipliers: &[Multiplier]) -> Self {
+        let terms = words.iter().zip(multipliers);
+        terms.fold(self, |sum, (word, [lower, upper])| Self {
+            lower: sum
+                .lower
+                .wrapping_add(u64::from(*lower).wrapping_mul(u64::from(*word))),
+            upper: sum.upper.wrapping_add(upper.wrapping_mul(*word)),
+        })
+    }
+
+    /// The upper half, scattered: by a fixed bijection that is not linear. The
+    /// multiplier is 2^32 divided by the golden ratio.
+    #[inline]
+    fn scattered(self) -> u32 {
+        scatter(((self.lower >> 32) as u32).wrapping_add(self.upper))
+    }
+}
+
 #[inline]
-fn scatter(sum: u64) -> u32 {
-    let upper = (sum >> 32) as u32;
+fn scatter(upper: u32) -> u32 {
     let product = (upper ^ upper >> 16).wrapping_mul(0x9e37_79b1);
     product ^ product >> 16
 }
@@ -87,32 +114,32 @@ fn scatter(sum: u64) -> u32 {
 impl Secret {
     /// Multipliers of this boot.
     pub(crate) fn new(seed: &[u8; 32]) -> Self {
-        let mut secret = Self {
-            start: draw(seed, 0),
-            common: [0; 5],
-            rest: [0; WORDS - 5],
-        };
-        let all = secret.common.iter_mut().chain(secret.rest.iter_mut());
-        for (index, multiplier) in (1_u8..).zip(all) {
-            *multiplier = draw(seed, index);
+        let mut numbers = (0_u8..).map(|index| {
+            let number = draw(seed, index);
+            [(number & 0xffff_ffff) as u32, (number >> 32) as u32]
+        });
+        let mut next = || numbers.next().unwrap_or_default();
+        Self {
+            start: next(),
+            common: core::array::from_fn(|_| next()),
+            rest: core::array::from_fn(|_| next()),
         }
-        secret
     }
 
     /// Hash of a key.
     #[inline]
     pub(crate) fn of_key(&self, key: &Key) -> u32 {
-        let mut sum = dot(self.start, &key.words(), &self.common);
+        let mut sum = Sum::new(self.start).add(&key.words(), &self.common);
         if let Some(rest) = key.rest() {
-            sum = dot(sum, rest, &self.rest);
+            sum = sum.add(rest, &self.rest);
         }
-        scatter(sum)
+        sum.scattered()
     }
 
     /// Hash of up to five words; every key of a table has the same number.
     #[inline]
     pub(crate) fn of_words<const N: usize>(&self, words: [u32; N]) -> u32 {
-        scatter(dot(self.start, &words, &self.common))
+        Sum::new(self.start).add(&words, &self.common).scattered()
     }
 }
 
@@ -143,6 +170,20 @@ mod tests {
         }
     }
 
+    /// The two halves together are the sum of the crate's lead paragraph.
+    #[test]
+    fn halves_add_up_to_the_multilinear_sum() {
+        let seed = [9; 32];
+        let words = [0xffff_ffff, 7, 0x8000_0001, 0, 0xdead_beef];
+        let sum = (1_u8..)
+            .zip(words)
+            .fold(draw(&seed, 0), |sum, (index, word)| {
+                sum.wrapping_add(draw(&seed, index).wrapping_mul(u64::from(word)))
+            });
+        let secret = Secret::new(&seed);
+        assert_eq!(secret.of_words(words), scatter((sum >> 32) as u32));
+    }
+
     #[test]
     fn what_scatters_is_a_bijection() {
         let back = |hash: u32| {
@@ -155,7 +196,7 @@ mod tests {
             upper ^ upper >> 16
         };
         for upper in (0..u32::MAX).step_by(65_521) {
-            assert_eq!(back(scatter(u64::from(upper) << 32 | 0x4d)), upper);
+            assert_eq!(back(scatter(upper)), upper);
         }
     }
 }

@@ -1,10 +1,6 @@
 //! Keys of the tables, in words: to order, hash and compare at once.
 
-use core::cmp::Ordering;
-
 use magpie_protocol::{AddressPair, EchoKey, FlowKey, Side, VlanStack};
-
-use crate::dissect::Ip;
 
 /// VLAN stack, IP version and protocol of a frame in two words, never both
 /// zero. A frame without IP has version and protocol 0.
@@ -25,22 +21,28 @@ impl Path {
     /// Of nothing: what a free place holds.
     pub(crate) const NONE: Self = Self([0; 2]);
 
-    /// The path of a frame, `ip` being what it carries.
+    /// Of a frame without tags, and without IP so far.
+    const NEW: Self = Self([0, USED]);
+
+    /// Behind one more tag, if a key holds so many.
+    fn push(&mut self, id: u16) {
+        let Self([outer, inner]) = self;
+        let id = u32::from(id & 0xfff);
+        match *inner >> 24 & 7 {
+            0 => *outer |= id << 12,
+            1 => *outer |= id,
+            2 => *inner |= id << 12,
+            3 => *inner |= id,
+            _ => return,
+        }
+        *inner = inner.wrapping_add(1 << 24);
+    }
+
+    /// The path of a frame that carries this protocol over IP.
     #[inline]
-    pub(crate) fn of(vlan: VlanStack, ip: Option<&Ip>) -> Self {
-        let (version, protocol) = match ip {
-            None => (0, 0),
-            Some(ip) => match ip.addresses {
-                AddressPair::V4 { .. } => (IP4, ip.protocol),
-                AddressPair::V6 { .. } => (IP6, ip.protocol),
-            },
-        };
-        let [outer, inner] = if vlan == VlanStack::NONE {
-            [0, 0]
-        } else {
-            pack(vlan)
-        };
-        Self([outer | u32::from(protocol) << 24, inner | version | USED])
+    fn carrying(self, version: u32, protocol: u8) -> Self {
+        let Self([outer, inner]) = self;
+        Self([outer | u32::from(protocol) << 24, inner | version])
     }
 
     pub(crate) fn vlan(self) -> VlanStack {
@@ -80,18 +82,6 @@ impl Path {
     }
 }
 
-#[inline(never)] // most frames have no tag
-fn pack(vlan: VlanStack) -> [u32; 2] {
-    let mut words = [0; 4];
-    let mut depth = 0;
-    for (word, id) in words.iter_mut().zip(vlan.ids()) {
-        *word = u32::from(id);
-        depth = u32::wrapping_add(depth, 1 << 24);
-    }
-    let [first, second, third, fourth] = words;
-    [first << 12 | second, third << 12 | fourth | depth]
-}
-
 /// Key of a flow, or of an echo pair: that is the key of its flow, which has
 /// no ports, with the identifier and who asks in their place.
 #[derive(Debug, Clone, Copy)]
@@ -114,50 +104,74 @@ impl Key {
         rest: [0; 6],
     };
 
-    /// The key of a packet's flow, and which end point sent it: the lower one
-    /// (by address octets, then port) is `a`.
+    /// Of a frame of which nothing was read.
+    pub(crate) const NEW: Self = Self {
+        path: Path::NEW,
+        ..Self::NONE
+    };
+
     #[inline]
-    pub(crate) fn of(path: Path, ip: &Ip) -> (Self, Side) {
-        let (from, to) = (u32::from(ip.source_port), u32::from(ip.destination_port));
-        match ip.addresses {
-            AddressPair::V4 { a, b } => {
-                let (source, destination) = (u32::from_be_bytes(a), u32::from_be_bytes(b));
-                let upward = source < destination || (source == destination && from <= to);
-                let (ports, first, side) = if upward {
-                    (from << 16 | to, [source, destination], Side::A)
-                } else {
-                    (to << 16 | from, [destination, source], Side::B)
-                };
-                let rest = [0; 6];
-                (
-                    Self {
-                        ports,
-                        first,
-                        path,
-                        rest,
-                    },
-                    side,
-                )
-            }
-            AddressPair::V6 { a, b } => {
-                let (source, destination) = (of_v6(a), of_v6(b));
-                let (ports, a, b, side) = match source.cmp(&destination).then(from.cmp(&to)) {
-                    Ordering::Greater => (to << 16 | from, destination, source, Side::B),
-                    _ => (from << 16 | to, source, destination, Side::A),
-                };
-                let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a, b);
-                let first = [a0, b0];
-                let rest = [a1, a2, a3, b1, b2, b3];
-                (
-                    Self {
-                        ports,
-                        first,
-                        path,
-                        rest,
-                    },
-                    side,
-                )
-            }
+    pub(crate) fn path(&self) -> Path {
+        self.path
+    }
+
+    /// The frame has one more tag.
+    pub(crate) fn push_tag(&mut self, id: u16) {
+        self.path.push(id);
+    }
+
+    /// The frame carries an IPv4 packet; the source's port is in the upper
+    /// half of `ports`. Gives which end point sent it: the lower one (by
+    /// address octets, then port) is `a`.
+    #[inline]
+    pub(crate) fn set_ip4(
+        &mut self,
+        protocol: u8,
+        source: u32,
+        destination: u32,
+        ports: u32,
+    ) -> Side {
+        self.path = self.path.carrying(IP4, protocol);
+        let (from, to) = (ports >> 16, ports & 0xffff);
+        if source < destination || (source == destination && from <= to) {
+            (self.ports, self.first) = (ports, [source, destination]);
+            Side::A
+        } else {
+            (self.ports, self.first) = (ports.rotate_left(16), [destination, source]);
+            Side::B
+        }
+    }
+
+    /// The same for IPv6.
+    #[inline]
+    pub(crate) fn set_ip6(
+        &mut self,
+        protocol: u8,
+        source: &[u8; 16],
+        destination: &[u8; 16],
+        ports: u32,
+    ) -> Side {
+        self.path = self.path.carrying(IP6, protocol);
+        let (from, to) = (ports >> 16, ports & 0xffff);
+        let (source, destination) = (of_v6(*source), of_v6(*destination));
+        let upward = source.cmp(&destination).then(from.cmp(&to)).is_le();
+        let (ports, [a0, a1, a2, a3], [b0, b1, b2, b3]) = if upward {
+            (ports, source, destination)
+        } else {
+            (ports.rotate_left(16), destination, source)
+        };
+        self.ports = ports;
+        self.first = [a0, b0];
+        self.rest = [a1, a2, a3, b1, b2, b3];
+        if upward { Side::A } else { Side::B }
+    }
+
+    /// Addresses and ports, those of the end point `from` first.
+    pub(crate) fn sent_by(&self, from: Side) -> (AddressPair, [u16; 2]) {
+        let (a_port, b_port) = ((self.ports >> 16) as u16, (self.ports & 0xffff) as u16);
+        match from {
+            Side::A => (self.addresses(), [a_port, b_port]),
+            Side::B => (swapped(self.addresses()), [b_port, a_port]),
         }
     }
 
@@ -238,13 +252,19 @@ impl Key {
     pub(crate) fn echo(&self) -> EchoKey {
         EchoKey {
             vlan: self.path.vlan(),
-            addresses: match (self.ports & 1, self.addresses()) {
-                (0, addresses) => addresses,
-                (_, AddressPair::V4 { a, b }) => AddressPair::V4 { a: b, b: a },
-                (_, AddressPair::V6 { a, b }) => AddressPair::V6 { a: b, b: a },
+            addresses: match self.ports & 1 {
+                0 => self.addresses(),
+                _ => swapped(self.addresses()),
             },
             id: (self.ports >> 16) as u16,
         }
+    }
+}
+
+fn swapped(pair: AddressPair) -> AddressPair {
+    match pair {
+        AddressPair::V4 { a, b } => AddressPair::V4 { a: b, b: a },
+        AddressPair::V6 { a, b } => AddressPair::V6 { a: b, b: a },
     }
 }
 
@@ -265,18 +285,21 @@ fn to_v6(words: [u32; 4]) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dissect::{Fragment, Transport};
 
-    fn ip(addresses: AddressPair, source_port: u16, destination_port: u16) -> Ip {
-        Ip {
-            addresses,
-            protocol: 17,
-            ip_octets: 28,
-            fragment: Fragment::Whole,
-            source_port,
-            destination_port,
-            transport: Transport::Other,
+    /// The key of a UDP packet from `a` to `b`, and who sent it.
+    fn key(tags: &[u16], addresses: AddressPair, from: u32, to: u32) -> (Key, Side) {
+        let mut key = Key::NEW;
+        for id in tags {
+            key.push_tag(*id);
         }
+        let ports = from << 16 | to;
+        let side = match addresses {
+            AddressPair::V4 { a, b } => {
+                key.set_ip4(17, u32::from_be_bytes(a), u32::from_be_bytes(b), ports)
+            }
+            AddressPair::V6 { a, b } => key.set_ip6(17, &a, &b, ports),
+        };
+        (key, side)
     }
 
     fn stack(ids: &[u16]) -> VlanStack {
@@ -287,21 +310,19 @@ mod tests {
         vlan
     }
 
-    fn key(vlan: VlanStack, ip: &Ip) -> (Key, Side) {
-        Key::of(Path::of(vlan, Some(ip)), ip)
-    }
-
     #[test]
     fn both_directions_share_a_key() {
-        let vlan = stack(&[200, 100]);
+        let vlan = [200, 100];
         let (low, high) = ([10, 0, 0, 1], [10, 0, 1, 0]);
-        let there = key(vlan, &ip(AddressPair::V4 { a: low, b: high }, 9, 7));
-        let back = key(vlan, &ip(AddressPair::V4 { a: high, b: low }, 7, 9));
+        let sent = AddressPair::V4 { a: high, b: low };
+        let there = key(&vlan, AddressPair::V4 { a: low, b: high }, 9, 7);
+        let back = key(&vlan, sent, 7, 9);
         assert!(there.0.is(&back.0));
+        assert_eq!(back.0.sent_by(back.1), (sent, [7, 9]));
         assert_eq!((there.1, back.1), (Side::A, Side::B));
         let key = there.0.flow();
         assert_eq!(key.addresses, AddressPair::V4 { a: low, b: high });
-        assert_eq!((key.a_port, key.b_port, key.vlan), (9, 7, vlan));
+        assert_eq!((key.a_port, key.b_port, key.vlan), (9, 7, stack(&vlan)));
         assert_eq!(key.protocol, 17);
     }
 
@@ -317,7 +338,7 @@ mod tests {
                 b: [10; 4],
             },
         ] {
-            let (key, side) = key(VlanStack::NONE, &ip(same, 500, 4));
+            let (key, side) = key(&[], same, 500, 4);
             assert_eq!(side, Side::B);
             assert_eq!((key.flow().a_port, key.flow().b_port), (4, 500));
             assert_eq!(key.flow().addresses, same);
@@ -328,14 +349,14 @@ mod tests {
     fn any_other_octet_is_another_key() {
         let a = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
         let b = [0xaa; 16];
-        let one = key(VlanStack::NONE, &ip(AddressPair::V6 { a, b }, 1, 2)).0;
+        let one = key(&[], AddressPair::V6 { a, b }, 1, 2).0;
         assert_eq!(one.flow().addresses, AddressPair::V6 { a, b });
         for at in 0..16 {
             let (mut a2, mut b2) = (a, b);
             a2[at] ^= 0x10;
             b2[at] ^= 1;
             for addresses in [AddressPair::V6 { a: a2, b }, AddressPair::V6 { a, b: b2 }] {
-                let other = key(VlanStack::NONE, &ip(addresses, 1, 2)).0;
+                let other = key(&[], addresses, 1, 2).0;
                 assert!(!one.is(&other) && !other.is(&one));
             }
         }
@@ -348,23 +369,16 @@ mod tests {
             a: [0; 4],
             b: [0; 4],
         };
-        let (six, four) = (
-            key(VlanStack::NONE, &ip(zeros, 1, 2)).0,
-            key(VlanStack::NONE, &ip(four, 1, 2)).0,
-        );
+        let (six, four) = (key(&[], zeros, 1, 2).0, key(&[], four, 1, 2).0);
         assert!(!six.is(&four) && !four.is(&six));
     }
 
     #[test]
     fn a_path_comes_back() {
-        let some = ip(
-            AddressPair::V4 {
-                a: [1; 4],
-                b: [2; 4],
-            },
-            0,
-            0,
-        );
+        let some = AddressPair::V4 {
+            a: [1; 4],
+            b: [2; 4],
+        };
         let stacks: [&[u16]; 7] = [
             &[],
             &[0],
@@ -376,25 +390,24 @@ mod tests {
         ];
         let paths: Vec<Path> = stacks
             .iter()
-            .map(|ids| Path::of(stack(ids), Some(&some)))
+            .map(|ids| key(ids, some, 0, 0).0.path())
             .collect();
         for (ids, path) in stacks.iter().zip(&paths) {
             assert_eq!(path.vlan(), stack(ids));
             assert_eq!(path.protocol(), 17);
             assert_eq!(paths.iter().filter(|other| *other == path).count(), 1);
             assert_ne!(*path, Path::NONE);
-            assert_ne!(*path, Path::of(stack(ids), None));
+            let mut other = Path::NEW;
+            ids.iter().for_each(|id| other.push(*id));
+            assert_ne!(*path, other);
+            assert_eq!((other.vlan(), other.version()), (stack(ids), None));
         }
     }
 
     #[test]
     fn an_echo_key_says_who_asks() {
         let (low, high) = ([10, 0, 0, 1], [10, 0, 1, 0]);
-        let flow = key(
-            VlanStack::NONE,
-            &ip(AddressPair::V4 { a: low, b: high }, 0, 0),
-        )
-        .0;
+        let flow = key(&[], AddressPair::V4 { a: low, b: high }, 0, 0).0;
         let down = flow.of_echo(77, Side::B).echo();
         assert_eq!(
             (down.id, down.addresses),

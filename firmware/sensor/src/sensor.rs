@@ -8,13 +8,12 @@ use magpie_protocol::{
 use crate::{
     Config, Identity, Storage,
     books::Books,
-    dissect::{self, Network, Transport, View},
+    dissect::{self, Content, Parsed},
     doubled::Detector,
     echo::Echoes,
     export::Exporter,
     flow::Flows,
     hash::{Secret, draw},
-    key::{Key, Path},
     outbox::Outbox,
     own::Own,
 };
@@ -128,18 +127,15 @@ impl<'a> Sensor<'a> {
         if window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
             return;
         }
-        let mut view = View::empty();
-        dissect::dissect_into(frame, wire_len, &mut view);
-        let path = Path::of(view.vlan, view.network.ip());
-        self.books.count(&view, path, wire_len);
+        let mut parsed = Parsed::new();
+        dissect::parse(frame, wire_len, &mut parsed);
+        self.books.count(&parsed, wire_len);
         if let Some(own) = &mut self.books.own {
             own.see(frame);
         }
-        let Network::Ip(ip) = &view.network else {
+        if !parsed.is_ip() {
             return;
-        };
-        let flow = Key::of(path, ip);
-        let flow = (&flow.0, flow.1);
+        }
         let Self {
             config,
             secret,
@@ -153,11 +149,11 @@ impl<'a> Sensor<'a> {
             config,
             outbox,
         };
-        flows.observe(at_us, wire_len, flow, ip, desk);
-        if let Transport::Icmp(icmp) = &ip.transport
+        flows.observe(at_us, wire_len, &parsed, desk);
+        if let Content::Icmp(icmp) = &parsed.content
             && let Some(echo) = icmp.echo
         {
-            echoes.observe(at_us, flow, echo, desk);
+            echoes.observe(at_us, (&parsed.key, parsed.from), echo, desk);
         }
     }
 

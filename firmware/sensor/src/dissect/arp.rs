@@ -2,13 +2,13 @@
 
 use magpie_protocol::Malformed;
 
-use super::{Arp, ArpKind, Network, View};
+use super::{Arp, ArpKind, Content, Parsed, Part, Rare};
 
 /// Protocol type IPv4, with addresses of four octets.
 const IP4: u16 = 0x0800;
 
 #[inline(never)] // rare: keep it out of the way of IP
-pub(super) fn read(packet: &[u8], view: &mut View) {
+pub(super) fn read(packet: &[u8], parsed: &mut Parsed) {
     let Some((
         [
             _,
@@ -23,7 +23,7 @@ pub(super) fn read(packet: &[u8], view: &mut View) {
         addresses,
     )) = packet.split_first_chunk::<8>()
     else {
-        view.malformed.insert(Malformed::ArpShort);
+        parsed.rare.raise(Malformed::ArpShort);
         return;
     };
     let hardware_octets = usize::from(*hardware_len);
@@ -34,7 +34,7 @@ pub(super) fn read(packet: &[u8], view: &mut View) {
         .saturating_mul(2);
     let kind = match addresses.get(..octets) {
         None => {
-            view.malformed.insert(Malformed::ArpShort);
+            parsed.rare.raise(Malformed::ArpShort);
             None
         }
         Some(addresses) => {
@@ -43,7 +43,9 @@ pub(super) fn read(packet: &[u8], view: &mut View) {
         }
     };
     let operation = u16::from_be_bytes([*op_high, *op_low]);
-    view.network = Network::Arp(Arp { operation, kind });
+    parsed.link.belongs_to(Part::Arp);
+    parsed.rare.set(Rare::ARP);
+    parsed.content = Content::Arp(Arp { operation, kind });
 }
 
 /// `addresses`: hardware and protocol address of the sender, then of the

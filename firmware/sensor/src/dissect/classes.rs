@@ -10,6 +10,10 @@ impl Classes {
     /// A sound frame.
     pub const NONE: Self = Self(0);
 
+    pub(super) fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
     const fn bit(class: Malformed) -> u32 {
         1 << (class as u8)
     }

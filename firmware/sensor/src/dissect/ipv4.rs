@@ -1,80 +1,67 @@
 //! IPv4 (RFC 791).
 
-use magpie_protocol::{AddressPair, Malformed};
+use magpie_protocol::Malformed;
 use smoltcp::wire::Ipv4Packet;
 
-use super::{Fragment, Ip, Network, Transport, View, transport};
+use super::{Parsed, Part, Rare, transport};
 
 /// Octets of a header without options.
 const HEADER: usize = 20;
 
 /// `packet`: the captured octets after the link layer; `left`: how many the
-/// wire had there. Leaves [`Network::Invalid`] where there is no valid header.
+/// wire had there. Leaves [`Part::Invalid`] where there is no valid header.
 #[inline(never)]
-pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
+pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
     let Some((fixed, options)) = packet.split_first_chunk::<HEADER>() else {
-        view.malformed.insert(Malformed::Ip4Short);
-        return;
+        return parsed.rare.raise(Malformed::Ip4Short);
     };
     let header = Ipv4Packet::new_unchecked(fixed);
     if header.version() != 4 {
-        view.malformed.insert(Malformed::Ip4Version);
-        return;
+        return parsed.rare.raise(Malformed::Ip4Version);
     }
     let header_octets = u32::from(header.header_len());
-    let option_octets = usize::from(header.header_len()).wrapping_sub(HEADER);
     if header_octets < 20 {
-        view.malformed.insert(Malformed::Ip4Ihl);
-        return;
+        return parsed.rare.raise(Malformed::Ip4Ihl);
     }
     let mut ip_octets = u32::from(header.total_len());
     if ip_octets == 0 {
         // Segmentation offload: the packet is the rest of the frame.
         ip_octets = left;
-        view.malformed.insert(Malformed::Ip4Len0);
+        parsed.rare.raise(Malformed::Ip4Len0);
     }
     if ip_octets < header_octets || header_octets > left {
-        view.malformed.insert(Malformed::Ip4Len);
-        return;
+        return parsed.rare.raise(Malformed::Ip4Len);
     }
     if ip_octets > left {
         ip_octets = left;
-        view.malformed.insert(Malformed::Ip4LenGtFrame);
+        parsed.rare.raise(Malformed::Ip4LenGtFrame);
     }
-
-    view.network = Network::Ip(Ip {
-        addresses: AddressPair::V4 {
-            a: header.src_addr().octets(),
-            b: header.dst_addr().octets(),
-        },
-        protocol: u8::from(header.next_header()),
-        ip_octets,
-        fragment: if header.frag_offset() != 0 {
-            Fragment::Later
-        } else if header.more_frags() {
-            Fragment::First
+    if header.more_frags() || header.frag_offset() != 0 {
+        parsed.rare.set(if header.frag_offset() != 0 {
+            Rare::LATER
         } else {
-            Fragment::Whole
-        },
-        source_port: 0,
-        destination_port: 0,
-        transport: Transport::Other,
-    });
+            Rare::FIRST
+        });
+    }
+    parsed.link.belongs_to(Part::Flow);
+    parsed.ip_octets = ip_octets;
 
     let body_octets = ip_octets.wrapping_sub(header_octets);
+    let option_octets = usize::from(header.header_len()).wrapping_sub(HEADER);
     // Options that were not captured leave the checksum unjudged and no body.
     let body = match options.split_at_checked(option_octets) {
         Some((options, rest)) => {
             if !checksum_holds(fixed, options) {
-                view.malformed.insert(Malformed::Ip4Cksum);
+                parsed.rare.raise(Malformed::Ip4Cksum);
             }
             transport::clip(rest, body_octets)
         }
         None => &[],
     };
-    if let Network::Ip(ip) = &mut view.network {
-        transport::read(body, body_octets, ip, &mut view.malformed);
-    }
+    let protocol = u8::from(header.next_header());
+    let ports = transport::read::<4>(body, body_octets, protocol, parsed);
+    let (source, destination) = (header.src_addr().to_bits(), header.dst_addr().to_bits());
+    parsed.from = parsed.key.set_ip4(protocol, source, destination, ports);
 }
 
 /// RFC 1071: the one's complement sum of a sound header is all ones. The sum

@@ -1,9 +1,9 @@
 //! IPv6 (RFC 8200) and the walk over its extension headers.
 
-use magpie_protocol::{AddressPair, Malformed};
+use magpie_protocol::Malformed;
 use smoltcp::wire::Ipv6Packet;
 
-use super::{Classes, Fragment, Ip, Network, Transport, View, transport};
+use super::{Parsed, Part, Rare, transport};
 
 const HEADER: usize = 40;
 const HEADER_OCTETS: u32 = 40;
@@ -19,17 +19,15 @@ const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;
 
 /// `packet`: the captured octets after the link layer; `left`: how many the
-/// wire had there. Leaves [`Network::Invalid`] where there is no valid header.
+/// wire had there. Leaves [`Part::Invalid`] where there is no valid header.
 #[inline(never)]
-pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
+pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
     let Some((fixed, rest)) = packet.split_first_chunk::<HEADER>() else {
-        view.malformed.insert(Malformed::Ip6Short);
-        return;
+        return parsed.rare.raise(Malformed::Ip6Short);
     };
     let header = Ipv6Packet::new_unchecked(fixed);
     if header.version() != 6 {
-        view.malformed.insert(Malformed::Ip6Version);
-        return;
+        return parsed.rare.raise(Malformed::Ip6Version);
     }
     let next = u8::from(header.next_header());
     let payload_octets = match u32::from(header.payload_len()) {
@@ -40,34 +38,35 @@ pub(super) fn read(packet: &[u8], left: u32, view: &mut View) {
     let mut ip_octets = payload_octets.saturating_add(HEADER_OCTETS);
     if ip_octets > left {
         ip_octets = left;
-        view.malformed.insert(Malformed::Ip6LenGtFrame);
+        parsed.rare.raise(Malformed::Ip6LenGtFrame);
     }
 
-    view.network = Network::Ip(Ip {
-        addresses: AddressPair::V6 {
-            a: header.src_addr().octets(),
-            b: header.dst_addr().octets(),
-        },
-        protocol: next,
-        ip_octets,
-        fragment: Fragment::Whole,
-        source_port: 0,
-        destination_port: 0,
-        transport: Transport::Other,
-    });
-    let Network::Ip(ip) = &mut view.network else {
-        return;
+    parsed.link.belongs_to(Part::Flow);
+    parsed.ip_octets = ip_octets;
+
+    let octets = ip_octets.saturating_sub(HEADER_OCTETS);
+    let body = transport::clip(rest, octets);
+    let (protocol, ports) = if step(next) == Step::End {
+        (next, transport::read::<6>(body, octets, next, parsed))
+    } else {
+        extended(body, octets, next, parsed)
     };
-    let mut octets = ip_octets.saturating_sub(HEADER_OCTETS);
-    let mut body = transport::clip(rest, octets);
-    if step(next) != Step::End {
-        let Some(walked) = walk(body, ip, &mut view.malformed) else {
-            return;
-        };
-        octets = octets.saturating_sub(u32::try_from(walked).unwrap_or(u32::MAX));
-        body = body.get(walked..).unwrap_or(&[]);
-    }
-    transport::read(body, octets, ip, &mut view.malformed);
+    let (source, destination) = (header.src_addr().octets(), header.dst_addr().octets());
+    parsed.from = parsed.key.set_ip6(protocol, &source, &destination, ports);
+}
+
+/// As [`transport::read`], behind extension headers of which `first` is the
+/// first: the protocol and the ports.
+#[inline(never)] // most packets have none: out of their way
+fn extended(body: &[u8], octets: u32, first: u8, parsed: &mut Parsed) -> (u8, u32) {
+    let mut protocol = first;
+    let Some(walked) = walk(body, &mut protocol, &mut parsed.rare) else {
+        return (protocol, 0);
+    };
+    let octets = octets.saturating_sub(u32::try_from(walked).unwrap_or(u32::MAX));
+    let body = body.get(walked..).unwrap_or(&[]);
+    let ports = transport::read::<6>(body, octets, protocol, parsed);
+    (protocol, ports)
 }
 
 /// What the walk does with a header.
@@ -102,10 +101,10 @@ fn step(protocol: u8) -> Step {
 }
 
 /// Walks the extension headers that `packet` begins with, the first of them
-/// being `ip.protocol`. Leaves the header where the walk ended in
-/// `ip.protocol` and gives how many octets were walked; `None` when it failed.
-#[inline(never)] // most packets have none: out of their way
-fn walk(packet: &[u8], ip: &mut Ip, malformed: &mut Classes) -> Option<usize> {
+/// being `first`. Leaves the header where the walk ended there and gives how
+/// many octets were walked; `None` when it failed.
+#[inline]
+fn walk(packet: &[u8], first: &mut u8, rare: &mut Rare) -> Option<usize> {
     // RFC 8200 4.5: offset in the high 13 bits, M in the lowest. Tested in
     // the order of the memory, whichever that is.
     const OFFSET: u16 = u16::from_be(0xfff8);
@@ -113,7 +112,7 @@ fn walk(packet: &[u8], ip: &mut Ip, malformed: &mut Classes) -> Option<usize> {
     // Every extension header takes a multiple of eight octets.
     let (units, _) = packet.as_chunks::<8>();
     let mut at = 0_usize;
-    let mut protocol = ip.protocol;
+    let mut protocol = *first;
     let mut here = step(protocol);
     // Of several fragment headers the last one says it.
     let mut offset_and_more = 0_u16;
@@ -145,16 +144,14 @@ fn walk(packet: &[u8], ip: &mut Ip, malformed: &mut Classes) -> Option<usize> {
             break;
         }
     }
-    ip.protocol = protocol;
-    ip.fragment = if offset_and_more & OFFSET != 0 {
-        Fragment::Later
+    *first = protocol;
+    if offset_and_more & OFFSET != 0 {
+        rare.set(Rare::LATER);
     } else if offset_and_more & MORE != 0 {
-        Fragment::First
-    } else {
-        Fragment::Whole
-    };
+        rare.set(Rare::FIRST);
+    }
     if let Some(class) = failed {
-        malformed.insert(class);
+        rare.raise(class);
         return None;
     }
     Some(at.wrapping_mul(8))

@@ -2,7 +2,7 @@
 
 use magpie_protocol::{ETHERTYPE_LLC, ETHERTYPE_NONE, Malformed, VlanStack};
 
-use super::{Classes, View};
+use super::{Link, Parsed, Rare};
 
 /// Most tags walked (EXACT.md 2).
 const MAX_TAGS: usize = 32;
@@ -43,19 +43,19 @@ pub(crate) enum Carried {
 
 /// Reads up to the network layer: what is carried, and its octets.
 #[inline]
-pub(super) fn read<'a>(frame: &'a [u8], view: &mut View) -> (Carried, &'a [u8]) {
+pub(super) fn read<'a>(frame: &'a [u8], parsed: &mut Parsed) -> (Carried, &'a [u8]) {
     let Some(([.., high, low], rest)) = frame.split_first_chunk::<14>() else {
-        view.malformed.insert(Malformed::EthShort);
+        parsed.rare.raise(Malformed::EthShort);
         return (Carried::Nothing, &[]);
     };
     let ethertype = u16::from_be_bytes([*high, *low]);
-    view.ethertype = u32::from(ethertype);
+    parsed.link = Link::new(u32::from(ethertype));
     match ethertype {
         TYPE_IP4 => (Carried::Ip4, rest),
         TYPE_IP6 => (Carried::Ip6, rest),
         TYPE_ARP => (Carried::Arp, rest),
         _ => {
-            let (carried, octets) = encapsulated(ethertype, rest, view);
+            let (carried, octets) = encapsulated(ethertype, rest, parsed);
             (carried, rest.get(octets..).unwrap_or(&[]))
         }
     }
@@ -64,11 +64,11 @@ pub(super) fn read<'a>(frame: &'a [u8], view: &mut View) -> (Carried, &'a [u8]) 
 /// Everything between the first type and the network layer: what is carried,
 /// and how many octets stand before it.
 #[inline(never)] // most frames have nothing there: out of their way
-fn encapsulated(first: u16, after: &[u8], view: &mut View) -> (Carried, usize) {
+fn encapsulated(first: u16, after: &[u8], parsed: &mut Parsed) -> (Carried, usize) {
     let mut ethertype = first;
     let mut octets = 0_usize;
     if is_tag(first) {
-        let Some((last, tags)) = tags(first, after, view) else {
+        let Some((last, tags)) = tags(first, after, parsed) else {
             return (Carried::Nothing, 0);
         };
         ethertype = last;
@@ -76,20 +76,20 @@ fn encapsulated(first: u16, after: &[u8], view: &mut View) -> (Carried, usize) {
     }
     if ethertype < FIRST_TYPE {
         let Some(inner) = after.get(octets..).and_then(snap) else {
-            view.ethertype = LLC;
+            parsed.link = Link::new(LLC);
             return (Carried::Other, 0);
         };
         ethertype = inner;
         octets = octets.wrapping_add(SNAP);
     }
-    view.ethertype = u32::from(ethertype);
+    parsed.link = Link::new(u32::from(ethertype));
     let (carried, more) = match ethertype {
         TYPE_IP4 => (Carried::Ip4, 0),
         TYPE_IP6 => (Carried::Ip6, 0),
         TYPE_ARP => (Carried::Arp, 0),
-        TYPE_PPPOE_SESSION => pppoe(after.get(octets..).unwrap_or(&[]), &mut view.malformed),
+        TYPE_PPPOE_SESSION => pppoe(after.get(octets..).unwrap_or(&[]), &mut parsed.rare),
         TYPE_MPLS | TYPE_MPLS_UPSTREAM => {
-            mpls(after.get(octets..).unwrap_or(&[]), &mut view.malformed)
+            mpls(after.get(octets..).unwrap_or(&[]), &mut parsed.rare)
         }
         // Also a SNAP type below 0x600: no type, but what stands there.
         _ => (Carried::Other, 0),
@@ -107,12 +107,12 @@ fn is_tag(ethertype: u16) -> bool {
 /// last tag, and how many octets the tags take. A walk that fails leaves the
 /// type of the tag that could not be read.
 #[inline]
-fn tags(first: u16, rest: &[u8], view: &mut View) -> Option<(u16, usize)> {
+fn tags(first: u16, rest: &[u8], parsed: &mut Parsed) -> Option<(u16, usize)> {
     let mut ethertype = first;
     let mut octets = 0_usize;
     let (tags, _) = rest.as_chunks::<4>();
     for [id_high, id_low, high, low] in tags.iter().take(VlanStack::MAX) {
-        view.vlan.push(u16::from_be_bytes([*id_high, *id_low]));
+        parsed.key.push_tag(u16::from_be_bytes([*id_high, *id_low]));
         octets = octets.wrapping_add(4);
         ethertype = u16::from_be_bytes([*high, *low]);
         if !is_tag(ethertype) {
@@ -122,7 +122,9 @@ fn tags(first: u16, rest: &[u8], view: &mut View) -> Option<(u16, usize)> {
     let deeper = tags
         .get(VlanStack::MAX..MAX_TAGS.min(tags.len()))
         .unwrap_or(&[]);
-    view.vlan_cut = !deeper.is_empty();
+    if !deeper.is_empty() {
+        parsed.rare.set(Rare::VLAN_CUT);
+    }
     for [_, _, high, low] in deeper {
         octets = octets.wrapping_add(4);
         ethertype = u16::from_be_bytes([*high, *low]);
@@ -130,8 +132,8 @@ fn tags(first: u16, rest: &[u8], view: &mut View) -> Option<(u16, usize)> {
             return Some((ethertype, octets));
         }
     }
-    view.ethertype = u32::from(ethertype);
-    view.malformed.insert(if tags.len() > MAX_TAGS {
+    parsed.link = Link::new(u32::from(ethertype));
+    parsed.rare.raise(if tags.len() > MAX_TAGS {
         Malformed::VlanDeep
     } else {
         Malformed::VlanShort
@@ -152,9 +154,9 @@ fn snap(rest: &[u8]) -> Option<u16> {
 /// octet where the field is compressed). Its own length is not judged. Gives
 /// what is carried and how many octets stand before it.
 #[inline]
-fn pppoe(rest: &[u8], malformed: &mut Classes) -> (Carried, usize) {
+fn pppoe(rest: &[u8], rare: &mut Rare) -> (Carried, usize) {
     let Some([version_type, code, _, _, _, _, high, low]) = rest.first_chunk::<8>() else {
-        malformed.insert(Malformed::PppoeShort);
+        rare.raise(Malformed::PppoeShort);
         return (Carried::Nothing, 0);
     };
     if (*version_type, *code) != (0x11, 0) {
@@ -175,7 +177,7 @@ fn pppoe(rest: &[u8], malformed: &mut Classes) -> (Carried, usize) {
 /// A label stack (RFC 3032); what it carries shows only by its first nibble.
 /// Gives what is carried and how many octets stand before it.
 #[inline]
-fn mpls(rest: &[u8], malformed: &mut Classes) -> (Carried, usize) {
+fn mpls(rest: &[u8], rare: &mut Rare) -> (Carried, usize) {
     let (labels, _) = rest.as_chunks::<4>();
     let mut octets = 0_usize;
     for [_, _, third, _] in labels.iter().take(MAX_LABELS) {
@@ -189,7 +191,7 @@ fn mpls(rest: &[u8], malformed: &mut Classes) -> (Carried, usize) {
             return (carried, octets);
         }
     }
-    malformed.insert(if labels.len() >= MAX_LABELS {
+    rare.raise(if labels.len() >= MAX_LABELS {
         Malformed::MplsDeep
     } else {
         Malformed::MplsShort

@@ -14,50 +14,43 @@ mod classes;
 mod ipv4;
 mod ipv6;
 mod link;
+mod parsed;
 mod transport;
 mod view;
 
 pub use classes::Classes;
 pub use view::{Arp, ArpKind, Echo, Fragment, Icmp, Ip, Network, Tcp, Transport, View};
 
-use magpie_protocol::VlanStack;
-
 pub(crate) use link::Carried;
+pub(crate) use parsed::{Content, Link, Parsed, Part, Rare};
 
 /// Reads a frame, from its destination address on, without FCS.
 ///
 /// `wire_len` is the frame's length on the wire in octets, without FCS; it
 /// is at least `frame.len()` unless the caller errs, and then too nothing
 /// worse than odd classes follows.
-#[inline]
 pub fn dissect(frame: &[u8], wire_len: u32) -> View {
-    let mut view = View::empty();
-    dissect_into(frame, wire_len, &mut view);
-    view
+    let mut parsed = Parsed::new();
+    parse(frame, wire_len, &mut parsed);
+    parsed.view()
 }
 
-/// As [`dissect`], into a view whose content does not matter: a view handed
-/// on by value costs half as much as reading the frame.
-pub fn dissect_into(frame: &[u8], wire_len: u32, view: &mut View) {
-    // Field by field: the whole would be copied, its unused octets too.
-    view.ethertype = link::NONE;
-    view.vlan = VlanStack::NONE;
-    view.vlan_cut = false;
-    view.malformed = Classes::NONE;
-    view.network = Network::Invalid;
-    let (carried, packet) = link::read(frame, view);
+/// The same for the tables, into a new [`Parsed`].
+#[inline]
+pub(crate) fn parse(frame: &[u8], wire_len: u32, parsed: &mut Parsed) {
+    let (carried, packet) = link::read(frame, parsed);
     match carried {
-        Carried::Ip4 => ipv4::read(packet, left(frame, packet, wire_len), view),
-        Carried::Ip6 => ipv6::read(packet, left(frame, packet, wire_len), view),
-        Carried::Arp => arp::read(packet, view),
-        Carried::Other => view.network = Network::Other,
+        Carried::Ip4 => ipv4::read(packet, left(frame, packet, wire_len), parsed),
+        Carried::Ip6 => ipv6::read(packet, left(frame, packet, wire_len), parsed),
+        Carried::Arp => arp::read(packet, parsed),
+        Carried::Other => parsed.link.belongs_to(Part::Other),
         Carried::Nothing => {}
     }
 }
 
 /// What the link layer of a frame carries, and the captured octets of that.
 pub(crate) fn carried(frame: &[u8]) -> (Carried, &[u8]) {
-    link::read(frame, &mut View::empty())
+    link::read(frame, &mut Parsed::new())
 }
 
 /// Octets the wire had from the start of `packet` (the captured end of

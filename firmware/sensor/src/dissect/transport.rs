@@ -2,7 +2,7 @@
 
 use magpie_protocol::Malformed;
 
-use super::{Classes, Echo, Fragment, Icmp, Ip, Tcp, Transport};
+use super::{Content, Echo, Icmp, Parsed, Rare, Tcp};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -19,56 +19,55 @@ pub(super) fn clip(captured: &[u8], octets: u32) -> &[u8] {
     captured.get(..octets).unwrap_or(captured)
 }
 
-/// Fills the ports and the transport of `ip`, whose other fields stand.
+/// Reads what stands behind the IP headers of this version: the ports, that of
+/// the source in the upper half; 0 where there are none.
 ///
-/// `body`: the captured octets behind the IP headers, without padding;
-/// `octets`: how many the packet had there on the wire.
+/// `body`: the captured octets, without padding; `octets`: how many the packet
+/// had there on the wire.
 #[expect(
     clippy::inline_always,
     reason = "saves a sixth of a TCP frame's instructions"
 )]
 #[inline(always)]
-pub(super) fn read(body: &[u8], octets: u32, ip: &mut Ip, malformed: &mut Classes) {
-    if ip.fragment == Fragment::Later {
-        return;
+pub(super) fn read<const VERSION: u8>(
+    body: &[u8],
+    octets: u32,
+    protocol: u8,
+    parsed: &mut Parsed,
+) -> u32 {
+    if parsed.rare.has(Rare::LATER) {
+        return 0;
     }
-    match (ip.protocol, ip.addresses.version()) {
-        (TCP, _) => tcp(body, octets, ip, malformed),
-        (UDP, _) => udp(body, octets, ip, malformed),
-        (SCTP, _) => sctp(body, ip, malformed),
-        (ICMP, 4) | (ICMP6, 6) => icmp(body, ip, malformed),
-        _ => {}
+    match (protocol, VERSION) {
+        (TCP, _) => tcp(body, octets, parsed),
+        (UDP, _) => udp(body, octets, VERSION == 6, &mut parsed.rare),
+        (SCTP, _) => sctp(body, &mut parsed.rare),
+        (ICMP, 4) => icmp(body, [8, 0], parsed),
+        (ICMP6, 6) => icmp(body, [128, 129], parsed),
+        _ => 0,
     }
 }
 
 /// TCP, UDP and SCTP begin with the two ports: they are taken even where
 /// the rest of the fixed header is missing.
 #[inline(never)]
-fn short(body: &[u8], ip: &mut Ip, malformed: &mut Classes) {
-    malformed.insert(Malformed::L4Short);
-    if let Some(ports) = body.first_chunk::<4>() {
-        set_ports(*ports, ip);
-    }
-}
-
-#[inline]
-fn set_ports([s0, s1, d0, d1]: [u8; 4], ip: &mut Ip) {
-    ip.source_port = u16::from_be_bytes([s0, s1]);
-    ip.destination_port = u16::from_be_bytes([d0, d1]);
+fn short(body: &[u8], rare: &mut Rare) -> u32 {
+    rare.raise(Malformed::L4Short);
+    body.first_chunk().copied().map_or(0, u32::from_be_bytes)
 }
 
 /// RFC 9293.
 #[expect(clippy::inline_always, reason = "the commonest by far")]
 #[inline(always)]
-fn tcp(body: &[u8], octets: u32, ip: &mut Ip, malformed: &mut Classes) {
+fn tcp(body: &[u8], octets: u32, parsed: &mut Parsed) -> u32 {
     let Some(header) = body.first_chunk::<20>() else {
-        return short(body, ip, malformed);
+        return short(body, &mut parsed.rare);
     };
     let [
-        s0,
-        s1,
-        d0,
-        d1,
+        p0,
+        p1,
+        p2,
+        p3,
         q0,
         q1,
         q2,
@@ -81,74 +80,71 @@ fn tcp(body: &[u8], octets: u32, ip: &mut Ip, malformed: &mut Classes) {
         flags,
         ..,
     ] = *header;
-    set_ports([s0, s1, d0, d1], ip);
     let header_octets = u32::from(offset >> 4).wrapping_mul(4);
-    match octets.checked_sub(header_octets) {
-        Some(payload) if header_octets >= 20 => {
-            ip.transport = Transport::Tcp(Tcp {
-                flags,
-                sequence: u32::from_be_bytes([q0, q1, q2, q3]),
-                acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
-                payload: (ip.fragment == Fragment::Whole).then_some(payload),
-            });
-        }
-        _ => malformed.insert(Malformed::TcpOff),
+    if header_octets < 20 || header_octets > octets {
+        parsed.rare.raise(Malformed::TcpOff);
+    } else {
+        parsed.content = Content::Tcp(Tcp {
+            flags,
+            sequence: u32::from_be_bytes([q0, q1, q2, q3]),
+            acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
+            payload: (!parsed.rare.has(Rare::FIRST)).then_some(octets.wrapping_sub(header_octets)),
+        });
     }
+    u32::from_be_bytes([p0, p1, p2, p3])
 }
 
 /// RFC 768; length 0 is a jumbogram's in IPv6 (RFC 2675).
 #[inline]
-fn udp(body: &[u8], octets: u32, ip: &mut Ip, malformed: &mut Classes) {
-    let Some([s0, s1, d0, d1, high, low, _, _]) = body.first_chunk::<8>() else {
-        return short(body, ip, malformed);
+fn udp(body: &[u8], octets: u32, may_be_jumbo: bool, rare: &mut Rare) -> u32 {
+    let Some([p0, p1, p2, p3, high, low, _, _]) = body.first_chunk::<8>() else {
+        return short(body, rare);
     };
-    set_ports([*s0, *s1, *d0, *d1], ip);
     let length = u32::from(u16::from_be_bytes([*high, *low]));
-    let too_small = length < UDP_HEADER && !(length == 0 && ip.addresses.version() == 6);
-    let too_large = length > octets && ip.fragment == Fragment::Whole;
+    let too_small = length < UDP_HEADER && !(length == 0 && may_be_jumbo);
+    let too_large = length > octets && !rare.has(Rare::FIRST);
     if too_small || too_large {
-        malformed.insert(Malformed::UdpLen);
+        rare.raise(Malformed::UdpLen);
     }
+    u32::from_be_bytes([*p0, *p1, *p2, *p3])
 }
 
 /// RFC 9260: twelve octets of common header.
 #[inline]
-fn sctp(body: &[u8], ip: &mut Ip, malformed: &mut Classes) {
+fn sctp(body: &[u8], rare: &mut Rare) -> u32 {
     match body.first_chunk::<12>() {
-        Some([s0, s1, d0, d1, ..]) => set_ports([*s0, *s1, *d0, *d1], ip),
-        None => short(body, ip, malformed),
+        Some([p0, p1, p2, p3, ..]) => u32::from_be_bytes([*p0, *p1, *p2, *p3]),
+        None => short(body, rare),
     }
 }
 
-/// RFC 792 and RFC 4443. Type and code are counted even where the other six
-/// octets of the header are missing.
+/// RFC 792 and RFC 4443: no ports. Type and code are counted even where the
+/// other six octets of the header are missing.
 #[inline]
-fn icmp(body: &[u8], ip: &mut Ip, malformed: &mut Classes) {
+fn icmp(body: &[u8], [request, reply]: [u8; 2], parsed: &mut Parsed) -> u32 {
     let Some([kind, code]) = body.first_chunk::<2>() else {
-        malformed.insert(Malformed::L4Short);
-        return;
+        parsed.rare.raise(Malformed::L4Short);
+        return 0;
     };
     let echo = match body.first_chunk::<8>() {
         None => {
-            malformed.insert(Malformed::L4Short);
+            parsed.rare.raise(Malformed::L4Short);
             None
         }
         Some([_, _, _, _, id_high, id_low, seq_high, seq_low]) => {
-            let request = match (ip.addresses.version(), *kind) {
-                (4, 8) | (6, 128) => Some(true),
-                (4, 0) | (6, 129) => Some(false),
-                _ => None,
-            };
-            request.map(|request| Echo {
-                request,
+            let is_echo = *kind == request || *kind == reply;
+            is_echo.then(|| Echo {
+                request: *kind == request,
                 id: u16::from_be_bytes([*id_high, *id_low]),
                 sequence: u16::from_be_bytes([*seq_high, *seq_low]),
             })
         }
     };
-    ip.transport = Transport::Icmp(Icmp {
+    parsed.rare.set(Rare::ICMP);
+    parsed.content = Content::Icmp(Icmp {
         kind: *kind,
         code: *code,
         echo,
     });
+    0
 }

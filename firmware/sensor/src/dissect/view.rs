@@ -2,7 +2,7 @@
 
 use magpie_protocol::{AddressPair, VlanStack};
 
-use super::{Classes, link::NONE};
+use super::Classes;
 
 /// One frame, understood as far as counting needs. Small and `Copy`: it holds
 /// no reference into the frame.
@@ -21,21 +21,6 @@ pub struct View {
     pub network: Network,
 }
 
-impl View {
-    /// What [`super::dissect_into`] can write over.
-    // No constant: that would be copied whole, its unused octets too.
-    #[inline]
-    pub fn empty() -> Self {
-        Self {
-            ethertype: NONE,
-            vlan: VlanStack::NONE,
-            vlan_cut: false,
-            malformed: Classes::NONE,
-            network: Network::Invalid,
-        }
-    }
-}
-
 /// The four parts of EXACT.md 1: a frame is in exactly one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
@@ -48,21 +33,6 @@ pub enum Network {
     /// No Ethernet header, or IP, ARP or an encapsulation by its type that
     /// could not be read.
     Invalid,
-}
-
-impl View {
-    /// Nothing is to be counted of it but its kind and its flow.
-    #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        let plain = match &self.network {
-            Network::Ip(ip) => {
-                ip.fragment == Fragment::Whole && !matches!(ip.transport, Transport::Icmp(_))
-            }
-            Network::Arp(_) => false,
-            Network::Other | Network::Invalid => true,
-        };
-        plain && !self.vlan_cut && self.malformed.is_empty()
-    }
 }
 
 impl Network {

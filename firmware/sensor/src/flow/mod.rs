@@ -7,13 +7,12 @@ mod setup;
 mod slot;
 mod tcp;
 
-use magpie_protocol::{Census, EndReason, Record, Side, Tally};
+use magpie_protocol::{Census, EndReason, Record, Tally};
 use managed::ManagedSlice;
 
 use crate::{
     Config,
-    dissect::{Ip, Transport},
-    key::Key,
+    dissect::{Content, Parsed},
     outbox::{Entry, Outbox},
     sensor::Desk,
     table::{Slot, Table},
@@ -101,22 +100,19 @@ impl<'a> Flows<'a> {
         &mut self,
         at_us: u64,
         wire_len: u32,
-        (key, from): (&Key, Side),
-        ip: &Ip,
+        packet: &Parsed,
         desk: &mut Desk<'_, '_>,
     ) {
-        let hash = desk.secret.of_key(key);
-        let Some((_, slot)) = self.table.find(hash, key) else {
-            return self.admit(at_us, wire_len, (key, from), hash, ip, desk);
+        let hash = desk.secret.of_key(&packet.key);
+        let Some((_, slot)) = self.table.find(hash, &packet.key) else {
+            return self.admit(at_us, wire_len, packet, hash, desk);
         };
         let taken = match slot.since(at_us, self.longest_us) {
-            Some(since) => self
-                .books
-                .take(slot, since, wire_len, from, ip, desk.outbox),
+            Some(since) => self.books.take(slot, since, wire_len, packet, desk.outbox),
             None => false,
         };
         if !taken {
-            self.books.renew(slot, at_us, wire_len, from, ip, desk);
+            self.books.renew(slot, at_us, wire_len, packet, desk);
         }
     }
 
@@ -126,9 +122,8 @@ impl<'a> Flows<'a> {
         &mut self,
         at_us: u64,
         wire_len: u32,
-        (key, from): (&Key, Side),
+        packet: &Parsed,
         hash: u32,
-        ip: &Ip,
         desk: &mut Desk<'_, '_>,
     ) {
         let Some((_, slot)) = self.table.admit(hash, at_us) else {
@@ -151,9 +146,8 @@ impl<'a> Flows<'a> {
             self.books.export(slot, reason, desk.outbox);
         }
         self.books.annex.release(slot.setup.annexed());
-        *slot = FlowSlot::new(key);
-        self.books
-            .first(slot, at_us, wire_len, from, ip, desk.outbox);
+        *slot = FlowSlot::new(&packet.key);
+        self.books.first(slot, at_us, wire_len, packet, desk.outbox);
     }
 
     /// Looks at the slots from `cursor` on, at most `limit`, for one that has
@@ -238,18 +232,17 @@ impl FlowBooks {
         slot: &mut FlowSlot,
         since: u32,
         wire_len: u32,
-        from: Side,
-        ip: &Ip,
+        packet: &Parsed,
         outbox: &mut Outbox<'_>,
     ) -> bool {
-        if !slot.count(since, from, ip.ip_octets, wire_len) {
+        if !slot.count(since, packet.from, packet.ip_octets, wire_len) {
             return false;
         }
         // 2^64 octets take 4,000 years at 1 Gbit/s.
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(u64::from(wire_len));
-        if let Transport::Tcp(segment) = &ip.transport
-            && slot.segment(since, from, segment, &mut self.annex)
+        if let Content::Tcp(segment) = &packet.content
+            && slot.segment(since, packet.from, segment, &mut self.annex)
         {
             self.export(slot, EndReason::Split, outbox);
         }
@@ -263,14 +256,13 @@ impl FlowBooks {
         slot: &mut FlowSlot,
         at_us: u64,
         wire_len: u32,
-        from: Side,
-        ip: &Ip,
+        packet: &Parsed,
         desk: &mut Desk<'_, '_>,
     ) {
         let (config, outbox) = (desk.config, &mut *desk.outbox);
         if config.end_us > 0
-            && let Transport::Tcp(segment) = &ip.transport
-            && slot.reopens(from, segment)
+            && let Content::Tcp(segment) = &packet.content
+            && slot.reopens(packet.from, segment)
         {
             self.export(slot, EndReason::Reuse, outbox);
             self.annex.release(slot.setup.annexed());
@@ -278,13 +270,13 @@ impl FlowBooks {
         } else if config.active_us > 0 && slot.age_us(at_us) >= config.active_us {
             self.export(slot, EndReason::Active, outbox);
         } else if let Some(since) = slot.offset(at_us, &mut self.annex)
-            && self.take(slot, since, wire_len, from, ip, outbox)
+            && self.take(slot, since, wire_len, packet, outbox)
         {
             return; // closed, or the clock stepped back
         } else {
             self.export(slot, EndReason::Split, outbox);
         }
-        self.first(slot, at_us, wire_len, from, ip, outbox);
+        self.first(slot, at_us, wire_len, packet, outbox);
     }
 
     /// The first packet of a record.
@@ -293,15 +285,14 @@ impl FlowBooks {
         slot: &mut FlowSlot,
         at_us: u64,
         wire_len: u32,
-        from: Side,
-        ip: &Ip,
+        packet: &Parsed,
         outbox: &mut Outbox<'_>,
     ) {
-        slot.begin(low(self.next_id), at_us, from, &mut self.annex);
+        slot.begin(low(self.next_id), at_us, packet.from, &mut self.annex);
         self.next_id = self.next_id.wrapping_add(1);
         self.made = self.made.wrapping_add(1);
         self.live = self.live.wrapping_add(1);
-        self.take(slot, 0, wire_len, from, ip, outbox);
+        self.take(slot, 0, wire_len, packet, outbox);
     }
 
     /// The number of the slot's record. The slot has its lower half; the upper
