@@ -110,10 +110,18 @@ class OneTagged(Tap):
         return frame[:12] + b"\x81\x00\x00\x4d" + frame[12:] if frame[6:12] == ROUTER else frame
 
 
+def asks(frame):
+    """An echo request, without tags or options."""
+    if frame[12:14] == b"\x08\x00":
+        return frame[23] == 1 and frame[34] == 8
+    return frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] == 128
+
+
 class Oversubscribed(Tap):
     """Every seventh frame finds no room. Handshakes are let through, and so
     is the frame after a dropped one of the same connection: what only these
-    would tell, nobody behind the mirror can know (EXACT.md 8)."""
+    would tell, nobody behind the mirror can know (EXACT.md 8). So are echo
+    requests: what nobody was seen to ask cannot be missed."""
 
     def __init__(self):
         super().__init__()
@@ -122,7 +130,7 @@ class Oversubscribed(Tap):
     def out(self, frame, tcp):
         self.due += 1
         connection = frozenset(tcp[:2]) if tcp else None
-        spare = tcp and (tcp[2] & SYN or self.last.get(connection))
+        spare = tcp[2] & SYN or self.last.get(connection) if tcp else asks(frame)
         drop = self.due >= 7 and not spare
         if tcp:
             self.last[connection] = drop
