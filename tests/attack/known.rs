@@ -125,9 +125,9 @@ impl Known {
     /// The sum alone: its upper half is strongly universal.
     pub(crate) fn bare(&self, key: &Words) -> u32 {
         let words = [
-            &[key.ports][..],
+            &key.path[..],
+            &[key.ports],
             &key.first,
-            &key.path,
             if key.path[1] & 1 << 28 == 0 {
                 &key.rest
             } else {

@@ -5,6 +5,7 @@ use magpie_protocol::{CountEntry, Ledger, Losses, Malformed, Sum, TableId, Uplin
 use crate::{
     counters::Counters,
     dissect::{Arp, ArpKind, Content, Icmp, Link, Parsed, Part, Rare},
+    hash::{PathSum, Secret},
     key::Path,
     own::Own,
     storage::Storage,
@@ -16,6 +17,7 @@ use crate::{
 struct Kind {
     path: Path,
     link: Link,
+    sum: PathSum,
     frames: u64,
     octets: u64,
     ip_octets: u64,
@@ -33,15 +35,17 @@ impl Kind {
     const NONE: Self = Self {
         path: Path::NONE,
         link: Link::new(0),
+        sum: PathSum::NONE,
         frames: 0,
         octets: 0,
         ip_octets: 0,
     };
 
-    fn new(path: Path, link: Link) -> Self {
+    fn new(path: Path, link: Link, sum: PathSum) -> Self {
         Self {
             path,
             link,
+            sum,
             ..Self::NONE
         }
     }
@@ -136,24 +140,35 @@ impl<'a> Books<'a> {
         self.sums().iter().map(|part| part.frames).sum()
     }
 
-    /// Counts one frame.
+    /// Counts one frame; gives the sum of its path.
     #[inline]
-    pub(crate) fn count(&mut self, frame: &Parsed, wire_len: u32) {
+    pub(crate) fn count(&mut self, frame: &Parsed, wire_len: u32, secret: &Secret) -> PathSum {
         let (path, link) = (frame.key.path(), frame.link);
-        if let Some(kind) = self.kinds.get_mut(Kind::place(path, link))
+        let place = Kind::place(path, link);
+        let mut sum = PathSum::NONE;
+        if let Some(kind) = self.kinds.get(place)
             && (kind.path != path || kind.link != link)
         {
-            let other = core::mem::replace(kind, Kind::new(path, link));
-            self.settle_kind(&other);
+            self.replace_kind(place, Kind::new(path, link, secret.of_path(path)));
         }
-        if let Some(kind) = self.kinds.get_mut(Kind::place(path, link)) {
+        if let Some(kind) = self.kinds.get_mut(place) {
             // 2^64 octets take 4,000 years at 1 Gbit/s.
             kind.frames = kind.frames.wrapping_add(1);
             kind.octets = kind.octets.wrapping_add(u64::from(wire_len));
             kind.ip_octets = kind.ip_octets.wrapping_add(u64::from(frame.ip_octets));
+            sum = kind.sum;
         }
         if !frame.rare.is_none() {
             self.count_rare(frame);
+        }
+        sum
+    }
+
+    #[inline(never)]
+    fn replace_kind(&mut self, place: usize, new: Kind) {
+        if let Some(kind) = self.kinds.get_mut(place) {
+            let old = core::mem::replace(kind, new);
+            self.settle_kind(&old);
         }
     }
 
@@ -195,7 +210,7 @@ impl<'a> Books<'a> {
     pub(crate) fn settle(&mut self) {
         for at in 0..KINDS {
             if let Some(kind) = self.kinds.get_mut(at) {
-                let none_yet = Kind::new(kind.path, kind.link);
+                let none_yet = Kind::new(kind.path, kind.link, kind.sum);
                 let counted = core::mem::replace(kind, none_yet);
                 self.settle_kind(&counted);
             }
@@ -210,6 +225,7 @@ impl<'a> Books<'a> {
             frames,
             octets,
             ip_octets,
+            ..
         } = *kind;
         if frames == 0 {
             return;

@@ -2,12 +2,12 @@
 
 mod slot;
 
-use magpie_protocol::{Census, EndReason, Record, Side, Tally};
+use magpie_protocol::{Census, EndReason, Record, Tally};
 use managed::ManagedSlice;
 
 use crate::{
-    dissect::Echo,
-    key::Key,
+    dissect::{Echo, Parsed},
+    hash::PathSum,
     outbox::{Entry, Outbox, Sample},
     sensor::Desk,
     table::{Slot, Table},
@@ -58,18 +58,22 @@ impl<'a> Echoes<'a> {
         (self.pairs.capacity(), self.requests.capacity())
     }
 
-    /// Counts one echo message of this flow, sent by `from`.
+    /// Counts one echo message.
     #[inline(never)] // rare beside all other frames
     pub(crate) fn observe(
         &mut self,
         at_us: u64,
-        (flow, from): (&Key, Side),
+        (packet, path): (&Parsed, PathSum),
         echo: Echo,
         desk: &mut Desk<'_, '_>,
     ) {
-        let requester = if echo.request { from } else { from.other() };
-        let key = flow.of_echo(echo.id, requester);
-        let hash = desk.secret.of_key(&key);
+        let requester = if echo.request {
+            packet.from
+        } else {
+            packet.from.other()
+        };
+        let key = packet.key.of_echo(echo.id, requester);
+        let hash = desk.secret.of_key_on(path, &key);
         let (place, pair) = if let Some(found) = self.pairs.find(hash, &key) {
             found
         } else {

@@ -6,7 +6,8 @@
 //! the 32-bit words `w`: for any two different keys chosen without knowledge
 //! of the multipliers, both hashes are uniform and independent. (An IPv4 key
 //! is one of an IPv6 key's length that ends in zeros; the words all keys have
-//! tell the versions apart.) So the chance that two keys share a set is 1 in
+//! tell the versions apart.) The words of the path come first, then ports and
+//! addresses. So the chance that two keys share a set is 1 in
 //! the number of sets, *however* the keys were chosen, and a flood of n keys
 //! meets a given flow's set in the mean as often as n random keys do.
 //!
@@ -45,7 +46,7 @@ use core::hash::Hasher;
 
 use siphasher::sip::SipHasher24;
 
-use crate::key::Key;
+use crate::key::{Key, Path};
 
 /// Words a key may have: five, and six more in IPv6.
 const WORDS: usize = 11;
@@ -55,9 +56,20 @@ type Multiplier = [u32; 2];
 
 /// The multipliers of one boot.
 pub(crate) struct Secret {
-    start: Multiplier,
-    common: [Multiplier; 5],
+    start: u64,
+    path: [Multiplier; 2],
+    ends: [Multiplier; 3],
     rest: [Multiplier; WORDS - 5],
+}
+
+/// The sum over a path's words: the beginning of the hash of every key with
+/// this path.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PathSum(u64);
+
+impl PathSum {
+    /// Of no path.
+    pub(crate) const NONE: Self = Self(0);
 }
 
 /// One 64-bit number out of the seed, for purpose `index`.
@@ -81,9 +93,8 @@ struct Sum {
 
 impl Sum {
     #[inline]
-    fn new([lower, upper]: Multiplier) -> Self {
-        let lower = u64::from(lower);
-        Self { lower, upper }
+    fn new(lower: u64) -> Self {
+        Self { lower, upper: 0 }
     }
 
     #[inline]
@@ -97,14 +108,19 @@ impl Sum {
         })
     }
 
-    /// The upper half, scattered: by a fixed bijection that is not linear. The
-    /// multiplier is 2^32 divided by the golden ratio.
+    #[inline]
+    fn whole(self) -> u64 {
+        self.lower.wrapping_add(u64::from(self.upper) << 32)
+    }
+
     #[inline]
     fn scattered(self) -> u32 {
         scatter(((self.lower >> 32) as u32).wrapping_add(self.upper))
     }
 }
 
+/// A fixed bijection that is not linear. The multiplier is 2^32 divided by the
+/// golden ratio.
 #[inline]
 fn scatter(upper: u32) -> u32 {
     let product = (upper ^ upper >> 16).wrapping_mul(0x9e37_79b1);
@@ -114,32 +130,44 @@ fn scatter(upper: u32) -> u32 {
 impl Secret {
     /// Multipliers of this boot.
     pub(crate) fn new(seed: &[u8; 32]) -> Self {
-        let mut numbers = (0_u8..).map(|index| {
+        let mut numbers = (1_u8..).map(|index| {
             let number = draw(seed, index);
             [(number & 0xffff_ffff) as u32, (number >> 32) as u32]
         });
-        let mut next = || numbers.next().unwrap_or_default();
+        let mut next = |_| numbers.next().unwrap_or_default();
         Self {
-            start: next(),
-            common: core::array::from_fn(|_| next()),
-            rest: core::array::from_fn(|_| next()),
+            start: draw(seed, 0),
+            path: core::array::from_fn(&mut next),
+            ends: core::array::from_fn(&mut next),
+            rest: core::array::from_fn(&mut next),
         }
     }
 
-    /// Hash of a key.
+    /// Frames of one path come in rows: it is summed once for all of them.
+    pub(crate) fn of_path(&self, path: Path) -> PathSum {
+        PathSum(Sum::new(self.start).add(&path.words(), &self.path).whole())
+    }
+
+    /// Hash of a key whose path has this sum.
     #[inline]
-    pub(crate) fn of_key(&self, key: &Key) -> u32 {
-        let mut sum = Sum::new(self.start).add(&key.words(), &self.common);
+    pub(crate) fn of_key_on(&self, PathSum(sum): PathSum, key: &Key) -> u32 {
+        let mut sum = Sum::new(sum).add(&key.ends(), &self.ends);
         if let Some(rest) = key.rest() {
             sum = sum.add(rest, &self.rest);
         }
         sum.scattered()
     }
 
-    /// Hash of up to five words; every key of a table has the same number.
+    /// Hash of a key.
+    #[cfg(any(test, feature = "std"))]
+    pub(crate) fn of_key(&self, key: &Key) -> u32 {
+        self.of_key_on(self.of_path(key.path()), key)
+    }
+
+    /// Hash of three words, for a table of its own.
     #[inline]
-    pub(crate) fn of_words<const N: usize>(&self, words: [u32; N]) -> u32 {
-        Sum::new(self.start).add(&words, &self.common).scattered()
+    pub(crate) fn of_words(&self, words: [u32; 3]) -> u32 {
+        Sum::new(self.start).add(&words, &self.ends).scattered()
     }
 }
 
@@ -174,14 +202,18 @@ mod tests {
     #[test]
     fn halves_add_up_to_the_multilinear_sum() {
         let seed = [9; 32];
-        let words = [0xffff_ffff, 7, 0x8000_0001, 0, 0xdead_beef];
+        let mut key = Key::NEW;
+        key.push_tag(4095);
+        key.set_ip6(250, &[0xfe; 16], &[0x81; 16], 0xdead_beef);
+        let rest = key.rest().unwrap();
+        let words = [&key.path().words()[..], &key.ends(), rest].concat();
         let sum = (1_u8..)
             .zip(words)
             .fold(draw(&seed, 0), |sum, (index, word)| {
                 sum.wrapping_add(draw(&seed, index).wrapping_mul(u64::from(word)))
             });
         let secret = Secret::new(&seed);
-        assert_eq!(secret.of_words(words), scatter((sum >> 32) as u32));
+        assert_eq!(secret.of_key(&key), scatter((sum >> 32) as u32));
     }
 
     #[test]

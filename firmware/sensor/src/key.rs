@@ -213,11 +213,11 @@ impl Key {
         self.rest.iter().zip(&other.rest).fold(0, differing) == 0
     }
 
-    /// The words that every key has: ports first.
+    /// The words of both end points that every key has: ports first.
     #[inline]
-    pub(crate) fn words(&self) -> [u32; 5] {
-        let ([a, b], [outer, inner]) = (self.first, self.path.words());
-        [self.ports, a, b, outer, inner]
+    pub(crate) fn ends(&self) -> [u32; 3] {
+        let [a, b] = self.first;
+        [self.ports, a, b]
     }
 
     /// The words that only IPv6 has.

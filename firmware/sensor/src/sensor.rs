@@ -27,16 +27,17 @@ pub const ROOM_PER_FRAME: usize = 2;
 const BOOT_ID: u8 = 64;
 
 /// The core. See the crate's lead paragraph for the order of use.
+#[repr(C)] // first what every frame needs: there one instruction loads two words
 pub struct Sensor<'a> {
-    pub(crate) config: Config,
-    pub(crate) hello: Hello,
     secret: Secret,
+    pub(crate) config: Config,
     pub(crate) books: Books<'a>,
     pub(crate) flows: Flows<'a>,
     pub(crate) echoes: Echoes<'a>,
     pub(crate) outbox: Outbox<'a>,
     pub(crate) exporter: Exporter,
     doubled: Detector<'a>,
+    pub(crate) hello: Hello,
 }
 
 /// What every table needs beside the frame.
@@ -129,7 +130,7 @@ impl<'a> Sensor<'a> {
         }
         let mut parsed = Parsed::new();
         dissect::parse(frame, wire_len, &mut parsed);
-        self.books.count(&parsed, wire_len);
+        let path = self.books.count(&parsed, wire_len, &self.secret);
         if let Some(own) = &mut self.books.own {
             own.see(frame);
         }
@@ -149,11 +150,11 @@ impl<'a> Sensor<'a> {
             config,
             outbox,
         };
-        flows.observe(at_us, wire_len, &parsed, desk);
+        flows.observe(at_us, wire_len, (&parsed, path), desk);
         if let Content::Icmp(icmp) = &parsed.content
             && let Some(echo) = icmp.echo
         {
-            echoes.observe(at_us, (&parsed.key, parsed.from), echo, desk);
+            echoes.observe(at_us, (&parsed, path), echo, desk);
         }
     }
 
@@ -186,8 +187,9 @@ impl<'a> Sensor<'a> {
 
     /// Where every frame and record went, as of the last frame observed.
     pub fn ledger(&self, now_us: u64) -> Ledger {
+        let books = self.books.ledger(now_us);
         Ledger {
-            flows: self.flows.census(),
+            flows: self.flows.census(books.in_flows),
             echoes: self.echoes.census(),
             echo_forgotten: self.echoes.forgotten(),
             exported: self.outbox.exported,
@@ -200,7 +202,7 @@ impl<'a> Sensor<'a> {
                 },
                 ..self.doubled.counts
             },
-            ..self.books.ledger(now_us)
+            ..books
         }
     }
 

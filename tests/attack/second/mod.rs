@@ -11,7 +11,7 @@ mod transport;
 use std::collections::BTreeSet;
 
 use magpie_protocol::{ETHERTYPE_NONE, Malformed, VlanStack};
-use magpie_sensor::dissect::{Network, View};
+use magpie_sensor::dissect::{Classes, Network, View};
 
 /// Where EXACT.md and etherparse part, one reason each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,7 +140,8 @@ impl Second {
                 ethertype: u32::try_from(ETHERTYPE_NONE).expect("17 bits"),
                 vlan: VlanStack::NONE,
                 network: Network::Invalid,
-                ..View::empty()
+                vlan_cut: false,
+                malformed: Classes::NONE,
             },
             why: BTreeSet::new(),
             refused: false,

@@ -3,26 +3,75 @@
 use magpie_protocol::Malformed;
 use smoltcp::wire::Ipv4Packet;
 
-use super::{Parsed, Part, Rare, transport};
+use super::{Fragment, Parsed, Part, transport};
 
 /// Octets of a header without options.
 const HEADER: usize = 20;
+
+/// The first octet of most headers: version 4, no options.
+const PLAIN: u8 = 0x45;
 
 /// `packet`: the captured octets after the link layer; `left`: how many the
 /// wire had there. Leaves [`Part::Invalid`] where there is no valid header.
 #[inline(never)]
 pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
-    let Some((fixed, options)) = packet.split_first_chunk::<HEADER>() else {
+    let Some((fixed, rest)) = packet.split_first_chunk::<HEADER>() else {
         return parsed.rare.raise(Malformed::Ip4Short);
     };
+    let header = Ipv4Packet::new_unchecked(fixed);
+    let place = fragment(&header);
+    if fixed.first() == Some(&PLAIN) && place == Fragment::Whole {
+        rest_of(fixed, Some((&[], rest)), Fragment::Whole, left, parsed);
+    } else {
+        unusual(fixed, rest, place, left, parsed);
+    }
+}
+
+#[inline]
+fn fragment(header: &Ipv4Packet<&[u8; HEADER]>) -> Fragment {
+    if header.frag_offset() != 0 {
+        Fragment::Later
+    } else if header.more_frags() {
+        Fragment::First
+    } else {
+        Fragment::Whole
+    }
+}
+
+/// With options, a fragment, or not IPv4 at all.
+#[inline(never)]
+fn unusual(fixed: &[u8; HEADER], rest: &[u8], place: Fragment, left: u32, parsed: &mut Parsed) {
     let header = Ipv4Packet::new_unchecked(fixed);
     if header.version() != 4 {
         return parsed.rare.raise(Malformed::Ip4Version);
     }
-    let header_octets = u32::from(header.header_len());
-    if header_octets < 20 {
+    let Some(option_octets) = usize::from(header.header_len()).checked_sub(HEADER) else {
         return parsed.rare.raise(Malformed::Ip4Ihl);
-    }
+    };
+    let behind = rest.split_at_checked(option_octets);
+    rest_of(fixed, behind, place, left, parsed);
+}
+
+/// A header whose version and length are sound. `behind`: its options and what
+/// comes behind them, as captured; `None` where options were not captured
+/// whole.
+#[expect(
+    clippy::inline_always,
+    reason = "without options much of it is nothing"
+)]
+#[inline(always)]
+fn rest_of(
+    fixed: &[u8; HEADER],
+    behind: Option<(&[u8], &[u8])>,
+    place: Fragment,
+    left: u32,
+    parsed: &mut Parsed,
+) {
+    let header = Ipv4Packet::new_unchecked(fixed);
+    let header_octets = match behind {
+        Some(([], _)) => 20,
+        _ => u32::from(header.header_len()),
+    };
     let mut ip_octets = u32::from(header.total_len());
     if ip_octets == 0 {
         // Segmentation offload: the packet is the rest of the frame.
@@ -36,20 +85,13 @@ pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
         ip_octets = left;
         parsed.rare.raise(Malformed::Ip4LenGtFrame);
     }
-    if header.more_frags() || header.frag_offset() != 0 {
-        parsed.rare.set(if header.frag_offset() != 0 {
-            Rare::LATER
-        } else {
-            Rare::FIRST
-        });
-    }
     parsed.link.belongs_to(Part::Flow);
+    parsed.rare.set_fragment(place);
     parsed.ip_octets = ip_octets;
 
     let body_octets = ip_octets.wrapping_sub(header_octets);
-    let option_octets = usize::from(header.header_len()).wrapping_sub(HEADER);
     // Options that were not captured leave the checksum unjudged and no body.
-    let body = match options.split_at_checked(option_octets) {
+    let body = match behind {
         Some((options, rest)) => {
             if !checksum_holds(fixed, options) {
                 parsed.rare.raise(Malformed::Ip4Cksum);
@@ -59,7 +101,7 @@ pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
         None => &[],
     };
     let protocol = u8::from(header.next_header());
-    let ports = transport::read::<4>(body, body_octets, protocol, parsed);
+    let ports = transport::read::<4>(body, body_octets, protocol, place, parsed);
     let (source, destination) = (header.src_addr().to_bits(), header.dst_addr().to_bits());
     parsed.from = parsed.key.set_ip4(protocol, source, destination, ports);
 }

@@ -3,7 +3,7 @@
 use magpie_protocol::Malformed;
 use smoltcp::wire::Ipv6Packet;
 
-use super::{Parsed, Part, Rare, transport};
+use super::{Fragment, Parsed, Part, transport};
 
 const HEADER: usize = 40;
 const HEADER_OCTETS: u32 = 40;
@@ -47,7 +47,10 @@ pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
     let octets = ip_octets.saturating_sub(HEADER_OCTETS);
     let body = transport::clip(rest, octets);
     let (protocol, ports) = if step(next) == Step::End {
-        (next, transport::read::<6>(body, octets, next, parsed))
+        (
+            next,
+            transport::read::<6>(body, octets, next, Fragment::Whole, parsed),
+        )
     } else {
         extended(body, octets, next, parsed)
     };
@@ -59,13 +62,18 @@ pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
 /// first: the protocol and the ports.
 #[inline(never)] // most packets have none: out of their way
 fn extended(body: &[u8], octets: u32, first: u8, parsed: &mut Parsed) -> (u8, u32) {
-    let mut protocol = first;
-    let Some(walked) = walk(body, &mut protocol, &mut parsed.rare) else {
-        return (protocol, 0);
+    let (protocol, place, walked) = walk(body, first);
+    parsed.rare.set_fragment(place);
+    let walked = match walked {
+        Ok(walked) => walked,
+        Err(class) => {
+            parsed.rare.raise(class);
+            return (protocol, 0);
+        }
     };
     let octets = octets.saturating_sub(u32::try_from(walked).unwrap_or(u32::MAX));
     let body = body.get(walked..).unwrap_or(&[]);
-    let ports = transport::read::<6>(body, octets, protocol, parsed);
+    let ports = transport::read::<6>(body, octets, protocol, place, parsed);
     (protocol, ports)
 }
 
@@ -101,10 +109,10 @@ fn step(protocol: u8) -> Step {
 }
 
 /// Walks the extension headers that `packet` begins with, the first of them
-/// being `first`. Leaves the header where the walk ended there and gives how
-/// many octets were walked; `None` when it failed.
+/// being `first`: the header where the walk ended, which part of a packet this
+/// is, and how many octets were walked or what was wrong.
 #[inline]
-fn walk(packet: &[u8], first: &mut u8, rare: &mut Rare) -> Option<usize> {
+fn walk(packet: &[u8], first: u8) -> (u8, Fragment, Result<usize, Malformed>) {
     // RFC 8200 4.5: offset in the high 13 bits, M in the lowest. Tested in
     // the order of the memory, whichever that is.
     const OFFSET: u16 = u16::from_be(0xfff8);
@@ -112,7 +120,7 @@ fn walk(packet: &[u8], first: &mut u8, rare: &mut Rare) -> Option<usize> {
     // Every extension header takes a multiple of eight octets.
     let (units, _) = packet.as_chunks::<8>();
     let mut at = 0_usize;
-    let mut protocol = *first;
+    let mut protocol = first;
     let mut here = step(protocol);
     // Of several fragment headers the last one says it.
     let mut offset_and_more = 0_u16;
@@ -144,17 +152,15 @@ fn walk(packet: &[u8], first: &mut u8, rare: &mut Rare) -> Option<usize> {
             break;
         }
     }
-    *first = protocol;
-    if offset_and_more & OFFSET != 0 {
-        rare.set(Rare::LATER);
+    let place = if offset_and_more & OFFSET != 0 {
+        Fragment::Later
     } else if offset_and_more & MORE != 0 {
-        rare.set(Rare::FIRST);
-    }
-    if let Some(class) = failed {
-        rare.raise(class);
-        return None;
-    }
-    Some(at.wrapping_mul(8))
+        Fragment::First
+    } else {
+        Fragment::Whole
+    };
+    let walked = failed.map_or(Ok(at.wrapping_mul(8)), Err);
+    (protocol, place, walked)
 }
 
 /// The payload length in a jumbo option (RFC 2675), if the hop-by-hop

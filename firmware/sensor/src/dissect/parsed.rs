@@ -85,6 +85,16 @@ impl Rare {
         self.0 |= bits;
     }
 
+    /// Its place in a fragmented packet.
+    #[inline]
+    pub(super) fn set_fragment(&mut self, place: Fragment) {
+        match place {
+            Fragment::Whole => {}
+            Fragment::First => self.set(Self::FIRST),
+            Fragment::Later => self.set(Self::LATER),
+        }
+    }
+
     #[inline]
     pub(crate) fn has(self, bits: u32) -> bool {
         self.0 & bits != 0

@@ -2,7 +2,7 @@
 
 use magpie_protocol::Malformed;
 
-use super::{Content, Echo, Icmp, Parsed, Rare, Tcp};
+use super::{Content, Echo, Fragment, Icmp, Parsed, Rare, Tcp};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -23,7 +23,7 @@ pub(super) fn clip(captured: &[u8], octets: u32) -> &[u8] {
 /// the source in the upper half; 0 where there are none.
 ///
 /// `body`: the captured octets, without padding; `octets`: how many the packet
-/// had there on the wire.
+/// had there on the wire; `place`: which part of a packet it is.
 #[expect(
     clippy::inline_always,
     reason = "saves a sixth of a TCP frame's instructions"
@@ -33,14 +33,17 @@ pub(super) fn read<const VERSION: u8>(
     body: &[u8],
     octets: u32,
     protocol: u8,
+    place: Fragment,
     parsed: &mut Parsed,
 ) -> u32 {
-    if parsed.rare.has(Rare::LATER) {
-        return 0;
-    }
+    let whole = match place {
+        Fragment::Whole => true,
+        Fragment::First => false,
+        Fragment::Later => return 0,
+    };
     match (protocol, VERSION) {
-        (TCP, _) => tcp(body, octets, parsed),
-        (UDP, _) => udp(body, octets, VERSION == 6, &mut parsed.rare),
+        (TCP, _) => tcp(body, octets, whole, parsed),
+        (UDP, _) => udp(body, octets, whole, VERSION == 6, &mut parsed.rare),
         (SCTP, _) => sctp(body, &mut parsed.rare),
         (ICMP, 4) => icmp(body, [8, 0], parsed),
         (ICMP6, 6) => icmp(body, [128, 129], parsed),
@@ -59,7 +62,7 @@ fn short(body: &[u8], rare: &mut Rare) -> u32 {
 /// RFC 9293.
 #[expect(clippy::inline_always, reason = "the commonest by far")]
 #[inline(always)]
-fn tcp(body: &[u8], octets: u32, parsed: &mut Parsed) -> u32 {
+fn tcp(body: &[u8], octets: u32, whole: bool, parsed: &mut Parsed) -> u32 {
     let Some(header) = body.first_chunk::<20>() else {
         return short(body, &mut parsed.rare);
     };
@@ -88,7 +91,7 @@ fn tcp(body: &[u8], octets: u32, parsed: &mut Parsed) -> u32 {
             flags,
             sequence: u32::from_be_bytes([q0, q1, q2, q3]),
             acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
-            payload: (!parsed.rare.has(Rare::FIRST)).then_some(octets.wrapping_sub(header_octets)),
+            payload: whole.then_some(octets.wrapping_sub(header_octets)),
         });
     }
     u32::from_be_bytes([p0, p1, p2, p3])
@@ -96,13 +99,13 @@ fn tcp(body: &[u8], octets: u32, parsed: &mut Parsed) -> u32 {
 
 /// RFC 768; length 0 is a jumbogram's in IPv6 (RFC 2675).
 #[inline]
-fn udp(body: &[u8], octets: u32, may_be_jumbo: bool, rare: &mut Rare) -> u32 {
+fn udp(body: &[u8], octets: u32, whole: bool, may_be_jumbo: bool, rare: &mut Rare) -> u32 {
     let Some([p0, p1, p2, p3, high, low, _, _]) = body.first_chunk::<8>() else {
         return short(body, rare);
     };
     let length = u32::from(u16::from_be_bytes([*high, *low]));
     let too_small = length < UDP_HEADER && !(length == 0 && may_be_jumbo);
-    let too_large = length > octets && !rare.has(Rare::FIRST);
+    let too_large = length > octets && whole;
     if too_small || too_large {
         rare.raise(Malformed::UdpLen);
     }

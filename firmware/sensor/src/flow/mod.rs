@@ -7,12 +7,13 @@ mod setup;
 mod slot;
 mod tcp;
 
-use magpie_protocol::{Census, EndReason, Record, Tally};
+use magpie_protocol::{Census, EndReason, Record, Sum, Tally};
 use managed::ManagedSlice;
 
 use crate::{
     Config,
     dissect::{Content, Parsed},
+    hash::PathSum,
     outbox::{Entry, Outbox},
     sensor::Desk,
     table::{Slot, Table},
@@ -38,10 +39,7 @@ struct FlowBooks {
     made: u64,
     live: u64,
     evicted: u64,
-    /// Packets and octets ever counted in a slot.
-    packets: u64,
-    octets: u64,
-    /// Those of records that ended.
+    /// Packets and octets of records that ended.
     ended_packets: u64,
     ended_octets: u64,
     annex: Annex,
@@ -57,8 +55,6 @@ impl<'a> Flows<'a> {
                 made: 0,
                 live: 0,
                 evicted: 0,
-                packets: 0,
-                octets: 0,
                 ended_packets: 0,
                 ended_octets: 0,
                 annex: Annex::new(),
@@ -77,15 +73,17 @@ impl<'a> Flows<'a> {
         };
     }
 
-    /// The census as of now.
-    pub(crate) fn census(&self) -> Census {
+    /// The census as of now, `all` being what was ever counted in flows: what
+    /// has not left is here. (So a packet that came and is in no slot shows as
+    /// one of no flow, and a flush does not end it.)
+    pub(crate) fn census(&self, all: Sum) -> Census {
         let books = &self.books;
         Census {
             made: books.made,
             live: books.live,
             evicted: books.evicted,
-            live_packets: books.packets.saturating_sub(books.ended_packets),
-            live_octets: books.octets.saturating_sub(books.ended_octets),
+            live_packets: all.frames.saturating_sub(books.ended_packets),
+            live_octets: all.octets.saturating_sub(books.ended_octets),
         }
     }
 
@@ -100,10 +98,10 @@ impl<'a> Flows<'a> {
         &mut self,
         at_us: u64,
         wire_len: u32,
-        packet: &Parsed,
+        (packet, path): (&Parsed, PathSum),
         desk: &mut Desk<'_, '_>,
     ) {
-        let hash = desk.secret.of_key(&packet.key);
+        let hash = desk.secret.of_key_on(path, &packet.key);
         let Some((_, slot)) = self.table.find(hash, &packet.key) else {
             return self.admit(at_us, wire_len, packet, hash, desk);
         };
@@ -130,12 +128,14 @@ impl<'a> Flows<'a> {
             // A sensor without a flow table: the packet is a flow that was
             // never recorded.
             self.books.made = self.books.made.wrapping_add(1);
-            desk.outbox.never_sent.add(&Tally {
+            let tally = Tally {
                 records: 1,
                 flows: 1,
                 packets: 1,
                 octets: u64::from(wire_len),
-            });
+            };
+            self.books.ended(&tally);
+            desk.outbox.never_sent.add(&tally);
             return;
         };
         if slot.is_recording() {
@@ -238,9 +238,6 @@ impl FlowBooks {
         if !slot.count(since, packet.from, packet.ip_octets, wire_len) {
             return false;
         }
-        // 2^64 octets take 4,000 years at 1 Gbit/s.
-        self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(u64::from(wire_len));
         if let Content::Tcp(segment) = &packet.content
             && slot.segment(since, packet.from, segment, &mut self.annex)
         {
@@ -315,9 +312,14 @@ impl FlowBooks {
         let tally = slot.tally();
         slot.rest();
         self.live = self.live.saturating_sub(1);
+        self.ended(&tally);
+        tally
+    }
+
+    /// What a record that ended amounts to.
+    fn ended(&mut self, tally: &Tally) {
         self.ended_packets = self.ended_packets.wrapping_add(tally.packets);
         self.ended_octets = self.ended_octets.wrapping_add(tally.octets);
-        tally
     }
 
     /// Ends the slot's record, if it has one, by the outbox.

@@ -184,8 +184,7 @@ impl FlowSlot {
     /// earlier.
     #[inline]
     pub(super) fn since(&self, at_us: u64, longest_us: u32) -> Option<u32> {
-        // Before its beginning: longer than any record.
-        let since = at_us.wrapping_sub(self.first_us);
+        let since = at_us.checked_sub(self.first_us)?;
         let takes = self.progress.is_open() && since < u64::from(longest_us);
         takes.then_some((since & 0xffff_ffff) as u32)
     }
