@@ -18,9 +18,10 @@ struct Kind {
     path: Path,
     link: Link,
     sum: PathSum,
-    frames: u64,
-    octets: u64,
-    ip_octets: u64,
+    frames: u32,
+    octets: u32,
+    /// Never more than `octets`.
+    ip_octets: u32,
 }
 
 /// Kinds that are counted at a time.
@@ -28,8 +29,8 @@ const KINDS: usize = 8;
 /// Bits of a hash that do not say where a kind stands.
 const SPARE: u32 = u32::BITS - KINDS.ilog2();
 /// Scatters kinds so that the eight commonest (TCP, UDP and ICMP over IPv4
-/// and IPv6, ARP, another; all untagged) have places of their own.
-const SCATTER: u32 = 0xe4b0_6ce7;
+/// and IPv6, ARP, LLC; all untagged) have places of their own.
+const SCATTER: u32 = 0x796f_74ad;
 
 impl Kind {
     const NONE: Self = Self {
@@ -48,6 +49,21 @@ impl Kind {
             sum,
             ..Self::NONE
         }
+    }
+
+    /// Counts one frame; false, and nothing done, where a counter is full.
+    #[inline]
+    fn count(&mut self, wire_len: u32, ip_octets: u32) -> bool {
+        let (Some(frames), Some(octets)) = (
+            self.frames.checked_add(1),
+            self.octets.checked_add(wire_len),
+        ) else {
+            return false;
+        };
+        self.frames = frames;
+        self.octets = octets;
+        self.ip_octets = self.ip_octets.wrapping_add(ip_octets);
+        true
     }
 
     #[inline]
@@ -145,35 +161,31 @@ impl<'a> Books<'a> {
     pub(crate) fn count(&mut self, frame: &Parsed, wire_len: u32, secret: &Secret) -> PathSum {
         let (path, link) = (frame.key.path(), frame.link);
         let place = Kind::place(path, link);
-        let mut sum = PathSum::NONE;
-        if let Some(kind) = self.kinds.get(place)
-            && (kind.path != path || kind.link != link)
+        if let Some(kind) = self.kinds.get_mut(place)
+            && kind.path == path
+            && kind.link == link
+            && kind.count(wire_len, frame.ip_octets)
         {
-            self.replace_kind(place, Kind::new(path, link, secret.of_path(path)));
+            return kind.sum;
         }
+        self.count_anew(place, frame, wire_len, secret.of_path(path))
+    }
+
+    /// The first frame of a kind, or of a kind whose counters were full.
+    #[inline(never)]
+    fn count_anew(&mut self, place: usize, frame: &Parsed, wire_len: u32, sum: PathSum) -> PathSum {
         if let Some(kind) = self.kinds.get_mut(place) {
-            // 2^64 octets take 4,000 years at 1 Gbit/s.
-            kind.frames = kind.frames.wrapping_add(1);
-            kind.octets = kind.octets.wrapping_add(u64::from(wire_len));
-            kind.ip_octets = kind.ip_octets.wrapping_add(u64::from(frame.ip_octets));
-            sum = kind.sum;
-        }
-        if !frame.rare.is_none() {
-            self.count_rare(frame);
+            let mut new = Kind::new(frame.key.path(), frame.link, sum);
+            new.count(wire_len, frame.ip_octets);
+            let old = core::mem::replace(kind, new);
+            self.settle_kind(&old);
         }
         sum
     }
 
+    /// Counts what most frames have nothing of.
     #[inline(never)]
-    fn replace_kind(&mut self, place: usize, new: Kind) {
-        if let Some(kind) = self.kinds.get_mut(place) {
-            let old = core::mem::replace(kind, new);
-            self.settle_kind(&old);
-        }
-    }
-
-    #[inline(never)]
-    fn count_rare(&mut self, frame: &Parsed) {
+    pub(crate) fn count_rare(&mut self, frame: &Parsed) {
         let rare = frame.rare;
         if rare.has(Rare::VLAN_CUT) {
             self.vlan_cut = self.vlan_cut.saturating_add(1);
@@ -202,7 +214,7 @@ impl<'a> Books<'a> {
                 self.icmp.count(key, 0);
             }
             Content::Arp(arp) => self.count_arp(arp),
-            Content::Nothing | Content::Tcp(_) => {}
+            Content::Nothing | Content::Tcp(_) | Content::TcpFirst(_) => {}
         }
     }
 
@@ -230,6 +242,8 @@ impl<'a> Books<'a> {
         if frames == 0 {
             return;
         }
+        let (frames, octets, ip_octets) =
+            (u64::from(frames), u64::from(octets), u64::from(ip_octets));
         self.ethertypes
             .add(u64::from(link.ethertype()), frames, octets);
         self.vlans.add(path.vlan().to_bits(), frames, octets);
@@ -248,8 +262,8 @@ impl<'a> Books<'a> {
         let mut sums = self.parts;
         for kind in &self.kinds {
             if let Some(part) = sums.get_mut(kind.link.part() as usize) {
-                part.frames = part.frames.wrapping_add(kind.frames);
-                part.octets = part.octets.wrapping_add(kind.octets);
+                part.frames = part.frames.wrapping_add(u64::from(kind.frames));
+                part.octets = part.octets.wrapping_add(u64::from(kind.octets));
             }
         }
         sums
@@ -339,5 +353,49 @@ impl<'a> Books<'a> {
             uplink: self.uplink,
             ..Ledger::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use magpie_protocol::ETHERTYPE_LLC;
+
+    #[test]
+    fn the_commonest_kinds_have_places_of_their_own() {
+        let ip4 = [6, 17, 1].map(|protocol| {
+            let mut frame = Parsed::nothing();
+            frame.key.set_ip4(protocol, 1, 2, 0);
+            (frame.key.path(), Link::of(0x0800, Part::Flow))
+        });
+        let ip6 = [6, 17, 58].map(|protocol| {
+            let mut frame = Parsed::nothing();
+            frame.key.set_ip6(protocol, &[1; 16], &[2; 16], 0);
+            (frame.key.path(), Link::of(0x86dd, Part::Flow))
+        });
+        let none = Parsed::nothing().key.path();
+        let llc = u32::try_from(ETHERTYPE_LLC).unwrap();
+        let others = [
+            (none, Link::of(0x0806, Part::Arp)),
+            (none, Link::of(llc, Part::Other)),
+        ];
+        let all = ip4.into_iter().chain(ip6).chain(others);
+        let mut places: std::vec::Vec<_> =
+            all.map(|(path, link)| Kind::place(path, link)).collect();
+        places.sort_unstable();
+        assert_eq!(places, [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+
+    /// What a 32-bit counter cannot hold went into the tables before.
+    #[test]
+    fn counters_of_a_kind_never_wrap() {
+        let mut kind = Kind::NONE;
+        assert!(kind.count(u32::MAX - 1, 7));
+        assert!(!kind.count(2, 2));
+        assert!(kind.count(1, 1));
+        assert_eq!((kind.frames, kind.octets, kind.ip_octets), (2, u32::MAX, 8));
+        kind.frames = u32::MAX;
+        assert!(!kind.count(0, 0));
+        assert_eq!(size_of::<Kind>(), 32, "a cache line");
     }
 }

@@ -7,9 +7,8 @@ use managed::ManagedSlice;
 
 use crate::{
     dissect::{Echo, Parsed},
-    hash::PathSum,
+    hash::{PathSum, Secret},
     outbox::{Entry, Outbox, Sample},
-    sensor::Desk,
     table::{Slot, Table},
 };
 pub use slot::{EchoSlot, RequestSlot};
@@ -59,13 +58,14 @@ impl<'a> Echoes<'a> {
     }
 
     /// Counts one echo message.
-    #[inline(never)] // rare beside all other frames
+    #[inline]
     pub(crate) fn observe(
         &mut self,
         at_us: u64,
         (packet, path): (&Parsed, PathSum),
         echo: Echo,
-        desk: &mut Desk<'_, '_>,
+        secret: &Secret,
+        outbox: &mut Outbox<'_>,
     ) {
         let requester = if echo.request {
             packet.from
@@ -73,7 +73,7 @@ impl<'a> Echoes<'a> {
             packet.from.other()
         };
         let key = packet.key.of_echo(echo.id, requester);
-        let hash = desk.secret.of_key_on(path, &key);
+        let hash = secret.of_key_on(path, &key);
         let (place, pair) = if let Some(found) = self.pairs.find(hash, &key) {
             found
         } else {
@@ -83,7 +83,7 @@ impl<'a> Echoes<'a> {
             };
             if pair.is_recording() {
                 let ended = Entry::echo(pair, EndReason::Evicted);
-                desk.outbox.push(&ended, &RECORD);
+                outbox.push(&ended, &RECORD);
                 self.census.live = self.census.live.saturating_sub(1);
                 self.census.evicted = self.census.evicted.wrapping_add(1);
             }
@@ -102,11 +102,11 @@ impl<'a> Echoes<'a> {
             serial: pair.serial(),
             sequence: echo.sequence,
         };
-        let hash = desk.secret.of_words(wanted.words());
+        let hash = secret.of_words(wanted.words());
         if echo.request {
             self.open(at_us, &wanted, hash, place);
         } else if let Some((_, request)) = self.requests.find(hash, &wanted) {
-            close(at_us, pair, request, desk.outbox);
+            close(at_us, pair, request, outbox);
         } else {
             pair.count_orphan();
         }

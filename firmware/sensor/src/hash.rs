@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn halves_add_up_to_the_multilinear_sum() {
         let seed = [9; 32];
-        let mut key = Key::NEW;
+        let mut key = Key::new();
         key.push_tag(4095);
         key.set_ip6(250, &[0xfe; 16], &[0x81; 16], 0xdead_beef);
         let rest = key.rest().unwrap();

@@ -8,12 +8,12 @@ use magpie_protocol::{
 use crate::{
     Config, Identity, Storage,
     books::Books,
-    dissect::{self, Content, Parsed},
+    dissect::{self, Content, Echo, Parsed},
     doubled::Detector,
     echo::Echoes,
     export::Exporter,
-    flow::Flows,
-    hash::{Secret, draw},
+    flow::{Flows, FollowUp},
+    hash::{PathSum, Secret, draw},
     outbox::Outbox,
     own::Own,
 };
@@ -40,9 +40,8 @@ pub struct Sensor<'a> {
     pub(crate) hello: Hello,
 }
 
-/// What every table needs beside the frame.
+/// What flows that end need beside the frame.
 pub(crate) struct Desk<'d, 'a> {
-    pub(crate) secret: &'d Secret,
     pub(crate) config: &'d Config,
     pub(crate) outbox: &'d mut Outbox<'a>,
 }
@@ -128,34 +127,45 @@ impl<'a> Sensor<'a> {
         if window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
             return;
         }
-        let mut parsed = Parsed::new();
+        let mut parsed = Parsed::nothing();
         dissect::parse(frame, wire_len, &mut parsed);
         let path = self.books.count(&parsed, wire_len, &self.secret);
+        if !parsed.rare.is_none() {
+            self.books.count_rare(&parsed);
+        }
         if let Some(own) = &mut self.books.own {
             own.see(frame);
         }
         if !parsed.is_ip() {
             return;
         }
-        let Self {
-            config,
-            secret,
-            flows,
-            echoes,
-            outbox,
-            ..
-        } = self;
-        let desk = &mut Desk {
-            secret,
-            config,
-            outbox,
-        };
-        flows.observe(at_us, wire_len, (&parsed, path), desk);
+        let hash = self.secret.of_key_on(path, &parsed.key);
+        let follow_up = self.flows.take(hash, at_us, wire_len, &parsed);
+        if follow_up != FollowUp::Nothing {
+            self.follow_up(follow_up, hash, at_us, wire_len, &parsed);
+        }
         if let Content::Icmp(icmp) = &parsed.content
             && let Some(echo) = icmp.echo
         {
-            echoes.observe(at_us, (&parsed, path), echo, desk);
+            self.observe_echo(at_us, &parsed, path, echo);
         }
+    }
+
+    #[inline(never)] // out of the way of most frames
+    fn follow_up(&mut self, what: FollowUp, hash: u32, at_us: u64, wire_len: u32, packet: &Parsed) {
+        let desk = &mut Desk {
+            config: &self.config,
+            outbox: &mut self.outbox,
+        };
+        self.flows
+            .follow_up(what, hash, at_us, wire_len, packet, desk);
+    }
+
+    #[inline(never)] // likewise
+    fn observe_echo(&mut self, at_us: u64, packet: &Parsed, path: PathSum, echo: Echo) {
+        let (secret, outbox) = (&self.secret, &mut self.outbox);
+        self.echoes
+            .observe(at_us, (packet, path), echo, secret, outbox);
     }
 
     /// The port speaks under this address: from now on frames of its own, and

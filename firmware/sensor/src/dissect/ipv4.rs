@@ -3,7 +3,7 @@
 use magpie_protocol::Malformed;
 use smoltcp::wire::Ipv4Packet;
 
-use super::{Fragment, Parsed, Part, transport};
+use super::{Fragment, Parsed, Rare, transport};
 
 /// Octets of a header without options.
 const HEADER: usize = 20;
@@ -12,41 +12,38 @@ const HEADER: usize = 20;
 const PLAIN: u8 = 0x45;
 
 /// `packet`: the captured octets after the link layer; `left`: how many the
-/// wire had there. Leaves [`Part::Invalid`] where there is no valid header.
+/// wire had there. Leaves it invalid where there is no valid header.
 #[inline(never)]
 pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
     let Some((fixed, rest)) = packet.split_first_chunk::<HEADER>() else {
         return parsed.rare.raise(Malformed::Ip4Short);
     };
-    let header = Ipv4Packet::new_unchecked(fixed);
-    let place = fragment(&header);
-    if fixed.first() == Some(&PLAIN) && place == Fragment::Whole {
+    // Of the flags only M counts, which stands next to the offset.
+    let [first, _, _, _, _, _, flags_high, low, ..] = fixed;
+    let is_whole = u16::from_ne_bytes([flags_high & 0x3f, *low]) == 0;
+    if *first == PLAIN && is_whole {
         rest_of(fixed, Some((&[], rest)), Fragment::Whole, left, parsed);
     } else {
-        unusual(fixed, rest, place, left, parsed);
-    }
-}
-
-#[inline]
-fn fragment(header: &Ipv4Packet<&[u8; HEADER]>) -> Fragment {
-    if header.frag_offset() != 0 {
-        Fragment::Later
-    } else if header.more_frags() {
-        Fragment::First
-    } else {
-        Fragment::Whole
+        unusual(fixed, rest, left, parsed);
     }
 }
 
 /// With options, a fragment, or not IPv4 at all.
 #[inline(never)]
-fn unusual(fixed: &[u8; HEADER], rest: &[u8], place: Fragment, left: u32, parsed: &mut Parsed) {
+fn unusual(fixed: &[u8; HEADER], rest: &[u8], left: u32, parsed: &mut Parsed) {
     let header = Ipv4Packet::new_unchecked(fixed);
     if header.version() != 4 {
         return parsed.rare.raise(Malformed::Ip4Version);
     }
     let Some(option_octets) = usize::from(header.header_len()).checked_sub(HEADER) else {
         return parsed.rare.raise(Malformed::Ip4Ihl);
+    };
+    let place = if header.frag_offset() != 0 {
+        Fragment::Later
+    } else if header.more_frags() {
+        Fragment::First
+    } else {
+        Fragment::Whole
     };
     let behind = rest.split_at_checked(option_octets);
     rest_of(fixed, behind, place, left, parsed);
@@ -73,21 +70,15 @@ fn rest_of(
         _ => u32::from(header.header_len()),
     };
     let mut ip_octets = u32::from(header.total_len());
-    if ip_octets == 0 {
-        // Segmentation offload: the packet is the rest of the frame.
-        ip_octets = left;
-        parsed.rare.raise(Malformed::Ip4Len0);
+    if ip_octets < header_octets || ip_octets > left {
+        let odd = odd_length(ip_octets, header_octets, left, &mut parsed.rare);
+        let Some(octets) = odd else {
+            return;
+        };
+        ip_octets = octets;
     }
-    if ip_octets < header_octets || header_octets > left {
-        return parsed.rare.raise(Malformed::Ip4Len);
-    }
-    if ip_octets > left {
-        ip_octets = left;
-        parsed.rare.raise(Malformed::Ip4LenGtFrame);
-    }
-    parsed.link.belongs_to(Part::Flow);
+    parsed.set_ip(ip_octets);
     parsed.rare.set_fragment(place);
-    parsed.ip_octets = ip_octets;
 
     let body_octets = ip_octets.wrapping_sub(header_octets);
     // Options that were not captured leave the checksum unjudged and no body.
@@ -104,6 +95,25 @@ fn rest_of(
     let ports = transport::read::<4>(body, body_octets, protocol, place, parsed);
     let (source, destination) = (header.src_addr().to_bits(), header.dst_addr().to_bits());
     parsed.from = parsed.key.set_ip4(protocol, source, destination, ports);
+}
+
+/// The length of a packet that does not say it right; `None` where it has none.
+#[inline(never)]
+fn odd_length(says: u32, header_octets: u32, left: u32, rare: &mut Rare) -> Option<u32> {
+    let mut ip_octets = says;
+    if says == 0 {
+        // Segmentation offload: the packet is the rest of the frame.
+        rare.raise(Malformed::Ip4Len0);
+        ip_octets = left;
+    }
+    if ip_octets < header_octets || header_octets > left {
+        rare.raise(Malformed::Ip4Len);
+        return None;
+    }
+    if ip_octets > left {
+        rare.raise(Malformed::Ip4LenGtFrame);
+    }
+    Some(ip_octets.min(left))
 }
 
 /// RFC 1071: the one's complement sum of a sound header is all ones. The sum

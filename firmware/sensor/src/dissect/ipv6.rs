@@ -3,7 +3,7 @@
 use magpie_protocol::Malformed;
 use smoltcp::wire::Ipv6Packet;
 
-use super::{Fragment, Parsed, Part, transport};
+use super::{Fragment, Parsed, transport};
 
 const HEADER: usize = 40;
 const HEADER_OCTETS: u32 = 40;
@@ -19,7 +19,7 @@ const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;
 
 /// `packet`: the captured octets after the link layer; `left`: how many the
-/// wire had there. Leaves [`Part::Invalid`] where there is no valid header.
+/// wire had there. Leaves it invalid where there is no valid header.
 #[inline(never)]
 pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
     let Some((fixed, rest)) = packet.split_first_chunk::<HEADER>() else {
@@ -41,8 +41,7 @@ pub(super) fn read(packet: &[u8], left: u32, parsed: &mut Parsed) {
         parsed.rare.raise(Malformed::Ip6LenGtFrame);
     }
 
-    parsed.link.belongs_to(Part::Flow);
-    parsed.ip_octets = ip_octets;
+    parsed.set_ip(ip_octets);
 
     let octets = ip_octets.saturating_sub(HEADER_OCTETS);
     let body = transport::clip(rest, octets);

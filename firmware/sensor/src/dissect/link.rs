@@ -9,6 +9,9 @@ const MAX_TAGS: usize = 32;
 /// Most labels walked (EXACT.md 2).
 const MAX_LABELS: usize = 32;
 
+/// Octets of two addresses and a type.
+const HEADER: usize = 14;
+
 /// IEEE 802.3 clause 3.2.6: below this the field is a length.
 const FIRST_TYPE: u16 = 0x0600;
 const TYPE_IP4: u16 = 0x0800;
@@ -41,23 +44,21 @@ pub(crate) enum Carried {
     Nothing,
 }
 
-/// Reads up to the network layer: what is carried, and its octets.
+/// Reads up to the network layer: what is carried, and how many octets stand
+/// before it.
 #[inline]
-pub(super) fn read<'a>(frame: &'a [u8], parsed: &mut Parsed) -> (Carried, &'a [u8]) {
-    let Some(([.., high, low], rest)) = frame.split_first_chunk::<14>() else {
+pub(super) fn read(frame: &[u8], parsed: &mut Parsed) -> (Carried, usize) {
+    let Some(([.., high, low], rest)) = frame.split_first_chunk::<HEADER>() else {
         parsed.rare.raise(Malformed::EthShort);
-        return (Carried::Nothing, &[]);
+        return (Carried::Nothing, 0);
     };
     let ethertype = u16::from_be_bytes([*high, *low]);
     parsed.link = Link::new(u32::from(ethertype));
-    match ethertype {
-        TYPE_IP4 => (Carried::Ip4, rest),
-        TYPE_IP6 => (Carried::Ip6, rest),
-        TYPE_ARP => (Carried::Arp, rest),
-        _ => {
-            let (carried, octets) = encapsulated(ethertype, rest, parsed);
-            (carried, rest.get(octets..).unwrap_or(&[]))
-        }
+    if ethertype == TYPE_IP4 {
+        (Carried::Ip4, HEADER)
+    } else {
+        let (carried, octets) = encapsulated(ethertype, rest, parsed);
+        (carried, octets.wrapping_add(HEADER))
     }
 }
 

@@ -22,7 +22,7 @@ pub use classes::Classes;
 pub use view::{Arp, ArpKind, Echo, Fragment, Icmp, Ip, Network, Tcp, Transport, View};
 
 pub(crate) use link::Carried;
-pub(crate) use parsed::{Content, Link, Parsed, Part, Rare};
+pub(crate) use parsed::{Content, Link, Parsed, Part, Rare, Segment};
 
 /// Reads a frame, from its destination address on, without FCS.
 ///
@@ -30,18 +30,21 @@ pub(crate) use parsed::{Content, Link, Parsed, Part, Rare};
 /// is at least `frame.len()` unless the caller errs, and then too nothing
 /// worse than odd classes follows.
 pub fn dissect(frame: &[u8], wire_len: u32) -> View {
-    let mut parsed = Parsed::new();
+    let mut parsed = Parsed::nothing();
     parse(frame, wire_len, &mut parsed);
     parsed.view()
 }
 
-/// The same for the tables, into a new [`Parsed`].
+/// The same for the tables, into a [`Parsed`] of nothing.
 #[inline]
 pub(crate) fn parse(frame: &[u8], wire_len: u32, parsed: &mut Parsed) {
-    let (carried, packet) = link::read(frame, parsed);
+    let (carried, octets) = link::read(frame, parsed);
+    let packet = frame.get(octets..).unwrap_or(&[]);
+    // How many the wire had from there on, padding included.
+    let left = wire_len.saturating_sub(u32::try_from(octets).unwrap_or(u32::MAX));
     match carried {
-        Carried::Ip4 => ipv4::read(packet, left(frame, packet, wire_len), parsed),
-        Carried::Ip6 => ipv6::read(packet, left(frame, packet, wire_len), parsed),
+        Carried::Ip4 => ipv4::read(packet, left, parsed),
+        Carried::Ip6 => ipv6::read(packet, left, parsed),
         Carried::Arp => arp::read(packet, parsed),
         Carried::Other => parsed.link.belongs_to(Part::Other),
         Carried::Nothing => {}
@@ -50,15 +53,8 @@ pub(crate) fn parse(frame: &[u8], wire_len: u32, parsed: &mut Parsed) {
 
 /// What the link layer of a frame carries, and the captured octets of that.
 pub(crate) fn carried(frame: &[u8]) -> (Carried, &[u8]) {
-    link::read(frame, &mut Parsed::new())
-}
-
-/// Octets the wire had from the start of `packet` (the captured end of
-/// `frame`) on, padding included.
-#[inline]
-fn left(frame: &[u8], packet: &[u8], wire_len: u32) -> u32 {
-    let headers = frame.len().wrapping_sub(packet.len());
-    wire_len.saturating_sub(u32::try_from(headers).unwrap_or(u32::MAX))
+    let (carried, octets) = link::read(frame, &mut Parsed::nothing());
+    (carried, frame.get(octets..).unwrap_or(&[]))
 }
 
 #[cfg(test)]

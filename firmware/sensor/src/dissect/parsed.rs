@@ -33,10 +33,18 @@ impl Link {
         Self(ethertype)
     }
 
-    /// It belongs to this part after all.
+    /// Of this type and part.
+    #[cfg(test)]
+    pub(crate) fn of(ethertype: u32, part: Part) -> Self {
+        let mut link = Self::new(ethertype);
+        link.belongs_to(part);
+        link
+    }
+
+    /// What was invalid so far belongs to this part.
     #[inline]
     pub(super) fn belongs_to(&mut self, part: Part) {
-        self.0 = self.0 & Self::ETHERTYPE | (part as u32) << Self::PART;
+        self.0 |= (part as u32) << Self::PART;
     }
 
     pub(crate) fn ethertype(self) -> u32 {
@@ -120,11 +128,41 @@ impl Rare {
     }
 }
 
+/// A TCP segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) sequence: u32,
+    pub(crate) acknowledgement: u32,
+    /// Octets of payload on the wire, in this frame.
+    pub(crate) payload: u32,
+    /// The low eight, CWR to FIN.
+    pub(crate) flags: u8,
+}
+
+impl Segment {
+    fn tcp(self, payload: Option<u32>) -> Tcp {
+        let Self {
+            sequence,
+            acknowledgement,
+            flags,
+            ..
+        } = self;
+        Tcp {
+            flags,
+            sequence,
+            acknowledgement,
+            payload,
+        }
+    }
+}
+
 /// What a table asks of a frame beyond its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
     Nothing,
-    Tcp(Tcp),
+    Tcp(Segment),
+    /// The same, going on in other fragments.
+    TcpFirst(Segment),
     Icmp(Icmp),
     Arp(Arp),
 }
@@ -144,17 +182,25 @@ pub(crate) struct Parsed {
 }
 
 impl Parsed {
-    /// Of nothing yet.
+    /// Nothing was read yet.
+    // No constant: that would be copied whole, its unused octets too.
     #[inline]
-    pub(crate) fn new() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self {
-            key: Key::NEW,
+            key: Key::new(),
             link: Link::new(super::link::NONE),
             rare: Rare::NONE,
             ip_octets: 0,
             from: Side::A,
             content: Content::Nothing,
         }
+    }
+
+    /// It is an IP packet.
+    #[inline]
+    pub(super) fn set_ip(&mut self, octets: u32) {
+        self.link.belongs_to(Part::Flow);
+        self.ip_octets = octets;
     }
 
     #[inline]
@@ -189,7 +235,8 @@ impl Parsed {
             source_port,
             destination_port,
             transport: match self.content {
-                Content::Tcp(tcp) => Transport::Tcp(tcp),
+                Content::Tcp(segment) => Transport::Tcp(segment.tcp(Some(segment.payload))),
+                Content::TcpFirst(segment) => Transport::Tcp(segment.tcp(None)),
                 Content::Icmp(icmp) => Transport::Icmp(icmp),
                 Content::Nothing | Content::Arp(_) => Transport::Other,
             },

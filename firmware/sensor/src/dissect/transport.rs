@@ -2,7 +2,7 @@
 
 use magpie_protocol::Malformed;
 
-use super::{Content, Echo, Fragment, Icmp, Parsed, Rare, Tcp};
+use super::{Content, Echo, Fragment, Icmp, Parsed, Rare, Segment};
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
@@ -87,12 +87,17 @@ fn tcp(body: &[u8], octets: u32, whole: bool, parsed: &mut Parsed) -> u32 {
     if header_octets < 20 || header_octets > octets {
         parsed.rare.raise(Malformed::TcpOff);
     } else {
-        parsed.content = Content::Tcp(Tcp {
-            flags,
+        let segment = Segment {
             sequence: u32::from_be_bytes([q0, q1, q2, q3]),
             acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
-            payload: whole.then_some(octets.wrapping_sub(header_octets)),
-        });
+            payload: octets.wrapping_sub(header_octets),
+            flags,
+        };
+        parsed.content = if whole {
+            Content::Tcp(segment)
+        } else {
+            Content::TcpFirst(segment)
+        };
     }
     u32::from_be_bytes([p0, p1, p2, p3])
 }

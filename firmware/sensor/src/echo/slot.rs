@@ -48,6 +48,11 @@ impl Slot for EchoSlot {
     }
 
     #[inline]
+    fn might_hold(&self, key: &Key) -> bool {
+        self.key.resembles(key)
+    }
+
+    #[inline]
     fn holds(&self, key: &Key) -> bool {
         self.key.is(key)
     }
@@ -222,6 +227,11 @@ impl Slot for RequestSlot {
 
     fn is_free(&self) -> bool {
         self.state == RequestState::None
+    }
+
+    #[inline]
+    fn might_hold(&self, key: &RequestKey) -> bool {
+        self.sequence == key.sequence
     }
 
     /// No key has the serial 0 of a free slot.

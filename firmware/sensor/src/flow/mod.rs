@@ -13,7 +13,6 @@ use managed::ManagedSlice;
 use crate::{
     Config,
     dissect::{Content, Parsed},
-    hash::PathSum,
     outbox::{Entry, Outbox},
     sensor::Desk,
     table::{Slot, Table},
@@ -31,6 +30,28 @@ pub(crate) struct Flows<'a> {
     books: FlowBooks,
     /// A record spans less than this.
     longest_us: u32,
+}
+
+/// What is left to do for a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FollowUp {
+    Nothing,
+    /// The table does not hold its flow.
+    Admit,
+    /// Its record could not take it without a closer look.
+    Renew,
+    /// Its record can take no more.
+    Split,
+}
+
+/// Whether a record took a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Whole,
+    /// It did, and the next one might overflow a counter.
+    Last,
+    /// A counter is full: nothing was done.
+    Not,
 }
 
 /// What became of the flows.
@@ -92,30 +113,53 @@ impl<'a> Flows<'a> {
         self.table.capacity()
     }
 
-    /// Counts one frame with a valid IP header in its flow.
+    /// Counts one packet, if its flow has a record that can take it. What is
+    /// left to do is for [`Self::follow_up`].
     #[inline]
-    pub(crate) fn observe(
+    pub(crate) fn take(
         &mut self,
+        hash: u32,
         at_us: u64,
         wire_len: u32,
-        (packet, path): (&Parsed, PathSum),
+        packet: &Parsed,
+    ) -> FollowUp {
+        let Some((_, slot)) = self.table.find(hash, &packet.key) else {
+            return FollowUp::Admit;
+        };
+        let Some(since) = slot.since(at_us, self.longest_us) else {
+            return FollowUp::Renew;
+        };
+        match self.books.take(slot, since, wire_len, packet) {
+            Taken::Whole => FollowUp::Nothing,
+            Taken::Last => FollowUp::Split,
+            Taken::Not => FollowUp::Renew,
+        }
+    }
+
+    /// Does what few packets need.
+    #[inline]
+    pub(crate) fn follow_up(
+        &mut self,
+        what: FollowUp,
+        hash: u32,
+        at_us: u64,
+        wire_len: u32,
+        packet: &Parsed,
         desk: &mut Desk<'_, '_>,
     ) {
-        let hash = desk.secret.of_key_on(path, &packet.key);
-        let Some((_, slot)) = self.table.find(hash, &packet.key) else {
+        if what == FollowUp::Admit {
             return self.admit(at_us, wire_len, packet, hash, desk);
-        };
-        let taken = match slot.since(at_us, self.longest_us) {
-            Some(since) => self.books.take(slot, since, wire_len, packet, desk.outbox),
-            None => false,
-        };
-        if !taken {
-            self.books.renew(slot, at_us, wire_len, packet, desk);
+        }
+        if let Some((_, slot)) = self.table.find(hash, &packet.key) {
+            match what {
+                FollowUp::Nothing | FollowUp::Admit => {}
+                FollowUp::Renew => self.books.renew(slot, at_us, wire_len, packet, desk),
+                FollowUp::Split => self.books.export(slot, EndReason::Split, desk.outbox),
+            }
         }
     }
 
     /// The first packet of a flow that the table does not hold.
-    #[inline(never)]
     fn admit(
         &mut self,
         at_us: u64,
@@ -224,10 +268,27 @@ impl<'a> Flows<'a> {
 }
 
 impl FlowBooks {
-    /// Counts one packet in the record; false, and nothing done, where a
-    /// counter is full.
+    /// Counts one packet in the record.
     #[inline]
-    fn take(
+    fn take(&mut self, slot: &mut FlowSlot, since: u32, wire_len: u32, packet: &Parsed) -> Taken {
+        if !slot.count(since, packet.from, packet.ip_octets, wire_len) {
+            return Taken::Not;
+        }
+        match &packet.content {
+            Content::Tcp(segment) if slot.segment(since, packet.from, segment, &mut self.annex) => {
+                Taken::Last
+            }
+            Content::TcpFirst(segment) => {
+                slot.flags(packet.from, segment);
+                Taken::Whole
+            }
+            _ => Taken::Whole,
+        }
+    }
+
+    /// The same, and ends the record where it can take no more; false, and
+    /// nothing done, where it could not take this one.
+    fn take_and_split(
         &mut self,
         slot: &mut FlowSlot,
         since: u32,
@@ -235,15 +296,11 @@ impl FlowBooks {
         packet: &Parsed,
         outbox: &mut Outbox<'_>,
     ) -> bool {
-        if !slot.count(since, packet.from, packet.ip_octets, wire_len) {
-            return false;
-        }
-        if let Content::Tcp(segment) = &packet.content
-            && slot.segment(since, packet.from, segment, &mut self.annex)
-        {
+        let taken = self.take(slot, since, wire_len, packet);
+        if taken == Taken::Last {
             self.export(slot, EndReason::Split, outbox);
         }
-        true
+        taken != Taken::Not
     }
 
     /// A packet of a known flow that may have to end its record, or has none.
@@ -258,7 +315,7 @@ impl FlowBooks {
     ) {
         let (config, outbox) = (desk.config, &mut *desk.outbox);
         if config.end_us > 0
-            && let Content::Tcp(segment) = &packet.content
+            && let Content::Tcp(segment) | Content::TcpFirst(segment) = &packet.content
             && slot.reopens(packet.from, segment)
         {
             self.export(slot, EndReason::Reuse, outbox);
@@ -267,7 +324,7 @@ impl FlowBooks {
         } else if config.active_us > 0 && slot.age_us(at_us) >= config.active_us {
             self.export(slot, EndReason::Active, outbox);
         } else if let Some(since) = slot.offset(at_us, &mut self.annex)
-            && self.take(slot, since, wire_len, packet, outbox)
+            && self.take_and_split(slot, since, wire_len, packet, outbox)
         {
             return; // closed, or the clock stepped back
         } else {
@@ -289,7 +346,7 @@ impl FlowBooks {
         self.next_id = self.next_id.wrapping_add(1);
         self.made = self.made.wrapping_add(1);
         self.live = self.live.wrapping_add(1);
-        self.take(slot, 0, wire_len, packet, outbox);
+        self.take_and_split(slot, 0, wire_len, packet, outbox);
     }
 
     /// The number of the slot's record. The slot has its lower half; the upper

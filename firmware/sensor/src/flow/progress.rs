@@ -67,6 +67,16 @@ impl Progress {
         self.0 & (Self::RECORDING | Self::CLOSED) == Self::RECORDING
     }
 
+    /// The first handshake is complete, both sides' sequence numbers are
+    /// known, and none has ended.
+    #[inline]
+    pub(super) fn is_established(self) -> bool {
+        const ESTABLISHED: u16 =
+            Progress::HIGHEST_A | Progress::HIGHEST_B | Progress::ANSWERED | Progress::COMPLETED;
+        const FIN: u16 = Progress::FIN_A | Progress::FIN_A << 1;
+        self.0 & (ESTABLISHED | FIN) == ESTABLISHED
+    }
+
     /// FIN of both sides acknowledged, or RST.
     pub(super) fn is_closed(self) -> bool {
         self.has(Self::CLOSED)

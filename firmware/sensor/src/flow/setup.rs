@@ -8,7 +8,7 @@ use super::{
     slot::FlowSlot,
     tcp::{ACK, SYN},
 };
-use crate::dissect::Tcp;
+use crate::dissect::Segment;
 
 /// What a slot keeps of its connection's start: 16 octets. The repetitions
 /// stand with the side that sent them, the octets of the SYN with the slot.
@@ -48,7 +48,7 @@ impl Setup {
     }
 
     /// A SYN with another initial sequence number than the latest.
-    pub(super) fn is_new(&self, progress: Progress, from: Side, segment: &Tcp) -> bool {
+    pub(super) fn is_new(&self, progress: Progress, from: Side, segment: &Segment) -> bool {
         segment.flags & (SYN | ACK) == SYN && !self.is_of(progress, from, segment.sequence)
     }
 }

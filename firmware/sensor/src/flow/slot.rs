@@ -3,7 +3,7 @@
 use magpie_protocol::{Direction, EndReason, FlowRecord, Side, Tally};
 
 use super::{annex::Annex, progress::Progress, setup::Setup, tcp::Track};
-use crate::{Config, dissect::Tcp, key::Key, table::Slot};
+use crate::{Config, dissect::Segment, key::Key, table::Slot};
 
 /// IP protocol number of TCP.
 const TCP: u8 = 6;
@@ -89,6 +89,11 @@ impl Slot for FlowSlot {
     #[inline]
     fn is_free(&self) -> bool {
         self.key.is_none()
+    }
+
+    #[inline]
+    fn might_hold(&self, key: &Key) -> bool {
+        self.key.resembles(key)
     }
 
     #[inline]
@@ -184,9 +189,11 @@ impl FlowSlot {
     /// earlier.
     #[inline]
     pub(super) fn since(&self, at_us: u64, longest_us: u32) -> Option<u32> {
-        let since = at_us.checked_sub(self.first_us)?;
-        let takes = self.progress.is_open() && since < u64::from(longest_us);
-        takes.then_some((since & 0xffff_ffff) as u32)
+        let (since, early) = at_us.overflowing_sub(self.first_us);
+        if early || since >= u64::from(longest_us) || !self.progress.is_open() {
+            return None;
+        }
+        Some((since & 0xffff_ffff) as u32)
     }
 
     /// As [`Self::since`], after the closer look: also where the connection is
@@ -235,7 +242,7 @@ impl FlowSlot {
     }
 
     /// A SYN that opens a new connection on a closed one.
-    pub(super) fn reopens(&self, from: Side, segment: &Tcp) -> bool {
+    pub(super) fn reopens(&self, from: Side, segment: &Segment) -> bool {
         self.progress.is_closed() && self.setup.is_new(self.progress, from, segment)
     }
 

@@ -9,7 +9,7 @@ use super::{
     progress::{Progress, bit},
     slot::{FlowSlot, Way},
 };
-use crate::dissect::Tcp;
+use crate::dissect::Segment;
 
 pub(super) const FIN: u8 = 1;
 pub(super) const SYN: u8 = 2;
@@ -63,6 +63,19 @@ impl Track {
         self.back = self.back.wrapping_add(Self::SEGMENT).wrapping_add(octets);
     }
 
+    /// Octets below this number were acknowledged by the peer: those beyond
+    /// what came by were never seen. True when the record has to be split.
+    #[inline]
+    fn acknowledge(&mut self, acknowledgement: u32) -> bool {
+        let gap = acknowledgement.wrapping_sub(self.highest);
+        if gap == 0 || gap > MOST_UNSEEN {
+            return false;
+        }
+        self.highest = acknowledgement;
+        self.unseen = self.unseen.saturating_add(gap);
+        self.is_full()
+    }
+
     /// One more segment might overflow a counter.
     fn is_full(&self) -> bool {
         self.back >> 24 == 0xff
@@ -80,121 +93,112 @@ impl FlowSlot {
         }
     }
 
-    /// One segment with a readable header. A first fragment's payload length
-    /// is not known: only its flags count. True when the record has to be
-    /// split behind it.
+    /// Flags of a segment. Of one that is not whole only these count: its
+    /// payload goes on elsewhere.
+    #[inline]
+    pub(super) fn flags(&mut self, from: Side, segment: &Segment) {
+        self.way(from).flags |= segment.flags;
+    }
+
+    /// One whole segment with a readable header. True when the record has to
+    /// be split behind it.
     #[inline]
     pub(super) fn segment(
         &mut self,
         since: u32,
         from: Side,
-        segment: &Tcp,
+        segment: &Segment,
         annex: &mut Annex,
     ) -> bool {
-        let flags = segment.flags;
-        self.way(from).flags |= flags;
-        let Some(payload) = segment.payload else {
-            return false;
-        };
-        let (sequence, acknowledgement) = (segment.sequence, segment.acknowledgement);
-        let opened = Progress::ANSWERED | Progress::COMPLETED;
-        if flags & (SYN | RST | FIN) != 0 {
-            return self.control(since, from, segment, payload, annex);
+        self.flags(from, segment);
+        let plain = segment.flags & (SYN | RST | FIN | ACK) == ACK;
+        if !plain || !self.progress.is_established() {
+            return self.any_segment(since, from, segment, annex);
         }
+        // All that is left of the below: most segments are such.
         let mut full = false;
-        if flags & ACK != 0 && self.progress.0 & opened == Progress::ANSWERED {
-            self.third_ack(since, from, acknowledgement, annex);
+        if segment.payload > 0 {
+            let track = &mut self.way(from).track;
+            if before(segment.sequence, track.highest) {
+                full = goes_back(track, segment, segment.payload);
+            } else {
+                track.highest = segment.sequence.wrapping_add(segment.payload);
+            }
         }
-        if payload > 0 {
-            full = self.advance(from, flags, sequence, payload, payload);
-        }
-        if flags & ACK != 0 {
-            full |= self.acknowledge(from.other(), flags, acknowledgement);
-        }
-        full
+        let track = &mut self.way(from.other()).track;
+        full | track.acknowledge(segment.acknowledgement)
     }
 
-    /// A segment that opens or closes.
+    /// The same for any segment.
     #[inline(never)]
-    fn control(
+    fn any_segment(
         &mut self,
         since: u32,
         from: Side,
-        segment: &Tcp,
-        payload: u32,
+        segment: &Segment,
         annex: &mut Annex,
     ) -> bool {
-        let (flags, sequence, acknowledgement) =
-            (segment.flags, segment.sequence, segment.acknowledgement);
-        match (flags & SYN != 0, flags & ACK != 0) {
+        let Segment {
+            sequence,
+            acknowledgement,
+            payload,
+            flags,
+        } = *segment;
+        let is = |flag| flags & flag != 0;
+        let opened = Progress::ANSWERED | Progress::COMPLETED;
+        match (is(SYN), is(ACK)) {
             (true, false) => self.syn(since, from, sequence, payload, annex),
             (true, true) => self.syn_ack(since, from, sequence, acknowledgement, annex),
-            (false, true) if flags & RST == 0 => {
-                let opened = Progress::ANSWERED | Progress::COMPLETED;
-                if self.progress.0 & opened == Progress::ANSWERED {
-                    self.third_ack(since, from, acknowledgement, annex);
-                }
+            (false, true) if !is(RST) && self.progress.0 & opened == Progress::ANSWERED => {
+                self.third_ack(since, from, acknowledgement, annex);
             }
-            _ => {}
+            (false, _) => {}
         }
-        if flags & RST != 0 {
+        if is(RST) {
             self.progress.set(Progress::CLOSED, true);
             return false;
         }
-        if flags & FIN != 0 {
+        if is(FIN) {
             self.progress.0 |= bit(Progress::FIN_A, from);
         }
-        let controls = u32::from(flags & SYN != 0).wrapping_add(u32::from(flags & FIN != 0));
+        let controls = u32::from(is(SYN)).wrapping_add(u32::from(is(FIN)));
         let used = payload.saturating_add(controls);
-        let mut full = false;
-        if used > 0 {
-            full = self.advance(from, flags, sequence, payload, used);
-        }
-        if flags & ACK != 0 {
-            full |= self.acknowledge(from.other(), flags, acknowledgement);
+        let mut full = used > 0 && self.advance(from, segment, used);
+        if is(ACK) {
+            const TRACKED: u16 = Progress::HIGHEST_A | Progress::HIGHEST_B | Progress::ANSWERED;
+            if !is(SYN) && self.progress.has_all(TRACKED) {
+                let track = &mut self.way(from.other()).track;
+                full |= track.acknowledge(acknowledgement);
+            }
+            self.end(from.other(), acknowledgement);
         }
         full
     }
 
-    /// Sequence space that `from` used: `payload`, and SYN and FIN with it.
-    #[inline]
-    fn advance(&mut self, from: Side, flags: u8, sequence: u32, payload: u32, used: u32) -> bool {
-        // Modulo 2^32 on purpose: this is sequence space.
-        let end = sequence.wrapping_add(used);
+    /// Sequence space that `from` used: payload, and SYN and FIN with it.
+    fn advance(&mut self, from: Side, segment: &Segment, used: u32) -> bool {
         let bit = bit(Progress::HIGHEST_A, from);
         let known = self.progress.has(bit);
         let track = &mut self.way(from).track;
-        if known && before(sequence, track.highest) {
-            return goes_back(track, flags, sequence, payload, used);
+        if known && before(segment.sequence, track.highest) {
+            return goes_back(track, segment, used);
         }
-        track.highest = end;
+        // Modulo 2^32 on purpose: this is sequence space.
+        track.highest = segment.sequence.wrapping_add(used);
         self.progress.0 |= bit;
         false
     }
 
-    /// `side`'s sequence space was acknowledged up to here.
-    #[inline]
-    fn acknowledge(&mut self, side: Side, flags: u8, acknowledgement: u32) -> bool {
-        const TRACKED: u16 = Progress::HIGHEST_A | Progress::HIGHEST_B | Progress::ANSWERED;
-        let progress = self.progress;
-        let track = &mut self.way(side).track;
-        let mut full = false;
-        if progress.has_all(TRACKED) && flags & SYN == 0 {
-            let gap = acknowledgement.wrapping_sub(track.highest);
-            if gap > 0 && gap <= MOST_UNSEEN {
-                track.highest = acknowledgement;
-                track.unseen = track.unseen.saturating_add(gap);
-                full = track.is_full();
-            }
-        }
-        if progress.has(bit(Progress::FIN_A, side)) && !before(acknowledgement, track.highest) {
-            const BOTH: u16 = Progress::FIN_ACKED_A | Progress::FIN_ACKED_B;
+    /// `side`'s sequence space was acknowledged up to here: its FIN too?
+    fn end(&mut self, side: Side, acknowledgement: u32) {
+        const BOTH: u16 = Progress::FIN_ACKED_A | Progress::FIN_ACKED_B;
+        let highest = self.way(side).track.highest;
+        if self.progress.has(bit(Progress::FIN_A, side)) && !before(acknowledgement, highest) {
             self.progress.0 |= bit(Progress::FIN_ACKED_A, side);
             if self.progress.has_all(BOTH) {
                 self.progress.0 |= Progress::CLOSED;
             }
         }
-        full
     }
 
     /// What the record of a copy that leaves says.
@@ -213,10 +217,10 @@ impl FlowSlot {
 
 /// A segment that begins below the highest sequence number.
 #[inline(never)]
-fn goes_back(track: &mut Track, flags: u8, sequence: u32, payload: u32, used: u32) -> bool {
-    let below = track.highest.wrapping_sub(sequence);
-    let keep_alive = payload <= 1 && flags & (SYN | FIN) == 0 && below == 1;
-    let end = sequence.wrapping_add(used);
+fn goes_back(track: &mut Track, segment: &Segment, used: u32) -> bool {
+    let below = track.highest.wrapping_sub(segment.sequence);
+    let keep_alive = segment.payload <= 1 && segment.flags & (SYN | FIN) == 0 && below == 1;
+    let end = segment.sequence.wrapping_add(used);
     if before(track.highest, end) {
         track.highest = end;
     }
