@@ -25,12 +25,13 @@ struct Kind {
 }
 
 /// Kinds that are counted at a time.
-const KINDS: usize = 8;
+const KINDS: usize = 16;
 /// Bits of a hash that do not say where a kind stands.
 const SPARE: u32 = u32::BITS - KINDS.ilog2();
-/// Scatters kinds so that the eight commonest (TCP, UDP and ICMP over IPv4
-/// and IPv6, ARP, LLC; all untagged) have places of their own.
-const SCATTER: u32 = 0x796f_74ad;
+/// Scatters kinds so that the twelve commonest (TCP, UDP, echo requests, echo
+/// replies and other ICMP over IPv4 and IPv6, ARP, LLC; all untagged) have
+/// places of their own.
+const SCATTER: u32 = 0xf499_8d7d;
 
 impl Kind {
     const NONE: Self = Self {
@@ -208,13 +209,14 @@ impl<'a> Books<'a> {
             }));
         }
         match frame.content {
-            Content::Icmp(Icmp { kind, code, .. }) => {
+            Content::Icmp(Icmp { kind, code, .. }) if rare.has(Rare::ICMP) => {
                 let version = if is_ip4 { 4 << 16 } else { 6 << 16 };
                 let key = version | u64::from(kind) << 8 | u64::from(code);
                 self.icmp.count(key, 0);
             }
             Content::Arp(arp) => self.count_arp(arp),
-            Content::Nothing | Content::Tcp(_) | Content::TcpFirst(_) => {}
+            // Echo messages are counted by their kind.
+            Content::Nothing | Content::Tcp(_) | Content::TcpFirst(_) | Content::Icmp(_) => {}
         }
     }
 
@@ -250,6 +252,16 @@ impl<'a> Books<'a> {
         if let Some(version) = path.version() {
             let key = u64::from(version) << 8 | u64::from(path.protocol());
             self.protocols.add(key, frames, ip_octets);
+        }
+        if let Some(request) = link.echo() {
+            // Types of RFC 792 and RFC 4443.
+            let kind = match (path.is_ip4(), request) {
+                (true, true) => 4 << 16 | 8 << 8,
+                (true, false) => 4 << 16,
+                (false, true) => 6 << 16 | 128 << 8,
+                (false, false) => 6 << 16 | 129 << 8,
+            };
+            self.icmp.add(kind, frames, 0);
         }
         if let Some(part) = self.parts.get_mut(link.part() as usize) {
             part.frames = part.frames.wrapping_add(frames);
@@ -363,27 +375,39 @@ mod tests {
 
     #[test]
     fn the_commonest_kinds_have_places_of_their_own() {
-        let ip4 = [6, 17, 1].map(|protocol| {
-            let mut frame = Parsed::nothing();
-            frame.key.set_ip4(protocol, 1, 2, 0);
-            (frame.key.path(), Link::of(0x0800, Part::Flow))
-        });
-        let ip6 = [6, 17, 58].map(|protocol| {
-            let mut frame = Parsed::nothing();
-            frame.key.set_ip6(protocol, &[1; 16], &[2; 16], 0);
-            (frame.key.path(), Link::of(0x86dd, Part::Flow))
-        });
+        let mut all = std::vec::Vec::new();
+        for (four, six, echo) in [
+            (6, 6, None),
+            (17, 17, None),
+            (1, 58, None),
+            (1, 58, Some(true)),
+            (1, 58, Some(false)),
+        ] {
+            let (mut ip4, mut ip6) = (Parsed::nothing(), Parsed::nothing());
+            ip4.key.set_ip4(four, 1, 2, 0);
+            ip6.key.set_ip6(six, &[1; 16], &[2; 16], 0);
+            for (frame, ethertype) in [(ip4, 0x0800), (ip6, 0x86dd)] {
+                let mut link = Link::of(ethertype, Part::Flow);
+                if let Some(request) = echo {
+                    link.set_echo(request);
+                }
+                assert_eq!(
+                    (link.part(), link.echo(), link.ethertype()),
+                    (Part::Flow, echo, ethertype)
+                );
+                all.push((frame.key.path(), link));
+            }
+        }
         let none = Parsed::nothing().key.path();
         let llc = u32::try_from(ETHERTYPE_LLC).unwrap();
-        let others = [
-            (none, Link::of(0x0806, Part::Arp)),
-            (none, Link::of(llc, Part::Other)),
-        ];
-        let all = ip4.into_iter().chain(ip6).chain(others);
-        let mut places: std::vec::Vec<_> =
-            all.map(|(path, link)| Kind::place(path, link)).collect();
-        places.sort_unstable();
-        assert_eq!(places, [0, 1, 2, 3, 4, 5, 6, 7]);
+        all.push((none, Link::of(0x0806, Part::Arp)));
+        all.push((none, Link::of(llc, Part::Other)));
+        let places: std::collections::BTreeSet<_> = all
+            .iter()
+            .map(|(path, link)| Kind::place(*path, *link))
+            .collect();
+        assert_eq!(places.len(), all.len());
+        assert!(places.into_iter().all(|place| place < KINDS));
     }
 
     /// What a 32-bit counter cannot hold went into the tables before.

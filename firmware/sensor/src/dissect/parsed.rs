@@ -19,13 +19,16 @@ impl Part {
     pub(crate) const ALL: [Self; 4] = [Self::Invalid, Self::Flow, Self::Arp, Self::Other];
 }
 
-/// Ethertype of a frame, and above it its [`Part`].
+/// Ethertype of a frame, and above it its [`Part`] and whether it is an echo
+/// message (code 0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link(u32);
 
 impl Link {
     const PART: u32 = 20;
     const ETHERTYPE: u32 = (1 << Self::PART) - 1;
+    const REQUEST: u32 = 1 << 22;
+    const REPLY: u32 = 1 << 23;
 
     /// Of this type (as [`View::ethertype`] has it); invalid so far.
     #[inline]
@@ -47,13 +50,27 @@ impl Link {
         self.0 |= (part as u32) << Self::PART;
     }
 
+    /// It is an echo request, or reply.
+    #[inline]
+    pub(crate) fn set_echo(&mut self, request: bool) {
+        self.0 |= if request { Self::REQUEST } else { Self::REPLY };
+    }
+
+    /// Echo request, or reply, if it is one.
+    pub(crate) fn echo(self) -> Option<bool> {
+        match self.0 & (Self::REQUEST | Self::REPLY) {
+            0 => None,
+            bits => Some(bits == Self::REQUEST),
+        }
+    }
+
     pub(crate) fn ethertype(self) -> u32 {
         self.0 & Self::ETHERTYPE
     }
 
     #[inline]
     pub(crate) fn part(self) -> Part {
-        match self.0 >> Self::PART {
+        match self.0 >> Self::PART & 3 {
             1 => Part::Flow,
             2 => Part::Arp,
             3 => Part::Other,
@@ -68,7 +85,7 @@ impl Link {
 }
 
 /// What most frames have nothing of: malformed classes, a stack that was cut,
-/// a place in a fragmented packet, ICMP or ARP.
+/// a place in a fragmented packet, ICMP that is no echo, ARP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rare(u32);
 

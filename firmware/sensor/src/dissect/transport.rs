@@ -148,7 +148,11 @@ fn icmp(body: &[u8], [request, reply]: [u8; 2], parsed: &mut Parsed) -> u32 {
             })
         }
     };
-    parsed.rare.set(Rare::ICMP);
+    if *code == 0 && (*kind == request || *kind == reply) {
+        parsed.link.set_echo(*kind == request);
+    } else {
+        parsed.rare.set(Rare::ICMP);
+    }
     parsed.content = Content::Icmp(Icmp {
         kind: *kind,
         code: *code,

@@ -70,6 +70,12 @@ impl Slot for EchoSlot {
     }
 }
 
+/// One more: 2^64 take 390,000 years at 1,488,095 frames a second.
+#[inline]
+fn count(counter: &mut u64) {
+    *counter = counter.wrapping_add(1);
+}
+
 impl EchoSlot {
     pub(super) fn new(key: &Key, serial: u64) -> Self {
         Self {
@@ -116,8 +122,12 @@ impl EchoSlot {
         self.first_us = self.first_us.min(at_us);
         self.last_us = self.last_us.max(at_us);
         self.changed = true;
-        self.requests = self.requests.saturating_add(u64::from(request));
-        self.replies = self.replies.saturating_add(u64::from(!request));
+        let counter = if request {
+            &mut self.requests
+        } else {
+            &mut self.replies
+        };
+        count(counter);
     }
 
     pub(super) fn waiting(&self) -> u64 {
@@ -139,15 +149,15 @@ impl EchoSlot {
     }
 
     pub(super) fn count_match(&mut self) {
-        self.matched = self.matched.saturating_add(1);
+        count(&mut self.matched);
     }
 
     pub(super) fn count_duplicate(&mut self) {
-        self.duplicates = self.duplicates.saturating_add(1);
+        count(&mut self.duplicates);
     }
 
     pub(super) fn count_orphan(&mut self) {
-        self.orphans = self.orphans.saturating_add(1);
+        count(&mut self.orphans);
     }
 
     pub(super) fn quiet_us(&self, now_us: u64) -> u64 {

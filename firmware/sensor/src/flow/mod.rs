@@ -320,7 +320,7 @@ impl FlowBooks {
         {
             self.export(slot, EndReason::Reuse, outbox);
             self.annex.release(slot.setup.annexed());
-            *slot = FlowSlot::new(&{ *slot.key() });
+            *slot = FlowSlot::new(&packet.key);
         } else if config.active_us > 0 && slot.age_us(at_us) >= config.active_us {
             self.export(slot, EndReason::Active, outbox);
         } else if let Some(since) = slot.offset(at_us, &mut self.annex)

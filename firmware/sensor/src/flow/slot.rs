@@ -2,7 +2,7 @@
 
 use magpie_protocol::{Direction, EndReason, FlowRecord, Side, Tally};
 
-use super::{annex::Annex, progress::Progress, setup::Setup, tcp::Track};
+use super::{annex::Annex, low, progress::Progress, setup::Setup, tcp::Track};
 use crate::{Config, dissect::Segment, key::Key, table::Slot};
 
 /// IP protocol number of TCP.
@@ -120,10 +120,12 @@ impl Slot for FlowSlot {
         } else if !self.is_recording() {
             return u32::MAX;
         }
-        // Before its time, after a clock that stepped back: long ago.
-        let age = now_us.wrapping_sub(self.first_us);
-        let age = u32::try_from(age).unwrap_or(u32::MAX);
-        let quiet = age.saturating_sub(self.last_us);
+        // Modulo 71 minutes, which no record spans: one that nobody ended for
+        // so long may pass for a younger one. Before its time, after a clock
+        // that stepped back: long ago.
+        let quiet = low(now_us)
+            .wrapping_sub(low(self.first_us))
+            .wrapping_sub(self.last_us);
         let patience = log2(packets.min(HEAVIEST)).wrapping_mul(2);
         // Never 0: somebody has to leave.
         log2(quiet | 1)
@@ -151,6 +153,7 @@ impl FlowSlot {
         }
     }
 
+    #[cfg(feature = "std")]
     pub(super) fn key(&self) -> &Key {
         &self.key
     }
