@@ -4,7 +4,8 @@
 use magpie_collector::{Limits, Picture, Session, SessionError};
 use magpie_link::{Header, LinkError, MAX_BATCH, Overflow, Sender, command_batch};
 use magpie_protocol::{
-    Command, Items, Outcome, Record, RecordSource, VERSION_MAJOR, Want, decode_record,
+    Command, Items, Outcome, Record, RecordSource, RecordType, VERSION_MAJOR, VERSION_MINOR, Want,
+    decode_record,
 };
 use magpie_sensor::{Config, Identity, Sensor, Storage};
 use magpie_tests::answer;
@@ -77,6 +78,38 @@ fn a_newer_minor_version_appends_fields_and_they_are_ignored() {
     let (picture, errors) = read(&newer);
     assert_eq!(errors, []);
     assert_eq!(compare(&truth, &answer::of(&picture), Level::Sums), []);
+}
+
+/// What a sensor says to a host of 1.2 is what such a sensor said, and all of
+/// it; the octets of a host's version decide, batch by batch.
+#[test]
+fn flows_have_the_form_that_their_host_reads() {
+    let capture = own_named("vlan.pcap");
+    let kinds = |host_minor| {
+        let mut bench = Bench::new(Setup {
+            host_minor,
+            ..Setup::board(256)
+        });
+        bench.wait(1_000); // the host speaks
+        bench.tap = Some(Vec::new());
+        bench.feed(&capture, 0, usize::MAX);
+        assert!(bench.flush());
+        let answer = answer::of(bench.picture());
+        assert_eq!(compare(&capture.truth(), &answer, Level::Sums), []);
+        let mut kinds = [0_u64; 256];
+        for batch in bench.tap.take().expect("the tap was open") {
+            for item in Items::new(&batch[Header::OCTETS..]) {
+                kinds[usize::from(item.expect("an item of our own sensor").kind)] += 1;
+            }
+        }
+        [RecordType::Flow, RecordType::CompactFlow].map(|kind| kinds[kind as usize])
+    };
+    let [old, compact] = kinds(VERSION_MINOR);
+    assert!(old == 0 && compact > 0, "{old} {compact}");
+    assert_eq!(kinds(VERSION_MINOR + 1), [0, compact]);
+    for minor in 0..3 {
+        assert_eq!(kinds(minor), [compact, 0], "1.{minor}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs::File;
 use magpie_capture::Reader;
 use magpie_collector::{Books, Limits, Offered, Picture, Session};
 use magpie_link::{MAX_BATCH, Overflow, Sender};
-use magpie_protocol::{ClockKind, Emitted, RecordSource, UplinkCounts, Want};
+use magpie_protocol::{ClockKind, Emitted, RecordSource, UplinkCounts, VERSION_MINOR, Want};
 use magpie_sensor::{Config, Identity, OutboxEntry, ROOM_PER_FRAME, Sensor, Storage};
 
 use crate::corpus::Capture;
@@ -43,6 +43,8 @@ pub struct Setup {
     pub hold: bool,
     /// Octets a second that the line carries upwards.
     pub rate: u64,
+    /// Minor version of the protocol that the host says it speaks.
+    pub host_minor: u8,
     /// The line to the host.
     pub up: Plan,
     /// The line to the sensor.
@@ -70,6 +72,7 @@ impl Setup {
             overflow: Overflow::Hold,
             hold: true,
             rate: 300_000,
+            host_minor: VERSION_MINOR,
             up: Plan::default(),
             down: Plan::default(),
             seed: 1,
@@ -128,8 +131,8 @@ impl RecordSource for AtFrameTime<'_> {
         self.0.poll_record(self.1, want, out)
     }
 
-    fn note_uplink(&mut self, counts: &UplinkCounts) {
-        self.0.note_uplink(counts);
+    fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
+        self.0.note_uplink(counts, host_minor);
     }
 }
 
@@ -337,11 +340,12 @@ impl Bench {
                     .handle_batch(self.now_us, &batch, &mut host.picture);
             }
         }
-        while let Some(batch) = self
+        while let Some(mut batch) = self
             .host
             .as_mut()
             .and_then(|host| host.session.poll_transmit(self.now_us))
         {
+            batch[1] = self.setup.host_minor;
             self.down.send(self.now_us, &batch);
         }
         for batch in self.down.arrived(self.now_us) {

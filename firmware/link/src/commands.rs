@@ -96,7 +96,7 @@ mod tests {
         let mut out = [0; MAX_COMMAND_BATCH];
         let len = command_batch(0x0403_0201, 5, &ALL[..1], &mut out).unwrap();
         let known = [
-            1, 2, 2, 0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 2, 1, 0,
+            1, 3, 2, 0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 2, 1, 0,
         ];
         assert_eq!(out[..len], known);
     }

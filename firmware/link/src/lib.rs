@@ -46,7 +46,7 @@
 //! | octets | field | meaning |
 //! |---|---|---|
 //! | 1 | major | protocol version; another one is refused by name |
-//! | 1 | minor | protocol version; a newer one is accepted |
+//! | 1 | minor | protocol version; a newer one is accepted; in a Command it says what records the host reads |
 //! | 1 | stream | 0 Final, 1 Live, 2 Command |
 //! | 1 | seal | 0 = none; others are refused until sealing exists |
 //! | 4 | boot id | of the sensor; 0 in a Command: whichever runs |

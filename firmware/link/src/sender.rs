@@ -58,6 +58,8 @@ pub struct Sender<'b> {
     overflow: Overflow,
     window: Window<'b>,
     next_live: u64,
+    /// Minor version in the header of the host's latest batch; 0 before.
+    host_minor: u8,
     counts: UplinkCounts,
     /// When the first record not yet sent was taken.
     waiting_since: Option<u64>,
@@ -96,6 +98,7 @@ impl<'b> Sender<'b> {
             overflow,
             window: Window::new(storage),
             next_live: 0,
+            host_minor: 0,
             counts: UplinkCounts::default(),
             waiting_since: None,
             hurry: false,
@@ -145,7 +148,7 @@ impl<'b> Sender<'b> {
         out: &mut [u8],
     ) -> Option<usize> {
         let out = out.get_mut(..MAX_BATCH)?;
-        source.note_uplink(&self.counts);
+        source.note_uplink(&self.counts, self.host_minor);
         let exhausted = self.take_finals(now_us, source, out);
         self.check_time_out(now_us);
         let ready = self.finals_ready(now_us);
@@ -212,6 +215,7 @@ impl<'b> Sender<'b> {
             });
         }
         count_items(octets)?;
+        self.host_minor = header.minor;
         // A host that speaks may have just come: try again without delay.
         if self.probe != Probe::Off {
             self.resend_us = RESEND_US;
@@ -440,14 +444,16 @@ mod tests {
         finals: u32,
         live: u32,
         octets: u8,
+        /// What it was told of the host.
+        host_minor: u8,
     }
 
     impl Source {
         fn finals(finals: u32) -> Self {
             Self {
                 finals,
-                live: 0,
                 octets: 60,
+                ..Self::default()
             }
         }
     }
@@ -472,7 +478,9 @@ mod tests {
             Some(Emitted { len, tally })
         }
 
-        fn note_uplink(&mut self, _: &UplinkCounts) {}
+        fn note_uplink(&mut self, _: &UplinkCounts, host_minor: u8) {
+            self.host_minor = host_minor;
+        }
     }
 
     struct Bench {
@@ -642,6 +650,21 @@ mod tests {
     }
 
     #[test]
+    fn the_source_is_told_what_the_host_reads() {
+        let mut bench = Bench::new(2048, Overflow::Hold, Source::finals(0));
+        let mut told = |boot_id, minor| {
+            let mut out = [0; 256];
+            let len = command_batch(boot_id, 0, &[], &mut out).unwrap();
+            out[1] = minor;
+            let _ = bench.sender.handle_batch(0, &out[..len]);
+            bench.drain(0);
+            bench.source.host_minor
+        };
+        assert_eq!(told(8, 9), 0, "said to another run: as before any word");
+        assert_eq!([7, 2, 0].map(|minor| told(7, minor)), [7, 2, 0]);
+    }
+
+    #[test]
     fn batches_for_another_run_or_direction_are_refused() {
         let mut bench = Bench::new(2048, Overflow::Hold, Source::finals(0));
         let mut out = [0; 256];
@@ -653,16 +676,15 @@ mod tests {
         assert_eq!(error, LinkError::WrongStream(Stream::Live));
         out[0] = 2;
         let error = bench.sender.handle_batch(0, &out[..len]).unwrap_err();
-        assert_eq!(error, LinkError::BadVersion { major: 2, minor: 2 });
+        assert_eq!(error, LinkError::BadVersion { major: 2, minor: 3 });
         assert_eq!(bench.sender.counts().bad_frames, 3);
     }
 
     #[test]
     fn live_records_have_every_ninth_turn() {
         let source = Source {
-            finals: 22 * 20,
             live: 100,
-            octets: 60,
+            ..Source::finals(22 * 20)
         };
         let mut bench = Bench::new(65_536, Overflow::Hold, source);
         let streams: Vec<_> = bench
@@ -752,7 +774,7 @@ mod tests {
                 };
                 Some(Emitted { len: self.0, tally })
             }
-            fn note_uplink(&mut self, _: &UplinkCounts) {}
+            fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
         }
         let mut out = [0; MAX_BATCH];
         for len in [0, 1, 5, 22, MAX_ITEM, MAX_ITEM + 1, usize::MAX] {

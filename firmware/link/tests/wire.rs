@@ -72,7 +72,7 @@ impl RecordSource for Numbers {
         }
     }
 
-    fn note_uplink(&mut self, counts: &UplinkCounts) {
+    fn note_uplink(&mut self, counts: &UplinkCounts, _: u8) {
         self.noted = *counts;
     }
 }

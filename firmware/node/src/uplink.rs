@@ -38,8 +38,8 @@ impl RecordSource for Clocked<'_, '_> {
         self.sensor.poll_record(self.sensor_us, want, out)
     }
 
-    fn note_uplink(&mut self, counts: &UplinkCounts) {
-        self.sensor.note_uplink(counts);
+    fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
+        self.sensor.note_uplink(counts, host_minor);
     }
 }
 

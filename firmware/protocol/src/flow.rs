@@ -114,6 +114,10 @@ pub struct TcpFacts {
 /// A later record of the same (boot, `flow_id`) replaces an earlier one;
 /// records of one key with different `flow_id`s add up.
 ///
+/// # Old form
+///
+/// [`RecordType::Flow`](crate::RecordType::Flow): any record, for any host.
+///
 /// | field | encoding |
 /// |---|---|
 /// | `flow_id` | varint |
@@ -125,6 +129,58 @@ pub struct TcpFacts {
 /// | ab, ba | 3 varints each: packets, IP octets, frame octets - IP octets modulo 2^64 |
 /// | tcp | option of: flags, 2 octets; `seq_back`, `seq_back_octets`, `unseen_octets`, 2 varints each; handshake |
 /// | handshake | option of: client, tag; `syn_retx`, `synack_retx`, varint each; `syn_to_synack_us`, `synack_to_ack_us`, zigzag each |
+///
+/// # Compact form
+///
+/// [`RecordType::CompactFlow`](crate::RecordType::CompactFlow), since 1.3:
+/// what follows from the rest is not written. Every item stands alone, so that
+/// none is lost with another, and all can be sent again in other batches.
+///
+/// | bits | what: first octet of flags |
+/// |---|---|
+/// | 0-2 | reason |
+/// | 3 | IPv6 |
+/// | 4 | the initiator is `b` |
+/// | 5 | there are VLAN tags |
+/// | 6-7 | protocol: 0 = written, 1 = ICMP of the IP version, 2 = TCP, 3 = UDP |
+///
+/// | bit | how: second octet of flags |
+/// |---|---|
+/// | 0 | ports are written; else both are 0 |
+/// | 1 | brief: the initiator sent one packet, the duration is 0 |
+/// | 2 | one way: the other sent nothing, its TCP flags are 0 |
+/// | 3, 4 | excess of the initiator's frames, of the other's, is written; else 0 |
+/// | 5 | TCP: trouble is written; else all of it is 0 |
+/// | 6 | TCP: there is a handshake |
+/// | 7 | TCP: it is irregular; else the initiator's, and nothing was repeated |
+///
+/// | octets | field | where |
+/// |---|---|---|
+/// | 1, 1 | what, how | |
+/// | varint | `flow_id` | |
+/// | 2 each | VLAN tags, outermost first, at most four: 12 bits, then 0; bit 15 where another one follows | what 5 |
+/// | 8 or 32 | both addresses | |
+/// | 1 | protocol | what 6-7 = 0 |
+/// | 2, 2 | both ports | how 0 |
+/// | 4, varint | first: low half, high half | |
+/// | varint, varint | duration, packets of the initiator | not how 1 |
+/// | varint | IP octets of the initiator | |
+/// | varint | excess of its frames | how 3 |
+/// | varint, varint | packets, IP octets of the other | not how 2 |
+/// | varint | excess of its frames | how 4 |
+/// | 1 | TCP flags of the initiator | TCP |
+/// | 1 | of the other | TCP, not how 2 |
+/// | 1, varint each | trouble: a mask, bit 0 first, and those that it names of `seq_back` (`a`, `b`), `seq_back_octets`, `unseen_octets`; the others are 0 | how 5 |
+/// | 1, varint, varint | client: 0 = `a`, 1 = `b`; `syn_retx`, `synack_retx` | how 7 |
+/// | varint, varint | `syn_to_synack_us`, `synack_to_ack_us` | how 6 |
+///
+/// Numbers of two and four octets are little endian, differences are modulo
+/// 2^64. Excess is frame octets - IP octets - packets * (14 + 4 a tag). Flags
+/// that contradict each other are refused: excess of the other where there was
+/// one way, irregular without a handshake, a flag of TCP without TCP.
+///
+/// TCP facts are there if and only if the protocol is TCP. Where they are not,
+/// and where the reason is over 7, the record is written in the old form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Wire", into = "Wire")]
 pub struct FlowRecord {

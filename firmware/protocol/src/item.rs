@@ -1,8 +1,9 @@
 //! Type, length, body: writing and reading items.
 
+use crate::octets::Writer;
 use crate::{
     Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FlowRecord,
-    Hello, Ledger, MAX_BODY, TimeReply,
+    Hello, Ledger, MAX_BODY, TimeReply, VERSION_MINOR, compact,
 };
 
 /// Type number of a record.
@@ -13,7 +14,7 @@ pub enum RecordType {
     Hello = 1,
     /// [`Record::Ledger`]
     Ledger = 2,
-    /// [`Record::Flow`]
+    /// [`Record::Flow`], as every version reads it
     Flow = 3,
     /// [`Record::Echo`]
     Echo = 4,
@@ -25,7 +26,12 @@ pub enum RecordType {
     TimeReply = 7,
     /// [`Record::CommandReply`]
     CommandReply = 8,
+    /// [`Record::Flow`], since 1.3
+    CompactFlow = 9,
 }
+
+/// Hosts from this minor version on read [`RecordType::CompactFlow`].
+const COMPACT_SINCE: u8 = 3;
 
 /// Anything a sensor says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,49 +77,62 @@ pub enum DecodeError {
     BadBody(u8),
 }
 
-/// Largest length prefix: two LEB128 octets hold 14 bits.
-const LENGTH_OCTETS: usize = 2;
-
 fn put_item(
     kind: u8,
     out: &mut [u8],
-    write: impl FnOnce(&mut [u8]) -> Result<usize, postcard::Error>,
+    write: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
 ) -> Result<usize, EncodeError> {
-    // The body is written where it would stand behind a two-octet length, and
-    // moved up by one where one octet suffices.
-    let (head, rest) = out
-        .split_at_mut_checked(1_usize.saturating_add(LENGTH_OCTETS))
-        .ok_or(EncodeError::NoRoom)?;
-    let len = write(rest).map_err(|_| EncodeError::NoRoom)?;
+    // The body is written where it would stand behind a length of one octet,
+    // and moved where that does not suffice.
+    let (head, rest) = out.split_at_mut_checked(2).ok_or(EncodeError::NoRoom)?;
+    let len = write(rest)?;
     if len > MAX_BODY {
         return Err(EncodeError::TooLong);
     }
-    let [kind_at, low, high] = head else {
+    let [kind_at, length_at] = head else {
         return Err(EncodeError::NoRoom);
     };
     *kind_at = kind;
     let bits = u16::try_from(len).map_err(|_| EncodeError::TooLong)?;
     let [upper, lower] = (bits << 1).to_be_bytes();
+    *length_at = lower >> 1;
     if upper == 0 {
-        *low = lower >> 1;
-        if out.len() < len.saturating_add(3) {
-            return Err(EncodeError::NoRoom);
-        }
-        out.copy_within(3..len.saturating_add(3), 2);
-        Ok(len.saturating_add(2))
-    } else {
-        *low = (lower >> 1) | 0x80;
-        *high = upper;
-        Ok(len.saturating_add(3))
+        return Ok(len.saturating_add(2));
     }
+    *length_at |= 0x80;
+    let end = len.saturating_add(3);
+    let mut carried = upper;
+    for octet in out.get_mut(2..end).ok_or(EncodeError::NoRoom)? {
+        carried = core::mem::replace(octet, carried);
+    }
+    Ok(end)
 }
 
-fn body(value: &impl serde::Serialize, out: &mut [u8]) -> Result<usize, postcard::Error> {
-    postcard::to_slice(value, out).map(|written| written.len())
+fn body(value: &impl serde::Serialize, out: &mut [u8]) -> Result<usize, EncodeError> {
+    postcard::to_slice(value, out)
+        .map(|written| written.len())
+        .map_err(|_| EncodeError::NoRoom)
 }
 
-/// Writes one record as an item; returns its octets.
+fn compact_body(flow: &FlowRecord, out: &mut [u8]) -> Result<usize, EncodeError> {
+    let room = out.len();
+    let mut out = Writer::new(out);
+    compact::write(flow, &mut out)?;
+    Ok(room.saturating_sub(out.room()))
+}
+
+/// Writes one record as an item, as this version does; returns its octets.
 pub fn encode_record(record: &Record, out: &mut [u8]) -> Result<usize, EncodeError> {
+    encode_record_for(VERSION_MINOR, record, out)
+}
+
+/// Writes one record as an item that a host of this minor version reads;
+/// returns its octets.
+pub fn encode_record_for(
+    host_minor: u8,
+    record: &Record,
+    out: &mut [u8],
+) -> Result<usize, EncodeError> {
     match record {
         // What a minor version brought is always written, even where it says
         // nothing: the next version's fields can only stand behind it.
@@ -121,6 +140,9 @@ pub fn encode_record(record: &Record, out: &mut [u8]) -> Result<usize, EncodeErr
             body(&(r, &r.boot, r.capacities.doubles), b)
         }),
         Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| body(&(r, &r.doubles), b)),
+        Record::Flow(r) if host_minor >= COMPACT_SINCE && compact::can_say(r) => {
+            put_item(RecordType::CompactFlow as u8, out, |b| compact_body(r, b))
+        }
         Record::Flow(r) => put_item(RecordType::Flow as u8, out, |b| body(r, b)),
         Record::Echo(r) => put_item(RecordType::Echo as u8, out, |b| body(r, b)),
         Record::EchoSample(r) => put_item(RecordType::EchoSample as u8, out, |b| body(r, b)),
@@ -255,6 +277,9 @@ pub fn decode_record(item: Item<'_>) -> Result<Record, DecodeError> {
         k if k == RecordType::Hello as u8 => read_hello(item).map(Record::Hello),
         k if k == RecordType::Ledger as u8 => read_ledger(item).map(Record::Ledger),
         k if k == RecordType::Flow as u8 => read(item).map(Record::Flow),
+        k if k == RecordType::CompactFlow as u8 => compact::read(item.body)
+            .map(Record::Flow)
+            .ok_or(DecodeError::BadBody(item.kind)),
         k if k == RecordType::Echo as u8 => read(item).map(Record::Echo),
         k if k == RecordType::EchoSample as u8 => read(item).map(Record::EchoSample),
         k if k == RecordType::Counts as u8 => read(item).map(Record::Counts),

@@ -27,6 +27,8 @@ pub trait RecordSource {
     /// [`crate::MAX_ITEM`] octets); `None` when there is none now.
     fn poll_record(&mut self, now_us: u64, want: Want, out: &mut [u8]) -> Option<Emitted>;
 
-    /// The link's own counters, for the next ledger.
-    fn note_uplink(&mut self, counts: &UplinkCounts);
+    /// The link's own counters, for the next ledger, and the minor version that
+    /// the host speaks by its latest batch (0 until one came): records are
+    /// written for it.
+    fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8);
 }

@@ -8,7 +8,7 @@
 
 use magpie_protocol::{
     CommandReply, Counts, Emitted, EndReason, Ledger, Record, RecordSource, TableId, Tally,
-    TimeReply, UplinkCounts, Want, encode_record,
+    TimeReply, UplinkCounts, Want, encode_record_for,
 };
 
 use crate::{Sensor, books::TABLES};
@@ -48,6 +48,8 @@ const ANSWERS: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Exporter {
     greeted: bool,
+    /// What the host reads; 0, which all do, until it said.
+    host_minor: u8,
     times: heapless::Deque<TimeReply, ANSWERS>,
     answers: heapless::Deque<CommandReply, ANSWERS>,
     flush_id: u32,
@@ -301,7 +303,7 @@ impl Sensor<'_> {
     }
 
     fn poll_final(&mut self, now_us: u64, out: &mut [u8]) -> Option<Emitted> {
-        if let Some(emitted) = self.outbox.pop(out) {
+        if let Some(emitted) = self.outbox.pop(self.exporter.host_minor, out) {
             return Some(emitted);
         }
         // A stage without anything to show costs one step; a table scan is
@@ -321,7 +323,7 @@ impl Sensor<'_> {
     /// Finished records of a pass go out past the outbox: they are made only
     /// when the link has room.
     fn emit_final(&mut self, record: &Record, tally: Tally, out: &mut [u8]) -> Emitted {
-        if let Ok(len) = encode_record(record, out) {
+        if let Ok(len) = encode_record_for(self.exporter.host_minor, record, out) {
             self.outbox.exported.add(&tally);
             Emitted { len, tally }
         } else {
@@ -385,7 +387,7 @@ impl RecordSource for Sensor<'_> {
             Want::Final => self.poll_final(now_us, out),
             Want::Live => {
                 let record = self.next_live(now_us)?;
-                let len = encode_record(&record, out).ok()?;
+                let len = encode_record_for(self.exporter.host_minor, &record, out).ok()?;
                 Some(Emitted {
                     len,
                     tally: Tally::default(),
@@ -394,8 +396,9 @@ impl RecordSource for Sensor<'_> {
         }
     }
 
-    fn note_uplink(&mut self, counts: &UplinkCounts) {
+    fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
         self.books.uplink = *counts;
+        self.exporter.host_minor = host_minor;
     }
 }
 

@@ -5,7 +5,7 @@
 //! the link takes it. So the worst frame pays for a copy, not for an encoding,
 //! and nothing is ever moved to make room.
 
-use magpie_protocol::{EchoSample, Emitted, EndReason, Record, Tally, encode_record};
+use magpie_protocol::{EchoSample, Emitted, EndReason, Record, Tally, encode_record_for};
 use managed::ManagedSlice;
 
 use crate::{echo::EchoSlot, flow::Leaving, key::Key};
@@ -154,14 +154,14 @@ impl<'a> Outbox<'a> {
         }
     }
 
-    /// Takes the oldest record out.
-    pub(crate) fn pop(&mut self, out: &mut [u8]) -> Option<Emitted> {
+    /// Takes the oldest record out, for a host of this minor version.
+    pub(crate) fn pop(&mut self, host_minor: u8, out: &mut [u8]) -> Option<Emitted> {
         if self.waiting == 0 {
             return None;
         }
         let OutboxEntry(entry) = self.ring.get(self.oldest)?;
         let (record, tally) = entry.record()?;
-        let len = encode_record(&record, out).ok()?;
+        let len = encode_record_for(host_minor, &record, out).ok()?;
         self.waiting = self.waiting.saturating_sub(1);
         self.oldest = self.oldest.saturating_add(1);
         if self.oldest >= self.ring.len() {
@@ -174,7 +174,7 @@ impl<'a> Outbox<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use magpie_protocol::{Items, MAX_ITEM, decode_record};
+    use magpie_protocol::{Items, MAX_ITEM, VERSION_MINOR, decode_record};
 
     const TALLY: Tally = Tally {
         records: 1,
@@ -211,7 +211,7 @@ mod tests {
             }
             assert!(outbox.room() <= 5);
             if round % 3 > 0
-                && let Some(emitted) = outbox.pop(&mut out)
+                && let Some(emitted) = outbox.pop(VERSION_MINOR, &mut out)
             {
                 assert_eq!(emitted.tally, TALLY);
                 let item = Items::new(&out[..emitted.len]).next().unwrap().unwrap();
@@ -222,7 +222,7 @@ mod tests {
                 next_out += 1;
             }
         }
-        while outbox.pop(&mut out).is_some() {
+        while outbox.pop(VERSION_MINOR, &mut out).is_some() {
             next_out += 1;
         }
         assert_eq!(next_in, next_out);
@@ -237,6 +237,6 @@ mod tests {
         let mut outbox = Outbox::new(ManagedSlice::Owned(vec![]));
         outbox.push(&sample(1), &TALLY);
         assert_eq!(outbox.never_sent.records, 1);
-        assert_eq!(outbox.pop(&mut [0; MAX_ITEM]), None);
+        assert_eq!(outbox.pop(VERSION_MINOR, &mut [0; MAX_ITEM]), None);
     }
 }

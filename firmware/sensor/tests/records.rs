@@ -5,8 +5,9 @@ mod common;
 
 use common::{ACK, FIN, RST, SYN, drain, echo, feed, flows, flush, reasons, sensor, tcp, udp};
 use magpie_protocol::{
-    Command, Configuration, EndReason, Handshake, Items, Ledger, Malformed, Outcome, Record,
-    RecordSource, Side, TableId, TcpFacts, UplinkCounts, Want, decode_record,
+    Command, Configuration, EndReason, Handshake, Items, Ledger, MAX_ITEM, Malformed, Outcome,
+    Record, RecordSource, RecordType, Side, TableId, TcpFacts, UplinkCounts, VERSION_MINOR, Want,
+    decode_record,
 };
 use magpie_sensor::{Config, EMPTY_REQUEST_SET, Identity, Sensor, Storage};
 
@@ -422,6 +423,46 @@ fn live_shows_hello_once_then_only_what_changed() {
     ));
 }
 
+/// Finished or live, past the outbox or through it.
+#[test]
+fn flows_are_written_as_their_host_reads_them() {
+    let kinds = |minor: Option<u8>| {
+        let config = Config {
+            active_us: 1,
+            ..Config::default()
+        };
+        let mut core = sensor(config, 8);
+        if let Some(minor) = minor {
+            core.note_uplink(&UplinkCounts::default(), minor);
+        }
+        let mut kinds = Vec::new();
+        let mut out = [0; MAX_ITEM];
+        for host in 0..100 {
+            feed(&mut core, u64::from(host), &udp(host, 2, 5, 6, 1));
+        }
+        assert!(core.ledger(0).flows.evicted > 0);
+        for want in [Want::Live, Want::Final] {
+            for _ in 0..300 {
+                if let Some(emitted) = core.poll_record(1_000, want, &mut out) {
+                    let item = Items::new(&out[..emitted.len]).next().unwrap().unwrap();
+                    if let Ok(Record::Flow(flow)) = decode_record(item) {
+                        kinds.push((item.kind, flow.reason));
+                    }
+                }
+            }
+        }
+        for reason in [EndReason::Live, EndReason::Evicted, EndReason::Active] {
+            assert!(kinds.iter().any(|(_, of)| *of == reason), "{reason:?}");
+        }
+        kinds.dedup_by_key(|(kind, _)| *kind);
+        kinds.into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
+    };
+    let [old, compact] = [RecordType::Flow, RecordType::CompactFlow].map(|kind| kind as u8);
+    assert_eq!(kinds(None), [old]);
+    assert_eq!(kinds(Some(2)), [old]);
+    assert_eq!(kinds(Some(3)), [compact]);
+}
+
 #[test]
 fn flush_ends_with_the_ledger_and_is_done_once() {
     let mut core = sensor(Config::default(), 64);
@@ -490,7 +531,7 @@ fn flush_in_traffic(every: u64, most: u64, answers: bool) -> (u64, Ledger) {
         let Some(emitted) = core.poll_record(1, Want::Final, &mut out) else {
             // A link that takes all there is, and a host that has it.
             acked.acked = if answers { made } else { 0 };
-            core.note_uplink(&acked);
+            core.note_uplink(&acked, VERSION_MINOR);
             continue;
         };
         let item = Items::new(&out[..emitted.len]).next().unwrap().unwrap();

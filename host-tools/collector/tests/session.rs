@@ -41,7 +41,7 @@ impl RecordSource for Core {
         Some(Emitted { len, tally })
     }
 
-    fn note_uplink(&mut self, _: &UplinkCounts) {}
+    fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
 }
 
 fn hello(boot_id: u32, clock: ClockKind) -> Record {
@@ -363,7 +363,7 @@ fn another_major_version_is_refused_by_name() {
     assert!(error.is_fatal());
     let text = error.to_string();
     assert!(
-        text.contains("serial:/dev/ttyX") && text.contains("2.5") && text.contains("1.2"),
+        text.contains("serial:/dev/ttyX") && text.contains("2.5") && text.contains("1.3"),
         "{text}"
     );
     assert_eq!(picture.link().refused_versions, 1);

@@ -158,8 +158,8 @@ impl RecordSource for InFrameTime<'_> {
         emitted
     }
 
-    fn note_uplink(&mut self, counts: &UplinkCounts) {
-        self.sensor.note_uplink(counts);
+    fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
+        self.sensor.note_uplink(counts, host_minor);
     }
 }
 

@@ -74,8 +74,13 @@ pub fn of_a_sensor() -> Vec<Vec<u8>> {
         );
         at += 1_000;
     }
-    for command in commands() {
-        sensor.handle_command(at, &command);
+    // What went before the host's first word is written for the oldest one.
+    for said in [&[][..]].into_iter().chain(commands().chunks(1)) {
+        if !said.is_empty() {
+            let len = command_batch(sensor.boot_id(), 0, said, &mut out).expect("there is room");
+            let heard = sender.handle_batch(at, &out[..len]).expect("our own batch");
+            heard.for_each(|command| sensor.handle_command(at, &command));
+        }
         for _ in 0..100 {
             at += 20_000;
             while let Some(len) = sender.poll_transmit(at, &mut sensor, &mut out) {

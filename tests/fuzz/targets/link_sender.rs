@@ -64,7 +64,7 @@ impl RecordSource for Source {
         })
     }
 
-    fn note_uplink(&mut self, _: &UplinkCounts) {}
+    fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -1,10 +1,11 @@
-//! Any octets as the items of a batch: what can be read can be written, and
-//! reads the same again.
+//! Any octets as the items of a batch: what can be read can be written, for
+//! hosts of any version, and reads the same again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use magpie_protocol::{
-    Item, Items, MAX_ITEM, decode_command, decode_record, encode_command, encode_record,
+    Item, Items, MAX_ITEM, VERSION_MINOR, decode_command, decode_record, encode_command,
+    encode_record_for,
 };
 
 magpie_fuzz::seeds!({
@@ -25,8 +26,10 @@ fuzz_target!(|data: &[u8]| {
         assert!(octets <= data.len(), "items overlap");
         let mut out = [0; MAX_ITEM];
         if let Ok(record) = decode_record(item) {
-            let len = encode_record(&record, &mut out).expect("what was read fits");
-            assert_eq!(decode_record(only(&out[..len])), Ok(record));
+            for minor in [0, VERSION_MINOR] {
+                let len = encode_record_for(minor, &record, &mut out).expect("what was read fits");
+                assert_eq!(decode_record(only(&out[..len])).as_ref(), Ok(&record));
+            }
         }
         if let Ok(command) = decode_command(item) {
             let len = encode_command(&command, &mut out).expect("what was read fits");

@@ -29,8 +29,8 @@ impl RecordSource for Source {
         }))
     }
 
-    fn note_uplink(&mut self, counts: &UplinkCounts) {
-        black_box(counts);
+    fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
+        black_box((counts, host_minor));
     }
 }
 

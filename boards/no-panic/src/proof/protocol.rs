@@ -4,7 +4,7 @@ use core::hint::black_box;
 
 use magpie_protocol::{
     Configuration, Items, Known, Sum, Tally, VlanStack, decode_command, decode_record,
-    encode_command, encode_record,
+    encode_command, encode_record, encode_record_for,
 };
 
 use super::{opaque, opaque_buffer, opaque_octets};
@@ -16,6 +16,7 @@ pub(super) fn all() {
         let Ok(item) = item else { continue };
         if let Ok(record) = decode_record(item) {
             black_box(encode_record(&record, opaque_buffer()).is_ok());
+            black_box(encode_record_for(opaque(0), &record, opaque_buffer()).is_ok());
             if let magpie_protocol::Record::Flow(flow) = &record {
                 black_box((flow.key, flow.reason.is_final()));
             }

@@ -98,7 +98,7 @@ fn command(sensor: &mut Sensor<'static>) {
 #[inline(never)]
 fn poll(sensor: &mut Sensor<'static>) {
     black_box(sensor.poll_record(opaque(0), opaque(Want::Final), opaque_buffer()));
-    sensor.note_uplink(opaque(&UplinkCounts::default()));
+    sensor.note_uplink(opaque(&UplinkCounts::default()), opaque(0));
 }
 
 /// As on a board: the link pulls from the core.
