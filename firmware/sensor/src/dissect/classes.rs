@@ -39,9 +39,13 @@ impl Classes {
     /// What was raised, in the order of [`Malformed::ALL`].
     #[inline]
     pub fn iter(self) -> impl Iterator<Item = Malformed> {
-        Malformed::ALL
-            .into_iter()
-            .filter(move |class| self.contains(*class))
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            // Of nothing that is 32: no class.
+            let class = Malformed::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left.wrapping_sub(1);
+            Some(*class)
+        })
     }
 }
 

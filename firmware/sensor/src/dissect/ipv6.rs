@@ -12,6 +12,8 @@ const HEADER_OCTETS: u32 = 40;
 const MAX_HEADERS: usize = 128;
 /// Most options looked at for a jumbo payload (EXACT.md 4).
 const MAX_JUMBO_OPTIONS: usize = 64;
+/// Headers or options to a round of a loop: they share its end.
+const UNROLLED: usize = 4;
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -78,13 +80,14 @@ fn extended(body: &[u8], octets: u32, first: u8, parsed: &mut Parsed) -> (u8, u3
 
 /// What the walk does with a header.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 enum Step {
-    /// It is the protocol: the walk ends.
-    End,
     /// It has a length field.
     Length,
     /// It is a fragment header: eight octets.
     Fragment,
+    /// It is the protocol: the walk ends.
+    End,
 }
 
 /// By protocol number (EXACT.md 4). A table: one load instead of four
@@ -119,70 +122,81 @@ fn walk(packet: &[u8], first: u8) -> (u8, Fragment, Result<usize, Malformed>) {
     // Every extension header takes a multiple of eight octets.
     let (units, _) = packet.as_chunks::<8>();
     let mut at = 0_usize;
-    let mut protocol = first;
-    let mut here = step(protocol);
+    let (mut before, mut protocol) = (first, first);
+    let mut here = step(first);
     // Of several fragment headers the last one says it.
-    let mut offset_and_more = 0_u16;
-    let mut failed = Some(Malformed::Ip6ExtDeep);
-    for _ in 0..MAX_HEADERS {
-        let Some([next, more_units, offset_first, offset_second, ..]) = units.get(at) else {
-            failed = Some(Malformed::Ip6ExtShort);
-            break;
-        };
-        at = at.wrapping_add(1);
-        if here == Step::Fragment {
-            offset_and_more = u16::from_ne_bytes([*offset_first, *offset_second]);
-            if offset_and_more & OFFSET != 0 {
-                protocol = *next;
-                failed = None;
-                break;
-            }
-        } else {
-            at = at.wrapping_add(usize::from(*more_units));
-            if at > units.len() {
-                failed = Some(Malformed::Ip6ExtShort);
-                break;
+    let mut fragment = 0_u16;
+    let class = 'walk: {
+        for _ in 0..MAX_HEADERS / UNROLLED {
+            for _ in 0..UNROLLED {
+                let Some([next, more, first, second, ..]) = units.get(at) else {
+                    break 'walk Malformed::Ip6ExtShort;
+                };
+                match here {
+                    Step::Length => at = at.wrapping_add(usize::from(*more)),
+                    Step::Fragment => {
+                        fragment = u16::from_ne_bytes([*first, *second]);
+                        if fragment & OFFSET != 0 {
+                            (protocol, here) = (*next, Step::End);
+                            at = at.wrapping_add(1);
+                            break 'walk Malformed::Ip6ExtShort;
+                        }
+                    }
+                    Step::End => break 'walk Malformed::Ip6ExtShort,
+                }
+                at = at.wrapping_add(1);
+                (before, protocol) = (protocol, *next);
+                here = step(protocol);
             }
         }
-        protocol = *next;
-        here = step(protocol);
-        if here == Step::End {
-            failed = None;
-            break;
-        }
-    }
-    let place = if offset_and_more & OFFSET != 0 {
+        Malformed::Ip6ExtDeep
+    };
+    let place = if fragment & OFFSET != 0 {
         Fragment::Later
-    } else if offset_and_more & MORE != 0 {
+    } else if fragment & MORE != 0 {
         Fragment::First
     } else {
         Fragment::Whole
     };
-    let walked = failed.map_or(Ok(at.wrapping_mul(8)), Err);
-    (protocol, place, walked)
+    if at > units.len() {
+        // The last header is not there as a whole.
+        (before, place, Err(Malformed::Ip6ExtShort))
+    } else if here == Step::End {
+        (protocol, place, Ok(at.wrapping_mul(8)))
+    } else {
+        (protocol, place, Err(class))
+    }
 }
 
 /// The payload length in a jumbo option (RFC 2675), if the hop-by-hop
 /// options (from the extension header's first octet on) have one.
 #[inline(never)]
-fn jumbo(options: &[u8]) -> Option<u32> {
-    const PAD1: u8 = 0;
-    const JUMBO: u8 = 0xc2;
-    let ([_, units, ..], _) = options.split_first_chunk::<8>()?;
+fn jumbo(header: &[u8]) -> Option<u32> {
+    // Kind in the lower half, length in the upper.
+    const KIND: u16 = 0x00ff;
+    const PAD1: u16 = 0;
+    const JUMBO: u16 = 0x04c2;
+    let ([_, units, ..], _) = header.split_first_chunk::<8>()?;
     let octets = usize::from(*units).saturating_mul(8).saturating_add(8);
-    let mut rest = options.get(2..octets.min(options.len()))?;
-    for _ in 0..MAX_JUMBO_OPTIONS {
-        let ([kind, len], after) = rest.split_first_chunk::<2>()?;
-        rest = if *kind == PAD1 {
-            rest.get(1..)?
-        } else {
-            if (*kind, *len) == (JUMBO, 4)
-                && let Some(payload) = after.first_chunk::<4>()
-            {
+    let options = header.get(2..octets.min(header.len()))?;
+    // Both octets of an option by where it begins.
+    let kinds = options.get(..options.len().wrapping_sub(1))?;
+    let lengths = options.get(1..)?;
+    let mut at = 0_usize;
+    for _ in 0..MAX_JUMBO_OPTIONS / UNROLLED {
+        for _ in 0..UNROLLED {
+            let option = u16::from_le_bytes([*kinds.get(at)?, *lengths.get(at)?]);
+            at = at.wrapping_add(1);
+            if option & KIND == PAD1 {
+                continue;
+            }
+            at = at.wrapping_add(1);
+            if option == JUMBO {
+                let payload = options.get(at..)?.first_chunk()?;
                 return Some(u32::from_be_bytes(*payload));
             }
-            after.get(usize::from(*len)..)?
-        };
+            at = at.wrapping_add(usize::from(option >> 8));
+        }
     }
     None
 }

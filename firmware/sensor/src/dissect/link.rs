@@ -68,7 +68,7 @@ pub(super) fn read(frame: &[u8], parsed: &mut Parsed) -> (Carried, usize) {
 fn encapsulated(first: u16, after: &[u8], parsed: &mut Parsed) -> (Carried, usize) {
     let mut ethertype = first;
     let mut octets = 0_usize;
-    if is_tag(first) {
+    if is_tag(first.to_be_bytes()) {
         let Some((last, tags)) = tags(first, after, parsed) else {
             return (Carried::Nothing, 0);
         };
@@ -98,10 +98,23 @@ fn encapsulated(first: u16, after: &[u8], parsed: &mut Parsed) -> (Carried, usiz
     (carried, octets.wrapping_add(more))
 }
 
-/// IEEE 802.1Q C-tag, 802.1ad S-tag, and the S-tag of before the standard.
+/// IEEE 802.1Q C-tag, 802.1ad S-tag, and the S-tag of before the standard;
+/// the type in the order of the memory, whichever that is.
 #[inline]
-fn is_tag(ethertype: u16) -> bool {
-    matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
+fn is_tag(ethertype: [u8; 2]) -> bool {
+    const C_TAG: u16 = u16::from_be(0x8100);
+    const S_TAG: u16 = u16::from_be(0x88a8);
+    const OLD_S_TAG: u16 = u16::from_be(0x9100);
+    matches!(u16::from_ne_bytes(ethertype), C_TAG | S_TAG | OLD_S_TAG)
+}
+
+/// A tag, from its identifier on, and the type behind it.
+type Tag = [u8; 4];
+
+/// Whether another tag stands behind this one.
+#[inline]
+fn goes_on([_, _, high, low]: Tag) -> bool {
+    is_tag([high, low])
 }
 
 /// Walks the tags from behind the first type `first` on: the type after the
@@ -109,31 +122,30 @@ fn is_tag(ethertype: u16) -> bool {
 /// type of the tag that could not be read.
 #[inline]
 fn tags(first: u16, rest: &[u8], parsed: &mut Parsed) -> Option<(u16, usize)> {
-    let mut ethertype = first;
+    let type_of = |[_, _, high, low]: Tag| u16::from_be_bytes([high, low]);
+    let (tags, _) = rest.as_chunks();
+    let walked = tags.get(..MAX_TAGS).unwrap_or(tags);
     let mut octets = 0_usize;
-    let (tags, _) = rest.as_chunks::<4>();
-    for [id_high, id_low, high, low] in tags.iter().take(VlanStack::MAX) {
-        parsed.key.push_tag(u16::from_be_bytes([*id_high, *id_low]));
+    for tag in walked.iter().copied().take(VlanStack::MAX) {
+        let [id_high, id_low, _, _] = tag;
+        parsed.key.push_tag(u16::from_be_bytes([id_high, id_low]));
         octets = octets.wrapping_add(4);
-        ethertype = u16::from_be_bytes([*high, *low]);
-        if !is_tag(ethertype) {
-            return Some((ethertype, octets));
+        if !goes_on(tag) {
+            return Some((type_of(tag), octets));
         }
     }
-    let deeper = tags
-        .get(VlanStack::MAX..MAX_TAGS.min(tags.len()))
-        .unwrap_or(&[]);
+    let deeper = walked.get(VlanStack::MAX..).unwrap_or(&[]);
     if !deeper.is_empty() {
         parsed.rare.set(Rare::VLAN_CUT);
     }
-    for [_, _, high, low] in deeper {
+    for tag in deeper.iter().copied() {
         octets = octets.wrapping_add(4);
-        ethertype = u16::from_be_bytes([*high, *low]);
-        if !is_tag(ethertype) {
-            return Some((ethertype, octets));
+        if !goes_on(tag) {
+            return Some((type_of(tag), octets));
         }
     }
-    parsed.link = Link::new(u32::from(ethertype));
+    let last = walked.last().copied().map_or(first, type_of);
+    parsed.link = Link::new(u32::from(last));
     parsed.rare.raise(if tags.len() > MAX_TAGS {
         Malformed::VlanDeep
     } else {
@@ -180,22 +192,20 @@ fn pppoe(rest: &[u8], rare: &mut Rare) -> (Carried, usize) {
 #[inline]
 fn mpls(rest: &[u8], rare: &mut Rare) -> (Carried, usize) {
     let (labels, _) = rest.as_chunks::<4>();
-    let mut octets = 0_usize;
-    for [_, _, third, _] in labels.iter().take(MAX_LABELS) {
-        octets = octets.wrapping_add(4);
-        if third & 1 == 1 {
-            let carried = match rest.get(octets).map(|octet| octet >> 4) {
-                Some(4) => Carried::Ip4,
-                Some(6) => Carried::Ip6,
-                _ => Carried::Other,
-            };
-            return (carried, octets);
-        }
-    }
-    rare.raise(if labels.len() >= MAX_LABELS {
-        Malformed::MplsDeep
-    } else {
-        Malformed::MplsShort
-    });
-    (Carried::Nothing, 0)
+    let walked = labels.get(..MAX_LABELS).unwrap_or(labels);
+    let Some(bottom) = walked.iter().position(|[_, _, third, _]| third & 1 == 1) else {
+        rare.raise(if labels.len() >= MAX_LABELS {
+            Malformed::MplsDeep
+        } else {
+            Malformed::MplsShort
+        });
+        return (Carried::Nothing, 0);
+    };
+    let octets = bottom.wrapping_add(1).wrapping_mul(4);
+    let carried = match rest.get(octets).map(|octet| octet >> 4) {
+        Some(4) => Carried::Ip4,
+        Some(6) => Carried::Ip6,
+        _ => Carried::Other,
+    };
+    (carried, octets)
 }
