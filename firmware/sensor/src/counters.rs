@@ -5,8 +5,12 @@ use managed::ManagedSlice;
 
 use crate::table::index_mask;
 
-/// Most places looked at for a key.
-const PROBES: usize = 32;
+/// Places to a group. A key may stand in either of two groups, and takes the
+/// emptier one once half of the first is taken: so about three quarters of a
+/// table fill before the first key is `other`, and eight places are all that
+/// is ever looked at (rows of places one after the other fill better, but take
+/// dozens of looks where somebody aims at them).
+const GROUP: usize = 4;
 
 /// 2^64 divided by the golden ratio, odd: scatters wide keys (Knuth, "The Art
 /// of Computer Programming" 6.4).
@@ -29,15 +33,17 @@ enum Growth {
     Always,
 }
 
-/// Counters by key, since boot; an entry without frames is free.
+/// Counters by key, since boot; an entry without frames is free. In a group the
+/// free ones stand last.
 pub(crate) struct Counters<'a> {
     entries: ManagedSlice<'a, CountEntry>,
+    /// Of the groups.
     mask: usize,
     /// Bits of a word that the mask does not have.
     spare: u32,
     other: CountEntry,
-    /// A key found its place late, or half of them are taken: the next key may
-    /// find none.
+    /// A key found no place, or half of them are taken: the next one may find
+    /// none.
     #[cfg(feature = "std")]
     crowded: bool,
     /// Places taken.
@@ -49,11 +55,38 @@ pub(crate) struct Counters<'a> {
     pub(crate) changed: bool,
 }
 
+/// The product's upper half.
+#[inline]
+fn scattered(key: u64) -> u32 {
+    (key.wrapping_mul(SCATTER) >> 32) as u32
+}
+
+/// The first free row of a group.
+#[inline]
+fn free(group: &[CountEntry; GROUP]) -> Option<usize> {
+    // Under attack all are full: that shows by the last.
+    let [.., last] = group;
+    let first = || group.iter().position(|entry| entry.frames == 0);
+    if last.frames > 0 { None } else { first() }
+}
+
+/// Whether the key has this entry.
+#[inline]
+fn stands(entry: &CountEntry, key: u64) -> bool {
+    entry.key == key && entry.frames > 0
+}
+
+#[inline]
+fn count(entry: &mut CountEntry, frames: u64, octets: u64) {
+    entry.frames = entry.frames.saturating_add(frames);
+    entry.octets = entry.octets.saturating_add(octets);
+}
+
 impl<'a> Counters<'a> {
-    /// Counters over this storage; of a number that is no power of two the
-    /// rest is not used.
+    /// Counters over this storage; what is left of its largest power of two
+    /// is not used, nor are fewer than four entries.
     pub(crate) fn new(entries: ManagedSlice<'a, CountEntry>) -> Self {
-        let mask = index_mask(entries.len());
+        let mask = index_mask(entries.len() / GROUP);
         let other = CountEntry {
             key: KEY_OTHER,
             frames: 0,
@@ -89,57 +122,104 @@ impl<'a> Counters<'a> {
         if self.growth == Growth::Always {
             self.make_room(key);
         }
-        let entry = self.place(key);
-        entry.frames = entry.frames.saturating_add(frames);
-        entry.octets = entry.octets.saturating_add(octets);
+        let near = self.near(key);
+        let (groups, _) = self.entries.as_chunks_mut::<GROUP>();
+        let mut nearer = groups.get_mut(near).into_iter().flatten();
+        match nearer.find(|entry| stands(entry, key)) {
+            Some(entry) => count(entry, frames, octets),
+            None => count(self.place(key, near), frames, octets),
+        }
     }
 
-    /// Where a key is looked for first. Keys of up to 32 bits that fit the
-    /// mask have places of their own, so that a table as large as its key
-    /// space never probes. A wider one is a VLAN stack: stacks come in rows
-    /// and columns, which folding alone would lay on top of each other.
+    /// The first of the two groups a key may stand in. Keys of up to 32 bits
+    /// that fit the mask have places of their own there, so that a table as
+    /// large as its key space has room for all. A wider one is a VLAN stack:
+    /// stacks come in rows and columns, which folding alone would lay on top of
+    /// each other.
     #[inline]
-    fn home(&self, key: u64) -> usize {
-        let home = if key >> 32 == 0 {
-            (key ^ (key >> 16)) & 0x3_ffff
+    fn near(&self, key: u64) -> usize {
+        let group = if key >> 32 == 0 {
+            let key = (key & 0xffff_ffff) as u32;
+            ((key ^ key >> 8) & 0x3_ffff) >> GROUP.ilog2()
         } else {
-            // The product's upper bits, as many as the mask has.
-            let upper = (key.wrapping_mul(SCATTER) >> 32) as u32;
-            u64::from(upper.checked_shr(self.spare).unwrap_or(0))
+            // As many of the upper bits as the mask has.
+            scattered(key).checked_shr(self.spare).unwrap_or(0)
         };
-        usize::try_from(home).unwrap_or(0)
+        usize::try_from(group).unwrap_or(0) & self.mask
     }
 
-    /// Where the key stands or may stand, and after how many others.
-    fn find(&self, key: u64) -> Option<(usize, usize)> {
-        let home = self.home(key);
-        let probes = PROBES.min(self.mask.saturating_add(1));
-        (0..probes)
-            .map(|step| (step, home.wrapping_add(step) & self.mask))
-            .find(|(_, at)| {
-                self.entries
-                    .get(*at)
-                    .is_some_and(|entry| entry.frames == 0 || entry.key == key)
-            })
+    /// The other group: an odd distance away.
+    #[inline]
+    fn far(&self, key: u64, near: usize) -> usize {
+        let distance = usize::try_from(scattered(key)).unwrap_or(0) | 1;
+        (near ^ distance) & self.mask
     }
 
-    fn place(&mut self, key: u64) -> &mut CountEntry {
-        let found = self.find(key);
+    /// Where a key that is not in the near group stands, or else where it may:
+    /// nowhere, if both groups are full.
+    #[inline]
+    fn find(&self, key: u64, near: usize) -> Option<usize> {
+        let (groups, _) = self.entries.as_chunks::<GROUP>();
+        let place = |group: usize, row: usize| group.wrapping_mul(GROUP).wrapping_add(row);
+        let vacant = free(groups.get(near)?);
+        // No key went to the far group before half of the near one was taken.
+        if let Some(row) = vacant.filter(|row| *row < GROUP / 2) {
+            return Some(place(near, row));
+        }
+        let far = self.far(key, near);
+        let farther = groups.get(far)?;
+        if let Some(row) = farther.iter().position(|entry| stands(entry, key)) {
+            return Some(place(far, row));
+        }
+        match (vacant, free(farther)) {
+            (Some(row), Some(other)) if row <= other => Some(place(near, row)),
+            (Some(row), None) => Some(place(near, row)),
+            (_, other) => Some(place(far, other?)),
+        }
+    }
+
+    /// The entry of a key that is not in the near group, old or new, or that of
+    /// all others.
+    #[inline(never)] // most keys stand near
+    fn place(&mut self, key: u64, near: usize) -> &mut CountEntry {
+        let found = self.find(key, near);
         #[cfg(feature = "std")]
         {
-            let at = found.and_then(|(_, at)| self.entries.get(at));
-            let fresh = at.is_some_and(|entry| entry.frames == 0);
+            let entry = found.and_then(|at| self.entries.get(at));
+            let fresh = entry.is_some_and(|entry| entry.frames == 0);
             self.used = self.used.saturating_add(usize::from(fresh));
-            self.crowded |= found.is_none_or(|(step, _)| step > PROBES.min(self.mask) / 2)
-                || (fresh && self.used > self.mask / 2);
+            let half = self.mask.saturating_add(1).saturating_mul(GROUP) / 2;
+            self.crowded |= found.is_none() || (fresh && (self.used > half || self.is_last(key)));
         }
-        match found.and_then(|(_, at)| self.entries.get_mut(at)) {
+        match found.and_then(|at| self.entries.get_mut(at)) {
             Some(entry) => {
                 entry.key = key;
                 entry
             }
             None => &mut self.other,
         }
+    }
+
+    /// Whether its groups have one free place: that of a key that comes anew.
+    #[cfg(feature = "std")]
+    fn is_last(&self, key: u64) -> bool {
+        let (groups, _) = self.entries.as_chunks::<GROUP>();
+        let near = self.near(key);
+        let pair = [near, self.far(key, near)];
+        let free = |group: usize| {
+            let entries = groups.get(group).into_iter().flatten();
+            entries.filter(|entry| entry.frames == 0).count()
+        };
+        pair.map(free).into_iter().sum::<usize>() <= 1
+    }
+
+    /// Whether a key has no entry and can have none.
+    #[cfg(feature = "std")]
+    fn is_shut_out(&self, key: u64) -> bool {
+        let near = self.near(key);
+        let (groups, _) = self.entries.as_chunks::<GROUP>();
+        let mut nearer = groups.get(near).into_iter().flatten();
+        !nearer.any(|entry| stands(entry, key)) && self.find(key, near).is_none()
     }
 
     /// An exact run: from now on storage that is owned grows before a key
@@ -156,20 +236,20 @@ impl<'a> Counters<'a> {
         if self.crowded {
             self.grow();
         }
-        while self.growth == Growth::Always && self.find(key).is_none() {
+        while self.growth == Growth::Always && self.is_shut_out(key) {
             self.grow();
         }
     }
 
     #[cfg(feature = "std")]
     fn grow(&mut self) {
-        let mut places = self.mask.saturating_add(1);
+        let mut places = self.mask.saturating_add(1).saturating_mul(GROUP);
         while places < MOST_ENTRIES {
             places = places.saturating_mul(2);
             let free = std::vec![CountEntry::default(); places];
             let mut bigger = Self::new(ManagedSlice::Owned(free));
             for entry in self.entries.iter().filter(|entry| entry.frames > 0) {
-                *bigger.place(entry.key) = *entry;
+                *bigger.place(entry.key, bigger.near(entry.key)) = *entry;
             }
             if !bigger.crowded {
                 bigger.other = self.other;
@@ -279,6 +359,28 @@ mod tests {
         // As many single tags: identifiers next to each other.
         let single = (0..128).map(|id| id << 48 | 0xffff_ffff_ffff);
         assert_eq!(other_of(table, single), 0);
+    }
+
+    /// Of a board's sizes: three quarters find room, whatever the keys.
+    #[test]
+    fn a_table_fills_before_many_keys_are_other() {
+        let scattered = |n: u64| n.wrapping_mul(0x9e37_79b9) >> 8 & 0xffff;
+        for places in [8, 16, 32, 128_u64] {
+            let mut others = 0;
+            for first in 0..50 {
+                let mut entries = vec![CountEntry::default(); 128];
+                let entries = &mut entries[..usize::try_from(places).unwrap()];
+                let table = Counters::new(ManagedSlice::Borrowed(entries));
+                let keys = (0..places * 3 / 4).map(|n| scattered(1 + n + first * 1_000));
+                others += other_of(table, keys);
+            }
+            // Of 50 tables.
+            assert!(others <= places, "{places}: {others}");
+        }
+        // Keys in a row, as protocols and operations are.
+        let mut entries = vec![CountEntry::default(); 128];
+        let table = Counters::new(ManagedSlice::Borrowed(&mut entries));
+        assert_eq!(other_of(table, 0x0800..0x0860), 0);
     }
 
     #[cfg(feature = "std")]
