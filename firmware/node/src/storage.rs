@@ -12,6 +12,11 @@ pub mod parts {
     pub use managed::ManagedSlice::Borrowed;
     pub use static_cell::ConstStaticCell;
 
+    /// Begins with a cache line: a flow of 128 octets takes four of them then,
+    /// else five.
+    #[repr(C, align(32))]
+    pub struct OnLines<T>(pub T);
+
     /// A free line of a counter table.
     pub const FREE: CountEntry = CountEntry {
         key: 0,
@@ -62,8 +67,10 @@ macro_rules! storage {
             CountEntry, DoubledSet, DoubledTable, EchoSet, FlowSet, OutboxEntry, RequestSet,
         };
 
-        static FLOWS: Cell<[FlowSet; $flow_sets]> =
-            Cell::new([$crate::storage::parts::EMPTY_FLOW_SET; $flow_sets]);
+        static FLOWS: Cell<$crate::storage::parts::OnLines<[FlowSet; $flow_sets]>> =
+            Cell::new($crate::storage::parts::OnLines(
+                [$crate::storage::parts::EMPTY_FLOW_SET; $flow_sets],
+            ));
         static ECHOES: Cell<[EchoSet; $echo_sets]> =
             Cell::new([$crate::storage::parts::EMPTY_ECHO_SET; $echo_sets]);
         static REQUESTS: Cell<[RequestSet; $request_sets]> =
@@ -92,7 +99,7 @@ macro_rules! storage {
         pub(crate) fn sensor() -> $crate::storage::parts::Storage<'static> {
             use $crate::storage::parts::{Borrowed, Managed};
             $crate::storage::parts::Storage {
-                flows: Borrowed(FLOWS.take()),
+                flows: Borrowed(&mut FLOWS.take().0),
                 echoes: Borrowed(ECHOES.take()),
                 requests: Borrowed(REQUESTS.take()),
                 ethertypes: Borrowed(ETHERTYPES.take()),

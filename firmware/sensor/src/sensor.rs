@@ -28,6 +28,7 @@ const BOOT_ID: u8 = 64;
 
 /// The core. See the crate's lead paragraph for the order of use.
 #[repr(C)] // first what every frame needs: there one instruction loads two words
+#[repr(align(32))] // what lies together falls into the same cache lines in every image
 pub struct Sensor<'a> {
     secret: Secret,
     pub(crate) config: Config,
