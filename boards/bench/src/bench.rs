@@ -1,16 +1,20 @@
 //! One case after the other; results go out by semihosting, a line each.
 //!
-//! A line is `case NAME FRAMES TOTAL MIN MAX`, in frames and instructions;
-//! the last line is `done`. An assertion that fails (a case that is not what
+//! A line is `case NAME FRAMES TOTAL MIN MAX`, in frames and instructions, or
+//! `sequence INSTRUCTIONS` where a file of sequences was given; the last line is
+//! `done`. An assertion that fails (a case that is not what
 //! its name says) ends QEMU with an error.
 
 mod captures;
 mod cases;
 mod counter;
 mod frame;
+#[cfg_attr(lm3s6965evb, allow(dead_code))]
+mod lines;
 mod nic;
 mod run;
 mod uplink;
+mod worst;
 
 use core::panic::PanicInfo;
 
@@ -36,9 +40,13 @@ fn main() -> ! {
     if let Some(core) = cortex_m::Peripherals::take() {
         let counter = counter::Counter::start(core.SYST);
         let mut bench = run::Bench::new(counter, storage::sensor(), storage::buffers());
-        cases::all(&mut bench);
-        uplink::all(&mut bench);
-        nic::all(&mut bench);
+        if !worst::asked_for(&mut bench) {
+            cases::all(&mut bench);
+            uplink::all(&mut bench);
+            nic::all(&mut bench);
+            #[cfg(not(lm3s6965evb))] // it stands for no board with a cache
+            cases::lines(bench, core.SCB);
+        }
         hprintln!("done");
         debug::exit(debug::EXIT_SUCCESS);
     }

@@ -8,6 +8,7 @@ mod baseline;
 mod measured;
 mod report;
 mod sensor;
+mod sequences;
 
 use anyhow::Result;
 
@@ -96,6 +97,34 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         old.check(counts, verify::is_ci())?;
     }
     Ok(())
+}
+
+/// Options of `cargo xtask worst`.
+#[derive(clap::Args)]
+pub(crate) struct Worst {
+    /// How long to search
+    #[arg(long, value_name = "N", default_value_t = 90)]
+    seconds: u64,
+    /// Only try so many sequences, and fail if one is dearer than those kept
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    check: Option<u64>,
+}
+
+/// Searches for the dearest frame, on the host and then on a board.
+pub(crate) fn worst(args: &Worst) -> Result<()> {
+    let workspace = Workspace::load()?;
+    match args.check {
+        Some(sequences) => sequences::check(&workspace, sequences),
+        None => sequences::search(&workspace, args.seconds),
+    }
+}
+
+/// Sequences of the stage of `cargo verify`: some seconds.
+const FEW: u64 = 20_000;
+
+/// The stage of `cargo verify`.
+pub(crate) fn check_worst() -> Result<()> {
+    sequences::check(&Workspace::load()?, FEW)
 }
 
 /// The stage of `cargo verify`.

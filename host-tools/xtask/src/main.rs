@@ -47,6 +47,8 @@ enum Task {
     Flash(flash::Args),
     /// Count the instructions of the sensor core, and more, against the baseline
     Bench(bench::Args),
+    /// Search for the frame that costs the sensor core most
+    Worst(bench::Worst),
     /// List what this machine lacks, and install it
     Setup(setup::Args),
     /// Check who may import whom, and rules that clippy does not know
@@ -80,6 +82,7 @@ fn work(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Build(args) => build::run(&args),
         Task::Flash(args) => flash::run(&args),
+        Task::Worst(args) => bench::worst(&args),
         Task::Bench(args) => bench::run(&args),
         Task::Lint => lint::run(),
         Task::Setup(args) => setup::run(&args),

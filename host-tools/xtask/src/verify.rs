@@ -128,10 +128,13 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
             "setup",
             Box::new(|| setup::ensure(workspace, Purpose::Verify, args.yes)),
         ),
-        // The fuzz targets are a workspace of their own.
+        // The fuzz targets and the search are workspaces of their own.
         (
             "fmt",
-            host("fmt --all -- --check\nfmt --manifest-path tests/fuzz/Cargo.toml -- --check"),
+            host(
+                "fmt --all -- --check\nfmt --manifest-path tests/fuzz/Cargo.toml -- --check\n\
+                 fmt --manifest-path tests/worst/Cargo.toml -- --check",
+            ),
         ),
         (
             "clippy",
@@ -144,6 +147,7 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         ("size", Box::new(|| size::run(&size::Args::default()))),
         // Exact to the instruction, so neither load nor machine matters.
         ("bench", Box::new(bench::check)),
+        ("worst", Box::new(bench::check_worst)),
         (
             "fuzz",
             Box::new(|| fuzz::run(&fuzz::Args::all(args.fuzz_runs))),

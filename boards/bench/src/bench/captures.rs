@@ -33,7 +33,7 @@ impl Capture {
     }
 
     /// The next frame that is not too long: its time in microseconds and its
-    /// octets.
+    /// octets, none where a sequence begins.
     pub(crate) fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Option<(u64, &'b [u8])> {
         loop {
             let mut header = [0; FRAME_HEADER];

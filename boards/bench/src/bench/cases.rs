@@ -4,6 +4,7 @@
 use super::captures::Capture;
 use super::frame::{ACK, Frame, Pair, SYN, Segment};
 use super::run::{Bench, Change, Run};
+use super::worst;
 
 /// Flows that are open at once.
 const OPEN: u16 = 64;
@@ -55,17 +56,21 @@ pub(crate) fn all(bench: &mut Bench) {
     bench.case("malformed", &mut malformed);
     bench.case("walks", &mut walks);
     bench.case("mix", &mut mix);
-    if let Some(mut capture) = Capture::open("tests/bench/worst.pcap\0") {
-        bench.case("worst", &mut |run, buffer| {
-            while let Some((_, frame)) = capture.next(buffer) {
-                run.count(frame);
-            }
-        });
-    }
+    worst::case(bench);
+}
+
+/// Cache lines of 32 octets that the frames of `tcp64` touch, beside the stack
+/// and the frame.
+#[cfg(not(lm3s6965evb))]
+pub(crate) fn lines(bench: Bench, scb: cortex_m::peripheral::SCB) {
+    let mut lines = super::lines::Lines::new(scb);
+    bench.case_of_lines("tcp64_lines", &mut lines, &mut |run, buffer| {
+        established(run, buffer, &[]);
+    });
 }
 
 /// The `n`th connection is opened; both ends are at sequence number 1.
-fn open(run: &mut Run<'_>, buffer: &mut [u8], tags: &[(u16, u16)], pair: Pair) {
+fn open(run: &mut Run<'_, '_>, buffer: &mut [u8], tags: &[(u16, u16)], pair: Pair) {
     let there = Segment {
         flags: SYN,
         seq: 0,
@@ -100,7 +105,7 @@ fn in_turn(pair: Pair, round: u32) -> Pair {
     }
 }
 
-fn established(run: &mut Run<'_>, buffer: &mut [u8], tags: &[(u16, u16)]) {
+fn established(run: &mut Run<'_, '_>, buffer: &mut [u8], tags: &[(u16, u16)]) {
     for n in 0..OPEN {
         open(run, buffer, tags, Pair::client(n, 443));
     }
@@ -114,7 +119,7 @@ fn established(run: &mut Run<'_>, buffer: &mut [u8], tags: &[(u16, u16)]) {
 }
 
 /// As `dedup`, and each frame a second time: that one is counted.
-fn double(run: &mut Run<'_>, buffer: &mut [u8]) {
+fn double(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
     run.look_for_doubles();
     for n in 0..OPEN {
         let frame = Frame::new(buffer).tcp(&[], Pair::client(n, 443), acknowledges(1, 1));
@@ -124,7 +129,7 @@ fn double(run: &mut Run<'_>, buffer: &mut [u8]) {
     assert_eq!(run.change, Change::default());
 }
 
-fn udp64(run: &mut Run<'_>, buffer: &mut [u8]) {
+fn udp64(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
     for n in 0..OPEN {
         run.show(Frame::new(buffer).udp(Pair::client(n, 53), 18));
     }
@@ -138,7 +143,7 @@ fn udp64(run: &mut Run<'_>, buffer: &mut [u8]) {
 }
 
 /// Full segments of 1,460 octets, each acknowledged.
-fn tcp1514(run: &mut Run<'_>, buffer: &mut [u8]) {
+fn tcp1514(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
     for n in 0..OPEN {
         open(run, buffer, &[], Pair::client(n, 443));
     }
@@ -160,7 +165,7 @@ fn tcp1514(run: &mut Run<'_>, buffer: &mut [u8]) {
 }
 
 /// Replies; each makes a sample.
-fn echo(run: &mut Run<'_>, buffer: &mut [u8]) {
+fn echo(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
     for seq in 0..32 {
         for n in 0..PAIRS {
             let pair = Pair::client(n, 0);
@@ -183,7 +188,7 @@ fn echo(run: &mut Run<'_>, buffer: &mut [u8]) {
     assert_eq!(run.change, expected);
 }
 
-fn ipv6_ext(run: &mut Run<'_>, buffer: &mut [u8]) {
+fn ipv6_ext(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
     for n in 0..OPEN {
         run.show(Frame::new(buffer).tcp6_extended(Pair::client(n, 443), acknowledges(1, 1)));
     }
@@ -222,7 +227,7 @@ impl Flood {
 }
 
 /// Into a table that has room: an eighth of it.
-fn new_flow(run: &mut Run<'_>, buffer: &mut [u8], capacity: u32) {
+fn new_flow(run: &mut Run<'_, '_>, buffer: &mut [u8], capacity: u32) {
     let mut flood = Flood(0);
     let flows = capacity / 8;
     for _ in 0..flows {
@@ -237,7 +242,12 @@ fn new_flow(run: &mut Run<'_>, buffer: &mut [u8], capacity: u32) {
 }
 
 /// Into a table that was filled eight times over.
-fn evict(run: &mut Run<'_>, buffer: &mut [u8], capacity: u32, count: impl Fn(&mut Run<'_>, &[u8])) {
+fn evict(
+    run: &mut Run<'_, '_>,
+    buffer: &mut [u8],
+    capacity: u32,
+    count: impl Fn(&mut Run<'_, '_>, &[u8]),
+) {
     let mut flood = Flood(0);
     for _ in 0..8 * capacity {
         run.show(flood.next(buffer));
@@ -256,7 +266,7 @@ fn evict(run: &mut Run<'_>, buffer: &mut [u8], capacity: u32, count: impl Fn(&mu
 }
 
 /// Every malformed frame of the capture that has them all.
-fn malformed(run: &mut Run<'_>, buffer: &mut [u8]) {
+fn malformed(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
     let mut capture =
         Capture::open("tests/captures/malformed.pcap\0").expect("tests/captures/malformed.pcap");
     while let Some((_, frame)) = capture.next(buffer) {
@@ -265,7 +275,7 @@ fn malformed(run: &mut Run<'_>, buffer: &mut [u8]) {
 }
 
 /// Of another host each time, so that flow and counters are new as well.
-fn walks(run: &mut Run<'_>, buffer: &mut [u8]) {
+fn walks(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
     for n in 0..OPEN {
         run.count(Frame::new(buffer).walks(Pair::client(n, 0)));
     }
@@ -273,7 +283,7 @@ fn walks(run: &mut Run<'_>, buffer: &mut [u8]) {
 }
 
 /// Real traffic, with its own times.
-fn mix(run: &mut Run<'_>, buffer: &mut [u8]) {
+fn mix(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
     let mut capture = Capture::open("tests/captures/lab.pcap\0").expect("tests/captures/lab.pcap");
     while let Some((at_us, frame)) = capture.next(buffer) {
         run.at(at_us);

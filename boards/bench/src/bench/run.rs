@@ -7,8 +7,10 @@ use magpie_sensor::{
     Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, Sensor, Storage,
 };
 use managed::ManagedSlice::Borrowed;
+use static_cell::StaticCell;
 
 use super::counter::Counter;
+use super::lines::Lines;
 
 /// The same in every run: deterministic to the instruction.
 const SEED: [u8; 32] = *b"instructions, not milliseconds..";
@@ -23,7 +25,7 @@ pub(crate) struct Bench {
 }
 
 /// What a case does with its run, given room for one frame.
-pub(crate) type Play<'p> = &'p mut dyn FnMut(&mut Run<'_>, &mut [u8]);
+pub(crate) type Play<'p> = &'p mut dyn FnMut(&mut Run<'_, '_>, &mut [u8]);
 
 /// Instructions of what was counted.
 pub(crate) struct Sum {
@@ -53,6 +55,14 @@ impl Sum {
         self.total += u64::from(instructions);
         self.min = self.min.min(mean);
         self.max = self.max.max(mean);
+    }
+
+    /// Another one's too.
+    pub(crate) fn join(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.total += other.total;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
     }
 
     /// The line of a case.
@@ -123,14 +133,22 @@ impl Change {
 }
 
 /// A case under way.
-pub(crate) struct Run<'r> {
+pub(crate) struct Run<'r, 's> {
     counter: &'r Counter,
-    sensor: Sensor<'r>,
+    /// Cache lines are counted in place of instructions.
+    lines: Option<&'r mut Lines>,
+    sensor: &'r mut Sensor<'s>,
     out: &'r mut [u8],
     now_us: u64,
     sum: Sum,
     /// Of all frames counted.
     pub(crate) change: Change,
+}
+
+/// The first of them.
+fn up_to<T>(len: usize, all: &mut [T]) -> &mut [T] {
+    let len = len.min(all.len());
+    &mut all[..len]
 }
 
 /// What is counted: the call with its arguments, whole.
@@ -171,14 +189,15 @@ impl Bench {
     /// Plays with a new sensor.
     #[inline(never)]
     pub(crate) fn play(&mut self, play: Play<'_>) -> Sum {
-        let Self {
-            counter,
-            storage,
-            buffers,
-        } = self;
-        storage.flows.fill(EMPTY_FLOW_SET);
-        storage.echoes.fill(EMPTY_ECHO_SET);
-        storage.requests.fill(EMPTY_REQUEST_SET);
+        self.forget_counts();
+        let sets = self.storage.flows.len();
+        self.play_on(sets, play)
+    }
+
+    /// The counter tables are empty again.
+    #[inline(never)]
+    pub(crate) fn forget_counts(&mut self) {
+        let storage = &mut self.storage;
         for lines in [
             &mut storage.ethertypes,
             &mut storage.protocols,
@@ -188,28 +207,44 @@ impl Bench {
         ] {
             lines.fill(magpie_protocol::CountEntry::default());
         }
-        let mut run = Run {
-            sensor: Sensor::new(
-                Config::default(),
-                Identity::default(),
-                &SEED,
-                Storage {
-                    flows: Borrowed(&mut storage.flows),
-                    echoes: Borrowed(&mut storage.echoes),
-                    requests: Borrowed(&mut storage.requests),
-                    ethertypes: Borrowed(&mut storage.ethertypes),
-                    protocols: Borrowed(&mut storage.protocols),
-                    vlans: Borrowed(&mut storage.vlans),
-                    icmp: Borrowed(&mut storage.icmp),
-                    arp_operations: Borrowed(&mut storage.arp_operations),
-                    outbox: Borrowed(&mut storage.outbox),
-                    doubled: storage
-                        .doubled
-                        .as_mut()
-                        .map(|table| managed::Managed::Borrowed(&mut **table)),
-                },
-            ),
+    }
+
+    /// Plays with a new sensor over the counter tables as they are and no more
+    /// than so many sets of each other table.
+    #[inline(never)]
+    pub(crate) fn play_on(&mut self, sets: usize, play: Play<'_>) -> Sum {
+        let Self {
             counter,
+            storage,
+            buffers,
+        } = self;
+        let (flows, echoes, requests) = (
+            up_to(sets, &mut storage.flows),
+            up_to(sets, &mut storage.echoes),
+            up_to(sets, &mut storage.requests),
+        );
+        flows.fill(EMPTY_FLOW_SET);
+        echoes.fill(EMPTY_ECHO_SET);
+        requests.fill(EMPTY_REQUEST_SET);
+        let mut sensor = sensor(Storage {
+            flows: Borrowed(flows),
+            echoes: Borrowed(echoes),
+            requests: Borrowed(requests),
+            ethertypes: Borrowed(&mut storage.ethertypes),
+            protocols: Borrowed(&mut storage.protocols),
+            vlans: Borrowed(&mut storage.vlans),
+            icmp: Borrowed(&mut storage.icmp),
+            arp_operations: Borrowed(&mut storage.arp_operations),
+            outbox: Borrowed(&mut storage.outbox),
+            doubled: storage
+                .doubled
+                .as_mut()
+                .map(|table| managed::Managed::Borrowed(&mut **table)),
+        });
+        let mut run = Run {
+            counter,
+            lines: None,
+            sensor: &mut sensor,
             out: buffers.framed,
             now_us: 1_000_000,
             sum: Sum::NONE,
@@ -219,9 +254,43 @@ impl Bench {
         assert_eq!(run.change.lost, 0, "records were lost");
         run.sum
     }
+
+    /// The last case: a sensor that lies beside its tables, as on a board, and
+    /// cache lines in place of instructions.
+    #[cfg_attr(lm3s6965evb, allow(dead_code))]
+    pub(crate) fn case_of_lines(mut self, name: &str, lines: &mut Lines, play: Play<'_>) {
+        static SENSOR: StaticCell<Sensor<'static>> = StaticCell::new();
+        self.forget_counts();
+        let Self {
+            counter,
+            mut storage,
+            buffers,
+        } = self;
+        storage.flows.fill(EMPTY_FLOW_SET);
+        let flows = storage.flows.as_ptr_range();
+        let sensor = SENSOR.init_with(|| sensor(storage));
+        lines.are_of(flows, buffers.scratch, sensor);
+        let mut run = Run {
+            counter: &counter,
+            lines: Some(lines),
+            sensor,
+            out: buffers.framed,
+            now_us: 1_000_000,
+            sum: Sum::NONE,
+            change: Change::default(),
+        };
+        play(&mut run, buffers.scratch);
+        run.sum.print(name);
+        lines.print();
+    }
 }
 
-impl Run<'_> {
+#[inline(never)]
+fn sensor(storage: Storage<'_>) -> Sensor<'_> {
+    Sensor::new(Config::default(), Identity::default(), &SEED, storage)
+}
+
+impl Run<'_, '_> {
     /// Shows a frame that is not counted.
     #[inline(never)]
     pub(crate) fn show(&mut self, frame: &[u8]) {
@@ -230,27 +299,32 @@ impl Run<'_> {
         self.drain();
     }
 
-    /// Shows a frame and counts its instructions, unless `wanted` says no.
+    /// Shows a frame and counts its instructions, unless `wanted` says no: how
+    /// many.
     #[inline(never)]
-    fn observe_if(&mut self, frame: &[u8], wanted: impl FnOnce(Change) -> bool) {
+    fn observe_if(&mut self, frame: &[u8], wanted: impl FnOnce(Change) -> bool) -> u32 {
         self.now_us += STEP_US;
         let (at_us, wire_len) = (self.now_us, wire_len(frame));
-        let before = Change::since_boot(&self.sensor);
-        let sensor = &mut self.sensor;
-        let (instructions, ()) = self
-            .counter
-            .count(|| observe(sensor, at_us, frame, wire_len));
-        let change = Change::since_boot(&self.sensor).since(before);
+        let before = Change::since_boot(self.sensor);
+        let sensor = &mut *self.sensor;
+        let work = || observe(sensor, at_us, frame, wire_len);
+        let instructions = match &mut self.lines {
+            None => self.counter.count(work).0,
+            Some(lines) => lines.count(work),
+        };
+        let change = Change::since_boot(self.sensor).since(before);
         if wanted(change) {
             self.change.add(change);
             self.sum.add(instructions);
         }
+        instructions
     }
 
-    /// Shows a frame and counts its instructions.
-    pub(crate) fn count(&mut self, frame: &[u8]) {
-        self.observe_if(frame, |_| true);
+    /// Shows a frame and counts its instructions: how many.
+    pub(crate) fn count(&mut self, frame: &[u8]) -> u32 {
+        let instructions = self.observe_if(frame, |_| true);
         self.drain();
+        instructions
     }
 
     /// The same, if the frame is malformed.
@@ -284,6 +358,11 @@ impl Run<'_> {
         }
     }
 
+    /// The port speaks under this address.
+    pub(crate) fn speak_as(&mut self, address: [u8; 6]) {
+        self.sensor.set_own(address);
+    }
+
     /// Doubles are looked for from now on.
     #[inline(never)]
     pub(crate) fn look_for_doubles(&mut self) {
@@ -295,9 +374,9 @@ impl Run<'_> {
         self.sensor.handle_command(self.now_us, &command);
     }
 
-    /// Time goes on to that of the next frame, in microseconds.
-    pub(crate) fn at(&mut self, now_us: u64) {
-        self.now_us = now_us;
+    /// The next frame comes then, in microseconds.
+    pub(crate) fn at(&mut self, at_us: u64) {
+        self.now_us = at_us.wrapping_sub(STEP_US);
     }
 
     /// The link takes what there is, so that the outbox is empty.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+use super::report::{BOUND, is_of_a_frame};
 use super::sensor::Counts;
 use crate::run;
 use crate::workspace::Workspace;
@@ -59,7 +60,7 @@ impl Baseline {
     /// Counts of another compiler are held against it in CI only, where the
     /// baseline must be that of the compiler there is.
     pub(crate) fn check(&self, new: &Counts, ci: bool) -> Result<()> {
-        let result = self.compare(new);
+        let result = self.compare(new).and_then(|()| bounded(new));
         if self.compiler == new.compiler {
             return result;
         }
@@ -136,6 +137,22 @@ impl Baseline {
     }
 }
 
+/// Fails where a frame cost more than any may.
+fn bounded(new: &Counts) -> Result<()> {
+    for (board, cases) in &new.boards {
+        for case in cases.iter().filter(|case| is_of_a_frame(&case.name)) {
+            if case.max > BOUND {
+                bail!(
+                    "{board} {}: a frame cost {} instructions, none may cost more than {BOUND}",
+                    case.name,
+                    case.max
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 const ACCEPT: &str = "to accept it, run `cargo xtask bench --accept` and commit tests/bench/baseline.json with the change";
 
 fn parse(text: &str) -> Result<(String, Numbers)> {
@@ -186,6 +203,7 @@ mod tests {
         Counts {
             compiler: "c".to_owned(),
             boards: BTreeMap::from([("b".to_owned(), cases.collect())]),
+            lines: BTreeMap::new(),
         }
     }
 
@@ -198,6 +216,18 @@ mod tests {
         let said = said.to_string();
         assert!(said.contains("tcp64: 400 -> 405"), "{said}");
         assert!(said.contains("cargo xtask bench --accept"), "{said}");
+    }
+
+    #[test]
+    fn no_frame_may_be_dearer_than_the_bound() {
+        let mut dear = measured(&[("tcp64", 400), ("udp64", 300)]);
+        let cases = dear.boards.get_mut("b").expect("the board");
+        cases[0].max = super::BOUND;
+        assert!(baseline().check(&dear, true).is_ok());
+        let cases = dear.boards.get_mut("b").expect("the board");
+        cases[0].max = super::BOUND + 1;
+        let said = baseline().check(&dear, true).expect_err("dearer");
+        assert!(said.to_string().contains("b tcp64: a frame cost"), "{said}");
     }
 
     #[test]

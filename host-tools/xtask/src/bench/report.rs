@@ -7,22 +7,31 @@ use serde_json::Value;
 
 use super::baseline::Baseline;
 use super::measured;
-use super::sensor::Counts;
+use super::sensor::{Counts, LINES};
 
 /// The board that goals are set for, and the most instructions a frame may
 /// cost there.
-const GOALS_FOR: &str = "qemu-mps2-an386";
+pub(crate) const GOALS_FOR: &str = "qemu-mps2-an386";
 const GOALS: &[(&str, u32)] = &[
     ("tcp64", 350),
     ("udp64", 330),
     ("echo", 500),
     ("new_flow", 600),
     ("evict", 900),
+    (LINES, 6),
 ];
-/// Most that any frame may cost the sensor.
-const WORST: u32 = 2500;
-/// Cases that are not about one frame and the sensor.
-const OTHERS: &[&str] = &["uplink", "uplink_framing", "nic", "nic1514"];
+/// Most that any frame should cost the sensor.
+const WORST: u64 = 2500;
+/// Most that any frame may cost it: what the dearest ones that were found do
+/// now. To be lowered with them.
+pub(crate) const BOUND: u64 = 8000;
+/// Cases that are not about one frame and the sensor, or with doubles looked for.
+const OTHERS: &[&str] = &["uplink", "uplink_framing", "nic", "nic1514", "worst_dedup"];
+
+/// Whether the case is about what one frame costs the sensor as it is by default.
+pub(crate) fn is_of_a_frame(case: &str) -> bool {
+    !OTHERS.contains(&case)
+}
 
 /// What was measured; what was not asked for is left out.
 #[derive(Default)]
@@ -33,6 +42,11 @@ pub(crate) struct Report {
     pub(crate) bytes: Option<Value>,
     /// The program beside others.
     pub(crate) host: Option<Value>,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a benchmark")]
+fn per(count: u64, frames: u64) -> f64 {
+    count as f64 / frames.max(1) as f64
 }
 
 impl Report {
@@ -55,6 +69,13 @@ impl Report {
         Value::Object(all)
     }
 
+    /// Frames of a case.
+    fn frames(&self, board: &str, name: &str) -> u64 {
+        let cases = self.sensor.iter().flat_map(|counts| &counts.boards[board]);
+        let mut cases = cases.filter(|case| case.name == name);
+        cases.next().map_or(1, |case| case.frames)
+    }
+
     /// For people, with the goals and the baseline beside it.
     pub(crate) fn table(&self, old: &Baseline) -> String {
         let mut text = String::new();
@@ -73,8 +94,7 @@ impl Report {
                 let old = old
                     .get(board, &case.name)
                     .map_or(String::new(), |old| format!("{old:.2}"));
-                let of_sensor = !OTHERS.contains(&case.name.as_str());
-                let dear = if of_sensor && case.max > u64::from(WORST) {
+                let dear = if is_of_a_frame(&case.name) && case.max > WORST {
                     format!("  max > {WORST}")
                 } else {
                     String::new()
@@ -91,6 +111,14 @@ impl Report {
                     old
                 );
             }
+        }
+        for (board, lines) in self.sensor.iter().flat_map(|counts| &counts.lines) {
+            let frames = self.frames(board, LINES);
+            let _ = write!(text, "{LINES}, of 32 octets, a frame:");
+            for (place, touched) in lines {
+                let _ = write!(text, " {place} {:.2}", per(*touched, frames));
+            }
+            text += "\n";
         }
         if let Some(bytes) = &self.bytes {
             text += &measured::bytes_table(bytes);

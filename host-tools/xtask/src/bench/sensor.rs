@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::UdpSocket;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -15,6 +15,9 @@ use crate::workspace::Workspace;
 
 /// The image's package.
 const PACKAGE: &str = "bench";
+
+/// The case that counts cache lines in place of instructions.
+pub(crate) const LINES: &str = "tcp64_lines";
 
 /// Instructions of one case.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +65,8 @@ pub(crate) struct Counts {
     pub(crate) compiler: String,
     /// Cases of each board, in the order they were played.
     pub(crate) boards: BTreeMap<String, Vec<Case>>,
+    /// What the cache lines of [`LINES`] are of, and how often each was touched.
+    pub(crate) lines: BTreeMap<String, Vec<(String, u64)>>,
 }
 
 /// Plays the image of these boards; of all where none is named.
@@ -80,26 +85,54 @@ pub(crate) fn measure(workspace: &Workspace, wanted: &[String]) -> Result<Counts
     let mut counts = Counts {
         compiler: String::new(),
         boards: BTreeMap::new(),
+        lines: BTreeMap::new(),
     };
     for (board, target) in boards {
         if !wanted.is_empty() && !wanted.iter().any(|name| name == board) {
             continue;
         }
-        let mut build = Build::new(workspace, "build", PACKAGE, target, &[])?;
-        run::say(&format!("building {PACKAGE} for {board}"));
-        run::run(&mut build.cargo).with_context(|| format!("cannot build {PACKAGE}"))?;
-        counts.compiler = compiler(&build.binary)?;
+        let image = image(workspace, board, target)?;
+        counts.compiler = compiler(&image)?;
         let play = || {
-            play(workspace, board, &build.binary)
+            read(&play(workspace, board, &image, None)?)
                 .with_context(|| format!("cannot count instructions on {board}"))
         };
-        let cases = play()?;
-        if cases != play()? {
+        let said = play()?;
+        if said != play()? {
             bail!("two runs on {board} differ: what is counted depends on something outside");
         }
+        let (cases, lines) = said;
         counts.boards.insert(board.to_owned(), cases);
+        if !lines.is_empty() {
+            counts.lines.insert(board.to_owned(), lines);
+        }
     }
     Ok(counts)
+}
+
+/// Builds the image for a board: where it is.
+fn image(workspace: &Workspace, board: &str, target: &str) -> Result<PathBuf> {
+    let mut build = Build::new(workspace, "build", PACKAGE, target, &[])?;
+    run::say(&format!("building {PACKAGE} for {board}"));
+    run::run(&mut build.cargo).with_context(|| format!("cannot build {PACKAGE}"))?;
+    Ok(build.binary)
+}
+
+/// Plays the sequences of a file (`tests/worst`) on this board: instructions of
+/// the last frame of each.
+pub(crate) fn sequences(workspace: &Workspace, board: &str, file: &Path) -> Result<Vec<u64>> {
+    let boards = workspace.bench_boards(PACKAGE)?;
+    let found = boards.iter().find(|(name, _)| *name == board);
+    let (_, target) = found.with_context(|| format!("no bench for a board `{board}`"))?;
+    let image = image(workspace, board, target)?;
+    let said = play(workspace, board, &image, Some(file))?;
+    let counts: Option<Vec<u64>> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("sequence "))
+        .map(|count| count.parse().ok())
+        .collect();
+    let counts = counts.filter(|_| said.ends_with("done\n"));
+    counts.with_context(|| format!("the image did not come to its end; it said:\n{said}"))
 }
 
 /// Who compiled the image: counts of different compilers do not compare.
@@ -113,16 +146,20 @@ fn compiler(image: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(rustc.unwrap_or(b"unknown")).into_owned())
 }
 
-/// Runs the image to its end.
-fn play(workspace: &Workspace, board: &str, image: &Path) -> Result<Vec<Case>> {
+/// Runs the image to its end: what it says. It plays all cases, or this file.
+fn play(workspace: &Workspace, board: &str, image: &Path, file: Option<&Path>) -> Result<String> {
     let machine = board.strip_prefix("qemu-").unwrap_or(board);
     // A port nobody uses now; whoever takes it in between makes QEMU say so.
     let wire = UdpSocket::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr())?;
+    // The second word is the file; a comma is written twice in QEMU's options.
+    let file = file.map(|file| file.display().to_string().replace(',', ",,"));
+    let file = file.map_or(String::new(), |file| format!(",arg={file}"));
+    let semihosting = format!("enable=on,target=native,arg={PACKAGE}{file}");
     let mut qemu = Command::new("qemu-system-arm");
     qemu.current_dir(&workspace.root) // the image reads captures from here
         .args(["-M", machine, "-display", "none", "-monitor", "none"])
         .args(["-serial", "none", "-icount", "shift=7,sleep=off"])
-        .args(["-semihosting-config", "enable=on,target=native"])
+        .args(["-semihosting-config", &semihosting])
         // Of its own port the image receives what it sends.
         .args(["-net", "nic,netdev=n0", "-netdev"])
         .arg(format!("socket,id=n0,udp={wire},localaddr={wire}"))
@@ -132,26 +169,34 @@ fn play(workspace: &Workspace, board: &str, image: &Path) -> Result<Vec<Case>> {
     let out = qemu
         .output()
         .context("cannot start `qemu-system-arm`; run `cargo xtask setup`")?;
-    let said = String::from_utf8_lossy(&out.stdout);
-    read(&said).with_context(|| {
-        format!(
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    if !out.status.success() {
+        bail!(
             "QEMU ended with {}; the image said:\n{said}{}",
             out.status,
             String::from_utf8_lossy(&out.stderr)
-        )
-    })
+        );
+    }
+    Ok(said)
 }
 
+/// What an image says: cases, and lines of places.
+type Said = (Vec<Case>, Vec<(String, u64)>);
+
 /// The image's lines.
-fn read(said: &str) -> Result<Vec<Case>> {
-    let mut cases = Vec::new();
+fn read(said: &str) -> Result<Said> {
+    let (mut cases, mut lines) = (Vec::new(), Vec::new());
     for line in said.lines() {
         if line == "done" {
-            return Ok(cases);
+            return Ok((cases, lines));
         }
-        cases.push(Case::parse(line).with_context(|| format!("not a result: `{line}`"))?);
+        if let Some((place, count)) = line.strip_prefix("line ").and_then(|l| l.split_once(' ')) {
+            lines.push((place.to_owned(), count.parse()?));
+        } else {
+            cases.push(Case::parse(line).with_context(|| format!("not a result: `{line}`"))?);
+        }
     }
-    bail!("it did not come to its end")
+    bail!("the image did not come to its end; it said:\n{said}")
 }
 
 #[cfg(test)]
@@ -160,8 +205,9 @@ mod tests {
 
     #[test]
     fn a_run_that_did_not_end_is_no_result() {
-        let whole = "case tcp64 3 1000 333 334\ndone\n";
-        let cases = read(whole).expect("whole");
+        let whole = "case tcp64 3 1000 333 334\nline sensor+64 3\ndone\n";
+        let (cases, lines) = read(whole).expect("whole");
+        assert_eq!(lines, [("sensor+64".to_owned(), 3)]);
         assert_eq!(cases.len(), 1);
         assert!((cases[0].mean() - 333.33).abs() < 1e-9);
         assert!(read("case tcp64 3 1000 333 334\n").is_err());
