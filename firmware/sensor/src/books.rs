@@ -14,6 +14,7 @@ use crate::{
 /// Frames that look alike to every table here, counted together until somebody
 /// asks: one addition a frame instead of one a table.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(32))] // a cache line
 struct Kind {
     path: Path,
     link: Link,
@@ -75,6 +76,7 @@ impl Kind {
 }
 
 /// Totals, overlays and the counter tables.
+#[repr(C)]
 pub(crate) struct Books<'a> {
     kinds: [Kind; KINDS],
     /// By [`Part`], without what `kinds` holds.

@@ -82,8 +82,12 @@ impl<'a> Echoes<'a> {
                 return;
             };
             if pair.is_recording() {
-                let ended = Entry::echo(pair, EndReason::Evicted);
-                outbox.push(&ended, &RECORD);
+                outbox.push(&RECORD, |entry| {
+                    *entry = Entry::Echo {
+                        reason: EndReason::Evicted.into(),
+                        slot: *pair,
+                    };
+                });
                 self.census.live = self.census.live.saturating_sub(1);
                 self.census.evicted = self.census.evicted.wrapping_add(1);
             }
@@ -247,14 +251,15 @@ fn close(at_us: u64, pair: &mut EchoSlot, request: &mut RequestSlot, outbox: &mu
     }
     pair.count_match();
     request.answer();
-    let sample = Sample {
-        echo_id: pair.echo_id(),
-        key: *pair.key(),
-        sequence: request.sequence(),
-        reply_us: at_us,
-        rtt_us: at_us.wrapping_sub(request.at_us()).cast_signed(),
-    };
-    outbox.push(&Entry::Sample(sample), &RECORD);
+    outbox.push(&RECORD, |entry| {
+        *entry = Entry::Sample(Sample {
+            echo_id: pair.echo_id(),
+            key: *pair.key(),
+            sequence: request.sequence(),
+            reply_us: at_us,
+            rtt_us: at_us.wrapping_sub(request.at_us()).cast_signed(),
+        });
+    });
 }
 
 /// Ends the pair's record; `None` where it has none since the last export.

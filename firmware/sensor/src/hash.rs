@@ -55,10 +55,11 @@ const WORDS: usize = 11;
 type Multiplier = [u32; 2];
 
 /// The multipliers of one boot.
+#[repr(C)] // what every frame needs comes first
 pub(crate) struct Secret {
+    ends: [Multiplier; 3],
     start: u64,
     path: [Multiplier; 2],
-    ends: [Multiplier; 3],
     rest: [Multiplier; WORDS - 5],
 }
 

@@ -85,6 +85,7 @@ impl Path {
 /// Key of a flow, or of an echo pair: that is the key of its flow, which has
 /// no ports, with the identifier and who asks in their place.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)] // what IPv4 has no use for comes last
 pub(crate) struct Key {
     /// Port of a in the upper half, of b in the lower; or identifier, and who asks.
     ports: u32,

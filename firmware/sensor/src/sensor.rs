@@ -27,13 +27,17 @@ pub const ROOM_PER_FRAME: usize = 2;
 const BOOT_ID: u8 = 64;
 
 /// The core. See the crate's lead paragraph for the order of use.
-#[repr(C)] // first what every frame needs: there one instruction loads two words
-#[repr(align(32))] // what lies together falls into the same cache lines in every image
+///
+/// What every frame needs stands together, in two cache lines and one of
+/// [`Books`], and so near the beginning that one instruction loads two words.
+#[repr(C, align(32))]
 pub struct Sensor<'a> {
     secret: Secret,
-    pub(crate) config: Config,
-    pub(crate) books: Books<'a>,
+    /// See [`Self::look_closer`].
+    looks_closer: bool,
     pub(crate) flows: Flows<'a>,
+    pub(crate) books: Books<'a>,
+    pub(crate) config: Config,
     pub(crate) echoes: Echoes<'a>,
     pub(crate) outbox: Outbox<'a>,
     pub(crate) exporter: Exporter,
@@ -96,6 +100,7 @@ impl<'a> Sensor<'a> {
             boot: BootReport::default(),
         };
         Self {
+            looks_closer: config.dedup_us != 0,
             config,
             hello,
             secret: Secret::new(seed),
@@ -124,8 +129,7 @@ impl<'a> Sensor<'a> {
     /// clock that steps back is taken as it comes.
     #[inline]
     pub fn observe(&mut self, at_us: u64, frame: &[u8], wire_len: u32) {
-        let window_us = self.config.dedup_us;
-        if window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
+        if self.looks_closer && self.look_closer(at_us, frame, wire_len) {
             return;
         }
         let mut parsed = Parsed::nothing();
@@ -133,9 +137,6 @@ impl<'a> Sensor<'a> {
         let path = self.books.count(&parsed, wire_len, &self.secret);
         if !parsed.rare.is_none() {
             self.books.count_rare(&parsed);
-        }
-        if let Some(own) = &mut self.books.own {
-            own.see(frame);
         }
         if !parsed.is_ip() {
             return;
@@ -150,6 +151,20 @@ impl<'a> Sensor<'a> {
         {
             self.observe_echo(at_us, &parsed, path, echo);
         }
+    }
+
+    /// What most sensors do not do: looks for doubles, and for frames of our
+    /// own. True for a double.
+    #[inline(never)]
+    fn look_closer(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
+        let window_us = self.config.dedup_us;
+        if window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
+            return true;
+        }
+        if let Some(own) = &mut self.books.own {
+            own.see(frame);
+        }
+        false
     }
 
     #[inline(never)] // out of the way of most frames
@@ -175,6 +190,7 @@ impl<'a> Sensor<'a> {
     /// others besides.
     pub fn set_own(&mut self, address: [u8; 6]) {
         self.books.own = Some(Own::new(address));
+        self.looks_closer = true;
     }
 
     /// A frame goes out of the port under the address of [`Self::set_own`]:
@@ -253,6 +269,7 @@ impl<'a> Sensor<'a> {
                     *setting = wanted.unwrap_or(*setting);
                 }
                 config.dedup_us = set.dedup_us.unwrap_or(config.dedup_us);
+                self.looks_closer = config.dedup_us != 0 || self.books.own.is_some();
                 self.flows.configure(&self.config);
                 self.reply(id, CommandType::Configure, Outcome::Done);
             }

@@ -49,6 +49,7 @@ fn number<const W: usize>(set: usize, way: usize) -> u32 {
 }
 
 /// A table of sets of `W` slots.
+#[repr(C)]
 pub(crate) struct Table<'a, S, const W: usize> {
     sets: ManagedSlice<'a, [S; W]>,
     mask: usize,

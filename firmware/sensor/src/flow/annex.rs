@@ -11,7 +11,7 @@ type Places = [Option<Numbers>; PLACES];
 type Places = std::vec::Vec<Option<Numbers>>;
 
 /// Numbers of slots that point here, and of how many there was no room for.
-pub(super) struct Annex {
+pub(crate) struct Annex {
     places: Places,
     /// An exact run: there is always room.
     #[cfg(feature = "std")]

@@ -13,23 +13,24 @@ use managed::ManagedSlice;
 use crate::{
     Config,
     dissect::{Content, Parsed},
-    outbox::{Entry, Outbox},
+    outbox::Outbox,
     sensor::Desk,
     table::{Slot, Table},
 };
-use annex::Annex;
+pub(crate) use annex::Annex;
 pub use slot::FlowSlot;
 pub(crate) use slot::Leaving;
 
 /// One set of the flow table.
 pub type FlowSet = [FlowSlot; 8];
 
-/// The flow table and its census.
+/// The flow table and its census. First what every frame needs.
+#[repr(C)]
 pub(crate) struct Flows<'a> {
     table: Table<'a, FlowSlot, 8>,
-    books: FlowBooks,
     /// A record spans less than this.
     longest_us: u32,
+    books: FlowBooks,
 }
 
 /// What is left to do for a packet.
@@ -190,7 +191,7 @@ impl<'a> Flows<'a> {
             self.books.export(slot, reason, desk.outbox);
         }
         self.books.annex.release(slot.setup.annexed());
-        *slot = FlowSlot::new(&packet.key);
+        slot.let_to(&packet.key);
         self.books.first(slot, at_us, wire_len, packet, desk.outbox);
     }
 
@@ -320,7 +321,7 @@ impl FlowBooks {
         {
             self.export(slot, EndReason::Reuse, outbox);
             self.annex.release(slot.setup.annexed());
-            *slot = FlowSlot::new(&packet.key);
+            slot.let_to(&packet.key);
         } else if config.active_us > 0 && slot.age_us(at_us) >= config.active_us {
             self.export(slot, EndReason::Active, outbox);
         } else if let Some(since) = slot.offset(at_us, &mut self.annex)
@@ -382,9 +383,11 @@ impl FlowBooks {
     /// Ends the slot's record, if it has one, by the outbox.
     fn export(&mut self, slot: &mut FlowSlot, reason: EndReason, outbox: &mut Outbox<'_>) {
         if slot.is_recording() {
-            let ended = Entry::flow(slot.leaving(&self.annex), self.number(slot), reason);
-            let tally = self.end(slot);
-            outbox.push(&ended, &tally);
+            let number = self.number(slot);
+            outbox.push(&slot.tally(), |entry| {
+                entry.set_flow(slot, &self.annex, number, reason);
+            });
+            self.end(slot);
         }
     }
 }

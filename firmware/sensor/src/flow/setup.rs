@@ -253,7 +253,7 @@ impl FlowSlot {
     }
 
     /// The first handshake, where it is complete and can be told.
-    pub(super) fn handshake(&self, annex: &Annex) -> Option<Handshake> {
+    pub(crate) fn handshake(&self, annex: &Annex) -> Option<Handshake> {
         if !self.progress.has(Progress::COMPLETED) {
             return None;
         }

@@ -1,6 +1,8 @@
 //! One place of the flow table: 128 octets.
 
-use magpie_protocol::{Direction, EndReason, FlowRecord, Side, Tally};
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use magpie_protocol::{Direction, EndReason, FlowRecord, Handshake, Side, Tally};
 
 use super::{annex::Annex, low, progress::Progress, setup::Setup, tcp::Track};
 use crate::{Config, dissect::Segment, key::Key, table::Slot};
@@ -57,19 +59,23 @@ impl Way {
 /// ([`EndReason::Split`]) and counting starts anew, so the sums stay exact. A
 /// slot whose record was exported and that saw no packet since *rests*: it
 /// remembers the connection but has no record of its own.
+///
+/// In this order: what every frame over IPv4 needs is in the first three cache
+/// lines of 32 octets.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub struct FlowSlot {
-    first_us: u64,
-    key: Key,
-    /// The latest frame, after the first.
-    last_us: u32,
-    /// Low half of the record's number, see [`super::Flows::number`].
-    number: u32,
     pub(super) ways: [Way; 2],
-    pub(super) setup: Setup,
     pub(super) progress: Progress,
     /// Octets that the latest SYN carried (Fast Open), see [`Setup`].
     pub(super) syn_data: u16,
+    /// The latest frame, after the first.
+    last_us: u32,
+    first_us: u64,
+    key: Key,
+    /// Low half of the record's number, see [`super::Flows::number`].
+    number: u32,
+    pub(super) setup: Setup,
 }
 
 impl Slot for FlowSlot {
@@ -145,12 +151,25 @@ const fn log2(number: u32) -> u32 {
 }
 
 impl FlowSlot {
-    /// A slot for this key, resting.
-    pub(super) fn new(key: &Key) -> Self {
-        Self {
-            key: *key,
-            ..Self::EMPTY
-        }
+    /// For this key from now on, resting.
+    // Field by field: a slot made elsewhere would be copied by a call.
+    #[inline]
+    pub(super) fn let_to(&mut self, new: &Key) {
+        let Self {
+            ways,
+            progress,
+            syn_data,
+            last_us,
+            first_us,
+            key,
+            number,
+            setup,
+        } = self;
+        *ways = [Way::NEW; 2];
+        (*progress, *syn_data) = (Progress::NEW, 0);
+        (*last_us, *first_us) = (0, 0);
+        *key = *new;
+        (*number, *setup) = (0, Setup::NEW);
     }
 
     #[cfg(feature = "std")]
@@ -300,9 +319,9 @@ impl FlowSlot {
 
     /// A copy to make a record of.
     pub(super) fn leaving(&self, annex: &Annex) -> Leaving {
-        let mut copy = *self;
+        let mut copy = Leaving::new(self);
         copy.tell(self.handshake(annex).as_ref());
-        Leaving(copy)
+        copy
     }
 }
 
@@ -312,6 +331,32 @@ impl FlowSlot {
 pub(crate) struct Leaving(FlowSlot);
 
 impl Leaving {
+    /// Of a slot whose handshake is yet to be told.
+    #[inline]
+    pub(crate) fn new(slot: &FlowSlot) -> Self {
+        Self(*slot)
+    }
+
+    /// The same, in place of another one: for a fifth of the instructions. Two
+    /// copies of 64 octets are made on the spot, one of 128 by a call.
+    #[inline]
+    pub(crate) fn replace(&mut self, slot: &FlowSlot) {
+        let Self(copy) = self;
+        copy.ways = slot.ways;
+        (copy.progress, copy.syn_data) = (slot.progress, slot.syn_data);
+        (copy.last_us, copy.first_us) = (slot.last_us, slot.first_us);
+        // Lest they be put together again.
+        compiler_fence(Ordering::SeqCst);
+        copy.key = slot.key;
+        (copy.number, copy.setup) = (slot.number, slot.setup);
+    }
+
+    /// Its handshake.
+    #[inline]
+    pub(crate) fn tell(&mut self, handshake: Option<&Handshake>) {
+        self.0.tell(handshake);
+    }
+
     /// Low half of the record's number.
     pub(crate) fn number(&self) -> u32 {
         self.0.number
@@ -347,8 +392,8 @@ mod tests {
 
     fn slot(first_us: u64, packets: u16, last_us: u32) -> FlowSlot {
         let mut slot = FlowSlot {
-            first_us,
             last_us,
+            first_us,
             ..FlowSlot::EMPTY
         };
         slot.progress.begin(Side::A);
