@@ -82,12 +82,7 @@ impl<'a> Echoes<'a> {
                 return;
             };
             if pair.is_recording() {
-                outbox.push(&RECORD, |entry| {
-                    *entry = Entry::Echo {
-                        reason: EndReason::Evicted.into(),
-                        slot: *pair,
-                    };
-                });
+                outbox.push(&RECORD, |entry| entry.set_echo(pair, EndReason::Evicted));
                 self.census.live = self.census.live.saturating_sub(1);
                 self.census.evicted = self.census.evicted.wrapping_add(1);
             }

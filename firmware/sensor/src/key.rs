@@ -195,7 +195,7 @@ impl Key {
     #[inline]
     fn is_one_host(&self) -> bool {
         let ([a, b], [a1, a2, a3, b1, b2, b3]) = (self.first, self.rest);
-        a == b && [a1, a2, a3] == [b1, b2, b3]
+        a == b && (a1, a2, a3) == (b1, b2, b3)
     }
 
     /// Nobody's.

@@ -12,6 +12,7 @@ use crate::{
     echo::EchoSlot,
     flow::{Annex, FlowSlot, Leaving},
     key::Key,
+    table::Slot as _,
 };
 
 /// Room for one finished record: 136 octets, all zero when free.
@@ -56,25 +57,37 @@ impl Entry {
     /// Becomes a copy of a slot, before it leaves.
     #[inline]
     pub(crate) fn set_flow(&mut self, slot: &FlowSlot, annex: &Annex, id: u64, reason: EndReason) {
-        let (reason, flow_id_high) = (u8::from(reason), (id >> 32) as u32);
-        // Under attack all entries are flows'.
+        // Made whole it would be copied octet by octet.
+        if !matches!(self, Self::Flow { .. }) {
+            *self = Self::Flow {
+                reason: 0,
+                flow_id_high: 0,
+                slot: Leaving::NONE,
+            };
+        }
         if let Self::Flow {
-            reason: its_reason,
-            flow_id_high: high,
+            reason: why,
+            flow_id_high,
             slot: copy,
         } = self
         {
-            (*its_reason, *high) = (reason, flow_id_high);
+            (*why, *flow_id_high) = (reason.into(), (id >> 32) as u32);
             copy.replace(slot);
-        } else {
-            *self = Self::Flow {
-                reason,
-                flow_id_high,
-                slot: Leaving::new(slot),
+            copy.tell(slot.handshake(annex).as_ref());
+        }
+    }
+
+    /// Becomes a copy of an echo pair, before it leaves.
+    pub(crate) fn set_echo(&mut self, pair: &EchoSlot, reason: EndReason) {
+        if !matches!(self, Self::Echo { .. }) {
+            *self = Self::Echo {
+                reason: 0,
+                slot: EchoSlot::EMPTY,
             };
         }
-        if let Self::Flow { slot: copy, .. } = self {
-            copy.tell(slot.handshake(annex).as_ref());
+        if let Self::Echo { reason: why, slot } = self {
+            *why = reason.into();
+            slot.replace(pair);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The places of the echo tables.
 
+use core::sync::atomic::{Ordering, compiler_fence};
+
 use magpie_protocol::{EchoRecord, EndReason};
 
 use crate::{key::Key, table::Slot};
@@ -7,10 +9,8 @@ use crate::{key::Key, table::Slot};
 /// One echo pair. All zero when free. As a flow slot it can rest: remembered,
 /// without a record since the last export.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)] // in halves of 64 octets, see [`Self::replace`]
 pub struct EchoSlot {
-    /// See [`Key::of_echo`].
-    key: Key,
-    changed: bool,
     /// Number of this place's tenancy: what its requests refer to; 0 when free.
     serial: u64,
     /// 0 when resting.
@@ -22,7 +22,10 @@ pub struct EchoSlot {
     matched: u64,
     duplicates: u64,
     orphans: u64,
+    /// See [`Key::of_echo`].
+    key: Key,
     waiting: u32,
+    changed: bool,
 }
 
 impl Slot for EchoSlot {
@@ -83,6 +86,19 @@ impl EchoSlot {
             serial,
             ..Self::EMPTY
         }
+    }
+
+    /// Becomes a copy of another one, in two halves: one of 128 octets would be
+    /// copied by a call.
+    pub(crate) fn replace(&mut self, other: &Self) {
+        (self.serial, self.echo_id) = (other.serial, other.echo_id);
+        (self.first_us, self.last_us) = (other.first_us, other.last_us);
+        (self.requests, self.replies) = (other.requests, other.replies);
+        (self.matched, self.duplicates) = (other.matched, other.duplicates);
+        // Lest they be put together again.
+        compiler_fence(Ordering::SeqCst);
+        (self.orphans, self.key) = (other.orphans, other.key);
+        (self.waiting, self.changed) = (other.waiting, other.changed);
     }
 
     pub(super) fn key(&self) -> &Key {

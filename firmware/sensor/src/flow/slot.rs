@@ -319,7 +319,7 @@ impl FlowSlot {
 
     /// A copy to make a record of.
     pub(super) fn leaving(&self, annex: &Annex) -> Leaving {
-        let mut copy = Leaving::new(self);
+        let mut copy = Leaving(*self);
         copy.tell(self.handshake(annex).as_ref());
         copy
     }
@@ -331,14 +331,11 @@ impl FlowSlot {
 pub(crate) struct Leaving(FlowSlot);
 
 impl Leaving {
-    /// Of a slot whose handshake is yet to be told.
-    #[inline]
-    pub(crate) fn new(slot: &FlowSlot) -> Self {
-        Self(*slot)
-    }
+    /// Of none.
+    pub(crate) const NONE: Self = Self(FlowSlot::EMPTY);
 
-    /// The same, in place of another one: for a fifth of the instructions. Two
-    /// copies of 64 octets are made on the spot, one of 128 by a call.
+    /// Of this slot now, but for its handshake. Two copies of 64 octets are made
+    /// on the spot, one of 128 by a call: for five times the instructions.
     #[inline]
     pub(crate) fn replace(&mut self, slot: &FlowSlot) {
         let Self(copy) = self;
