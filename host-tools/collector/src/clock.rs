@@ -1,4 +1,19 @@
 //! Sensor time and the host's.
+//!
+//! # The bound
+//!
+//! One question and its answer, stamped by both, give the offset of the two
+//! clocks to within half the time that the two were under way. From then on
+//! the clocks drift apart: by [`DRIFT_PPM`] at most, it is assumed, until two
+//! answers contradict that. Then, and as long as answers do not show less, by
+//! as much as those two allow. So
+//!
+//! ```text
+//! bound = way / 2 + drift * (exchange + age)
+//! ```
+//!
+//! holds from the first answer on for a clock as good as is assumed, and for
+//! any other one from the answer on that shows it to be worse.
 
 use magpie_protocol::TimeReply;
 
@@ -14,13 +29,15 @@ const STANDSTILL_PPM: u64 = 1_000_000;
 pub struct Clock {
     /// Wall time since 1970 minus sensor time, in microseconds.
     pub offset_us: i64,
-    /// The offset is at most so far from the true one, as of `measured_us`.
-    pub bound_us: u64,
     /// Host time of the measurement.
     pub measured_us: u64,
     /// How fast the bound grows, in parts per million: what two clocks may
-    /// drift apart, or what these two were seen to, where that is more.
+    /// drift apart, or what these two are known to, where that is more.
     pub drift_ppm: u64,
+    /// So far the offset was wrong at most, had no clock drifted.
+    way_us: u64,
+    /// How long the measurement took.
+    exchange_us: u64,
 }
 
 /// What two clocks drift apart in so many microseconds, rounded up.
@@ -36,30 +53,27 @@ impl Clock {
     pub(crate) fn measure(reply: &TimeReply, arrived_us: u64) -> Option<Self> {
         let trip = arrived_us.checked_sub(reply.host_us)?;
         let held = reply.sent_us.checked_sub(reply.received_us)?;
-        // The sensor's clock may tick a little faster than the host's.
-        let way = trip.saturating_sub(held);
-        if held > trip.saturating_add(trip / 1_000).saturating_add(1_000) {
+        // The sensor's clock may tick faster than the host's, but not so much.
+        if held > trip.saturating_add(trip / 16).saturating_add(1_000) {
             return None;
         }
         let middle = |a: u64, b: u64| i128::from(a) + i128::from(b);
         let doubled = middle(reply.host_us, arrived_us) - middle(reply.received_us, reply.sent_us);
         Some(Self {
             offset_us: i64::try_from(doubled / 2).ok()?,
-            // Half the way, what the sensor's own waiting may be wrong by, and
-            // one microsecond for the rounding of each stamp.
-            bound_us: way
-                .saturating_add(held.saturating_mul(DRIFT_PPM) / 1_000_000)
-                .div_ceil(2)
-                .saturating_add(2),
             measured_us: arrived_us,
             drift_ppm: DRIFT_PPM,
+            // And a microsecond for the rounding of the stamps of each side.
+            way_us: trip.saturating_sub(held).div_ceil(2).saturating_add(2),
+            exchange_us: trip,
         })
     }
 
     /// The error bound at host time `now_us`: it grows with age.
     pub fn bound_at(&self, now_us: u64) -> u64 {
         let age = now_us.saturating_sub(self.measured_us);
-        self.bound_us.saturating_add(drifted(age, self.drift_ppm))
+        let since = self.exchange_us.saturating_add(age);
+        self.way_us.saturating_add(drifted(since, self.drift_ppm))
     }
 
     /// Wall time since 1970 of a sensor time, in microseconds.
@@ -72,41 +86,45 @@ impl Clock {
     /// drifts more than is believed.
     pub(crate) fn agrees(&self, fresh: &Self) -> bool {
         let age = fresh.measured_us.saturating_sub(self.measured_us);
-        let room = self.unsure(fresh).saturating_add(drifted(age, DRIFT_PPM));
+        let all = age.saturating_add(self.exchange_us.saturating_add(fresh.exchange_us));
+        let room = self.unsure(fresh).saturating_add(drifted(all, DRIFT_PPM));
         self.offset_us.abs_diff(fresh.offset_us) <= room
     }
 
     fn unsure(&self, fresh: &Self) -> u64 {
-        self.bound_us.saturating_add(fresh.bound_us)
+        self.way_us.saturating_add(fresh.way_us)
+    }
+
+    /// The most that two clocks can have drifted from here to there, in parts
+    /// per million, both measurements being right.
+    fn allowed_ppm(&self, fresh: &Self) -> u64 {
+        let age = fresh.measured_us.saturating_sub(self.measured_us);
+        // They drifted during the measurements as well.
+        let age = age.saturating_sub(self.exchange_us.saturating_add(fresh.exchange_us));
+        let moved = u128::from(self.offset_us.abs_diff(fresh.offset_us));
+        let apart = moved.saturating_add(u128::from(self.unsure(fresh)));
+        u64::try_from(apart * 1_000_000 / u128::from(age.max(1))).unwrap_or(u64::MAX)
     }
 
     /// What holds after a later measurement: the tighter of the two; the
     /// later one where they contradict each other, however tight the earlier
-    /// was, and with it the drift that was seen.
+    /// was, and with it the drift that they allow.
     pub(crate) fn then(self, fresh: Self) -> Self {
-        let age = fresh.measured_us.saturating_sub(self.measured_us).max(1);
-        let moved = u128::from(self.offset_us.abs_diff(fresh.offset_us));
-        let most = (moved + u128::from(self.unsure(&fresh))) * 1_000_000 / u128::from(age);
-        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        let allowed = self.allowed_ppm(&fresh);
         if !self.agrees(&fresh) {
             return Self {
-                drift_ppm: most.clamp(DRIFT_PPM, STANDSTILL_PPM),
+                drift_ppm: allowed.clamp(DRIFT_PPM, STANDSTILL_PPM),
                 ..fresh
             };
         }
-        // A drift once seen is believed until a measurement shows less.
-        let fresh = Self {
-            drift_ppm: if most < self.drift_ppm {
-                DRIFT_PPM
-            } else {
-                self.drift_ppm
-            },
-            ..fresh
-        };
-        if fresh.bound_us <= self.bound_at(fresh.measured_us) {
+        // A clock that has drifted more than is assumed is believed to do so
+        // until a measurement shows less, and then to do what that allows.
+        let drift_ppm = allowed.clamp(DRIFT_PPM, self.drift_ppm.max(DRIFT_PPM));
+        let fresh = Self { drift_ppm, ..fresh };
+        if fresh.bound_at(fresh.measured_us) <= self.bound_at(fresh.measured_us) {
             fresh
         } else {
-            self
+            Self { drift_ppm, ..self }
         }
     }
 }
@@ -114,6 +132,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn reply(host: u64, received: u64, sent: u64) -> TimeReply {
         TimeReply {
@@ -127,11 +146,13 @@ mod tests {
     #[test]
     fn the_true_offset_lies_within_the_bound() {
         // True offset 1,000,000; 300 us there, 40 us held, 100 us back.
-        let clock = Clock::measure(&reply(2_000_000, 1_000_300, 1_000_340), 2_000_440).unwrap();
-        assert!(clock.offset_us.abs_diff(1_000_000) <= clock.bound_us);
-        assert_eq!((clock.offset_us, clock.bound_us), (999_900, 202));
+        let stamps = reply(2_000_000, 1_000_300, 1_000_340);
+        let clock = Clock::measure(&stamps, 2_000_440).unwrap();
+        let bound = clock.bound_at(2_000_440);
+        assert!(clock.offset_us.abs_diff(1_000_000) <= bound);
+        assert_eq!((clock.offset_us, bound), (999_900, 203));
         assert_eq!(clock.wall_us(5), 999_905);
-        assert_eq!(clock.bound_at(12_000_440), 2_202);
+        assert_eq!(clock.bound_at(12_000_440), 2_203);
     }
 
     #[test]
@@ -139,14 +160,16 @@ mod tests {
         assert_eq!(Clock::measure(&reply(10, 0, 0), 9), None);
         assert_eq!(Clock::measure(&reply(10, 5, 4), 20), None);
         assert_eq!(Clock::measure(&reply(10, 0, 1_000_000), 20), None);
-        assert_eq!(Clock::measure(&reply(u64::MAX, 0, 0), u64::MAX), None);
+        let last = reply(u64::MAX, 0, 0);
+        assert_eq!(Clock::measure(&last, u64::MAX), None);
     }
 
-    fn known(offset_us: i64, bound_us: u64, measured_us: u64) -> Clock {
+    fn known(offset_us: i64, way_us: u64, measured_us: u64) -> Clock {
         Clock {
             offset_us,
-            bound_us,
+            way_us,
             measured_us,
+            exchange_us: 0,
             drift_ppm: DRIFT_PPM,
         }
     }
@@ -165,12 +188,18 @@ mod tests {
         // A second stood still within ten.
         let fresh = known(1_000_000, 5_000, 10_000_000);
         let held = old.then(fresh);
-        assert_eq!((held.offset_us, held.bound_us), (1_000_000, 5_000));
+        assert_eq!((held.offset_us, held.way_us), (1_000_000, 5_000));
         assert_eq!(held.drift_ppm, 100_501, "the drift that was seen at most");
         // It runs as before: nothing more is held against it.
         let later = known(1_000_000, 5_000, 11_000_000);
         assert!(held.agrees(&later));
-        assert_eq!(held.then(later), later);
+        let then = held.then(later);
+        assert_eq!((then.offset_us, then.way_us), (1_000_000, 5_000));
+        assert_eq!(then.drift_ppm, 10_000, "what one second allows");
+        // Ten seconds with tight bounds allow no more than is assumed.
+        let last = known(1_000_000, 10, 21_000_000);
+        let tight = known(1_000_000, 10, 11_000_000);
+        assert_eq!(held.then(tight).then(last), last);
         // Set by an hour, in either direction; a host's clock set back.
         for (offset, at) in [(3_600_000_000, 1_000), (-3_600_000_000, 1_000), (-9_000, 0)] {
             let held = known(0, 10, 500).then(known(offset, 10, at));
@@ -192,6 +221,48 @@ mod tests {
             for later in [at, at + 400_000, at + 1_000_000] {
                 let error = clock.offset_us.abs_diff(true_offset(later));
                 assert!(error <= clock.bound_at(later), "{n}: {error} {clock:?}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Questions at any times, whose ways there and back take any times and
+        /// which the sensor holds for any time; its clock drifts steadily.
+        #[test]
+        fn the_bound_holds_at_every_age(
+            ppm in prop_oneof![-200..=200_i64, -60_000..=60_000_i64],
+            exchanges in prop::collection::vec(
+                (0..12_000_000_u64, 0..9_000_u64, 0..90_000_u64, 0..9_000_u64), 2..40),
+        ) {
+            let sensor = |host_us: u64| {
+                let host = i64::try_from(host_us).unwrap();
+                u64::try_from(host + host * ppm / 1_000_000).unwrap()
+            };
+            let mut clock: Option<Clock> = None;
+            // Within what is assumed; or shown to be worse.
+            let mut known = ppm.abs() <= 200;
+            let mut now = 1_000_000_000;
+            for (pause, there, held, back) in exchanges {
+                let asked = now + pause;
+                for at in [now, now + pause / 2, asked] {
+                    if let Some(clock) = clock.filter(|_| known) {
+                        let error = (clock.wall_us(sensor(at)) - i128::from(at)).unsigned_abs();
+                        prop_assert!(error <= u128::from(clock.bound_at(at)), "{error} {clock:?}");
+                    }
+                }
+                let stamps = reply(asked, sensor(asked + there), sensor(asked + there + held));
+                now = asked + there + held + back;
+                let Some(fresh) = Clock::measure(&stamps, now) else {
+                    prop_assert!(!known, "a good answer is refused: {stamps:?}");
+                    continue;
+                };
+                clock = Some(match clock {
+                    Some(old) => {
+                        known |= !old.agrees(&fresh);
+                        old.then(fresh)
+                    }
+                    None => fresh,
+                });
             }
         }
     }

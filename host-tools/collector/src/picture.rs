@@ -145,6 +145,8 @@ impl Picture {
         let ordinal = self.seen_boots;
         self.seen_boots += 1;
         self.boots.push(Boot::new(id, ordinal));
+        // It counts from another moment.
+        self.clock = None;
         if ordinal > 0 {
             let boots = self.seen_boots;
             self.tell(|| Event::Reboot { boot_id: id, boots });

@@ -16,8 +16,8 @@ const ASK_RETRY_US: u64 = 1_000_000;
 const MAX_RETRY_US: u64 = 8_000_000;
 /// Pause between two time requests (DESIGN.md).
 const SYNC_EVERY_US: u64 = 10_000_000;
-/// Pause after two answers that contradict each other: was a clock set, or
-/// does it drift?
+/// Pause after the first answer, and after two that contradict each other: was a
+/// clock set, or does it drift?
 const SYNC_AGAIN_US: u64 = 1_000_000;
 
 /// Why a batch brought nothing.
@@ -304,15 +304,11 @@ impl Session {
         }
         self.pending_sync = None;
         if let Some(measured) = Clock::measure(reply, now_us) {
-            let best = match self.clock {
-                Some(old) => {
-                    if !old.agrees(&measured) {
-                        self.sync.due_us = now_us.saturating_add(SYNC_AGAIN_US);
-                    }
-                    old.then(measured)
-                }
-                None => measured,
-            };
+            // Whether it is worse than is assumed is to be known soon.
+            if self.clock.is_none_or(|old| !old.agrees(&measured)) {
+                self.sync.due_us = now_us.saturating_add(SYNC_AGAIN_US);
+            }
+            let best = self.clock.map_or(measured, |old| old.then(measured));
             if self.clock != Some(best) {
                 self.clock = Some(best);
                 picture.set_clock(best);

@@ -196,7 +196,7 @@ fn hello_is_asked_until_it_is_answered() {
 }
 
 #[test]
-fn time_is_compared_every_ten_seconds() {
+fn time_is_compared_again_after_a_second_then_every_ten() {
     let mut session = Session::new("test");
     let mut picture = watching();
     let mut sensor = Sensor::boot(7);
@@ -211,10 +211,30 @@ fn time_is_compared_every_ten_seconds() {
             _ => None,
         })
         .collect();
-    assert_eq!(clocks.len(), 3);
+    let times = clocks.iter().map(|clock| clock.measured_us / SECOND);
+    assert_eq!(times.collect::<Vec<_>>(), [100, 101, 111, 121]);
     assert_eq!(clocks[0].offset_us, 1_000_000);
-    assert!(clocks[0].bound_us < 10);
+    assert!(clocks[0].bound_at(100 * SECOND) < 10);
     assert_eq!(picture.clock().unwrap().wall_us(5), 1_000_005);
+}
+
+#[test]
+fn the_clock_of_another_boot_is_unknown_until_it_is_compared() {
+    let mut session = Session::new("test");
+    let mut picture = watching();
+    let mut sensor = Sensor::boot(7);
+    exchange(100 * SECOND, &mut session, &mut sensor, &mut picture);
+    assert!(picture.clock().is_some());
+    let mut sensor = Sensor::boot(8);
+    sensor.core.finals.push_back(flow(1, 1));
+    for batch in sensor.batches(101 * SECOND) {
+        session
+            .handle_batch(101 * SECOND, &batch, &mut picture)
+            .unwrap();
+    }
+    assert_eq!((picture.boots().len(), picture.clock()), (2, None));
+    exchange(102 * SECOND, &mut session, &mut sensor, &mut picture);
+    assert_eq!(picture.clock().unwrap().measured_us, 102 * SECOND);
 }
 
 #[test]
