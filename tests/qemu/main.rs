@@ -31,6 +31,7 @@ macro_rules! on_each_board {
 
 mod captures;
 mod clock;
+mod drift;
 mod faults;
 mod flood;
 mod host;

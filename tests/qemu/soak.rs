@@ -329,5 +329,5 @@ fn reset(line: &Line, host: &mut Host) {
         host.turn();
     }
     line.feeder().release_after_reset();
-    line.emulator().reset(None).expect("a machine that stands");
+    line.emulator().reset().expect("a machine that stands");
 }

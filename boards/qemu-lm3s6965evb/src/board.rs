@@ -202,7 +202,7 @@ async fn sensor(spawner: Spawner) {
         return;
     };
     clocks::start();
-    TIME.start(core.SYST, CLOCK_HZ);
+    TIME.start(core.SYST, CLOCK_HZ, parameters.clock_ppm);
     unmask(Irq::Timer0A);
 
     let network = parameters.network;

@@ -180,7 +180,7 @@ async fn sensor(spawner: Spawner) {
     let (Some(parameters), Some(core)) = (boot::take(), cortex_m::Peripherals::take()) else {
         return;
     };
-    TIME.start(core.SYST, CLOCK_HZ);
+    TIME.start(core.SYST, CLOCK_HZ, parameters.clock_ppm);
     unmask(Irq::Timer1);
 
     let network = parameters.network;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use crate::error::EmulatorError;
 
 /// Length of the boot block in octets.
-pub const BOOT_OCTETS: usize = 52;
+pub const BOOT_OCTETS: usize = 56;
 /// Of these, the network settings.
 const NETWORK_OCTETS: usize = 16;
 /// Flag bit 0: every frame carries its capture time behind it.
@@ -22,6 +22,7 @@ pub const STAMP_OCTETS: usize = 8;
 /// | 32 | seed: hash secret and boot id come from it |
 /// | 4 | flags, little-endian ([`FLAG_STAMPED`], [`FLAG_RUNNING`]) |
 /// | 16 | [`Network`] settings |
+/// | 4 | by how much the clock runs fast, parts per million, signed, little-endian |
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BootBlock {
     /// Entropy; all zero shows in the ledger.
@@ -30,6 +31,9 @@ pub struct BootBlock {
     pub flags: u32,
     /// For an image that speaks; a silent one does not look at it.
     pub network: Network,
+    /// By how much its own clock runs fast (slow where negative), in parts per
+    /// million.
+    pub clock_ppm: i32,
 }
 
 /// Which time a board lives in.
@@ -107,7 +111,7 @@ impl std::fmt::Debug for BootBlock {
 }
 
 impl BootBlock {
-    /// With the seed given, or a fresh one.
+    /// With the seed given, or a fresh one, and a clock as good as QEMU's.
     pub fn new(
         seed: Option<[u8; 32]>,
         clock: BoardClock,
@@ -121,6 +125,7 @@ impl BootBlock {
             seed,
             flags: clock.flags(),
             network,
+            clock_ppm: 0,
         })
     }
 
@@ -129,7 +134,8 @@ impl BootBlock {
         let mut out = [0; BOOT_OCTETS];
         out[..32].copy_from_slice(&self.seed);
         out[32..36].copy_from_slice(&self.flags.to_le_bytes());
-        out[36..].copy_from_slice(&self.network.encode());
+        out[36..52].copy_from_slice(&self.network.encode());
+        out[52..].copy_from_slice(&self.clock_ppm.to_le_bytes());
         out
     }
 }
@@ -148,26 +154,27 @@ mod tests {
 
     #[test]
     fn layout_is_the_boards() {
-        let block = |clock, network| {
-            let block = BootBlock::new(Some([7; 32]), clock, network);
-            block.unwrap().encode()
+        let block = |clock, network, clock_ppm| {
+            let block = BootBlock::new(Some([7; 32]), clock, network).unwrap();
+            BootBlock { clock_ppm, ..block }.encode()
         };
-        let plain = block(BoardClock::Stamped, Network::default());
+        let plain = block(BoardClock::Stamped, Network::default(), 0);
         assert_eq!(&plain[..32], &[7; 32]);
         assert_eq!(&plain[32..36], &[1, 0, 0, 0]);
-        assert_eq!(&plain[36..], &[0; 16]);
-        let live = block(BoardClock::Running, Network::default());
+        assert_eq!(&plain[36..], &[0; 20]);
+        let live = block(BoardClock::Running, Network::default(), -150);
         assert_eq!(&live[32..36], &[3, 0, 0, 0]);
+        assert_eq!(&live[52..], &[0x6a, 0xff, 0xff, 0xff]);
         let network = Network {
             host: Some("10.0.0.1:4739".parse().unwrap()),
             own: Some(([10, 0, 0, 9].into(), 24)),
             gateway: Some([10, 0, 0, 254].into()),
         };
-        let speaking = block(BoardClock::Own, network);
+        let speaking = block(BoardClock::Own, network, 0);
         assert_eq!(&speaking[32..36], &[0; 4]);
         // As `magpie_node::speak::Settings` reads it.
         assert_eq!(
-            &speaking[36..],
+            &speaking[36..52],
             &[10, 0, 0, 1, 0x12, 0x83, 10, 0, 0, 9, 24, 0, 10, 0, 0, 254]
         );
     }

@@ -151,7 +151,7 @@ mod tests {
 
     fn ours() -> Vec<Symbol> {
         vec![
-            Symbol::new(BOOT_SYMBOL, 0x2000_0100, 52),
+            Symbol::new(BOOT_SYMBOL, 0x2000_0100, 56),
             Symbol::new("something_else", 0x44, 4),
             Symbol::new(RECEIVED_SYMBOL, 0x2000_0200, 4),
         ]
@@ -179,7 +179,7 @@ mod tests {
         let mut short = ours();
         short[0].size = 36;
         let short = testelf::build(testelf::EM_ARM, &[], &short);
-        assert!(said(&short).contains("MAGPIE_BOOT is 36 octets, not 52"));
+        assert!(said(&short).contains("MAGPIE_BOOT is 36 octets, not 56"));
     }
 
     #[test]

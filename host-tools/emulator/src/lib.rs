@@ -23,10 +23,10 @@
 //!
 //! # Why every boot is another one
 //!
-//! The 52 octets of a [`BootBlock`] are written through QEMU's gdb server
-//! while the machine stands still, at the start and at every reset. A loader
-//! device would do for the start only: it puts the same octets back at a
-//! reset, so the seed and with it the boot id would repeat.
+//! The 56 octets of a [`BootBlock`] are put into the board's memory by a loader
+//! device of QEMU's, at the start and at every reset, the board's own ones among
+//! them. They are the same each time; the firmware mixes the seed with the
+//! number of its boot, which it keeps beside them.
 #![forbid(unsafe_code)]
 
 mod board;
@@ -34,7 +34,6 @@ mod boot;
 mod credit;
 mod error;
 mod feeder;
-mod gdb;
 mod image;
 mod pace;
 mod process;

@@ -15,10 +15,9 @@ use crate::board::Board;
 use crate::boot::{BoardClock, BootBlock, Network};
 use crate::error::EmulatorError;
 use crate::feeder::{FeedFrame, FeedOptions, Feeder};
-use crate::gdb::Gdb;
 use crate::image::{Image, find_image};
 use crate::qmp::Qmp;
-use crate::sockets::{Net, accept, chardev, folder, listen};
+use crate::sockets::{Net, accept, chardev, folder, listen, loader};
 use crate::stream::NetStream;
 use crate::watchdog::Watchdog;
 use crate::wire::Wire;
@@ -33,12 +32,16 @@ const STDERR: usize = 2000;
 pub struct Options {
     /// The image, where it is not in its usual place.
     pub image: Option<PathBuf>,
-    /// Seed of the first boot; random where there is none.
+    /// Seed of all boots, each of which adds its number; random where there is
+    /// none.
     pub seed: Option<[u8; 32]>,
     /// Which time it lives in.
     pub clock: BoardClock,
     /// Network settings, for an image that speaks.
     pub network: Network,
+    /// By how much its own clock runs fast (slow where negative), in parts per
+    /// million of QEMU's.
+    pub clock_ppm: i32,
     /// File that QEMU's standard output goes to: the firmware's log, where
     /// it was built with one.
     pub log: Option<PathBuf>,
@@ -57,6 +60,7 @@ impl Default for Options {
             seed: None,
             clock: BoardClock::default(),
             network: Network::default(),
+            clock_ppm: 0,
             log: None,
             icount: None,
             extra: Vec::new(),
@@ -70,12 +74,10 @@ pub struct Emulator {
     board: &'static Board,
     image: Image,
     clock: BoardClock,
-    network: Network,
     child: Child,
     qmp: Arc<Mutex<Qmp>>,
     uart: UnixStream,
     net: Option<NetStream>,
-    gdb: PathBuf,
     stderr: PathBuf,
     // Fields drop in this order: the watchdog before the folder.
     watchdog: Option<Watchdog>,
@@ -95,11 +97,15 @@ impl Emulator {
         image: Image,
         options: &Options,
     ) -> Result<Self, EmulatorError> {
-        let boot = BootBlock::new(options.seed, options.clock, options.network)?;
+        let boot = BootBlock {
+            clock_ppm: options.clock_ppm,
+            ..BootBlock::new(options.seed, options.clock, options.network)?
+        };
         let version = version(&options.program)?;
         let folder = folder()?;
         let path = |name: &str| folder.path().join(name);
         let stderr = path("stderr");
+        write(&path("boot"), &boot.encode())?;
         let uart = listen(&path("uart"))?;
         let qmp = listen(&path("qmp"))?;
         let net = Net::listen(&path("net"), version)?;
@@ -109,15 +115,13 @@ impl Emulator {
             .args(["-M", board.machine, "-display", "none", "-monitor", "none"])
             .arg("-kernel")
             .arg(&image.path)
-            // It stands still until the boot block is in its memory.
-            .arg("-S")
+            // Puts it there before every boot, whoever resets the board.
+            .args(["-device", &loader(&path("boot"), image.boot)?])
             .args(["-netdev", &net.argument()?, "-net", "nic,netdev=n0"])
             .args(["-chardev", &chardev("uart", &path("uart"), "off")?])
             .args(["-serial", "chardev:uart"])
             .args(["-chardev", &chardev("qmp", &path("qmp"), "off")?])
-            .args(["-mon", "chardev=qmp,mode=control"])
-            .args(["-chardev", &chardev("gdb", &path("gdb"), "on,wait=off")?])
-            .args(["-gdb", "chardev:gdb"]);
+            .args(["-mon", "chardev=qmp,mode=control"]);
         if image.logs {
             command.args(["-semihosting-config", "enable=on,target=native"]);
         }
@@ -149,19 +153,15 @@ impl Emulator {
         let uart = start.wait("serial line", || accept(&uart))?;
         let qmp = start.wait("control socket", || accept(&qmp))?;
         let qmp = start.explain(Qmp::new(qmp))?;
-        let gdb = path("gdb");
-        start.explain(load(&gdb, &image, &boot))?;
         let (child, watchdog) = start.done()?;
         Ok(Self {
             board,
             image,
             clock: options.clock,
-            network: options.network,
             child,
             qmp: Arc::new(Mutex::new(qmp)),
             uart,
             net: Some(net),
-            gdb,
             stderr,
             watchdog,
             _folder: folder,
@@ -266,20 +266,15 @@ impl Emulator {
         lock(&self.qmp).execute("set_link", &link).map(|_| ())
     }
 
-    /// Presses the reset button: the board boots with this seed, or a fresh
-    /// one. Frames in the card are gone then: hold the feeder first, release
-    /// it with [`Feeder::release_after_reset`] and wait for the board's first
-    /// batch again.
-    pub fn reset(&self, seed: Option<[u8; 32]>) -> Result<(), EmulatorError> {
-        let boot = BootBlock::new(seed, self.clock, self.network)?;
-        // Attached, the machine stands still: it cannot boot before its
-        // block is there.
-        let mut gdb = Gdb::attach(&self.gdb)?;
-        // The reset itself happens in QEMU's main loop, after the answer; it
-        // puts back all memory that the image describes.
+    /// Presses the reset button, and lets the board run if it stood still.
+    /// Frames in the card are gone then: hold the feeder first, release it with
+    /// [`Feeder::release_after_reset`] and wait for the board's first batch
+    /// again.
+    pub fn reset(&self) -> Result<(), EmulatorError> {
+        // It happens in QEMU's main loop, after the answer, and puts back all
+        // memory that the image and the loader describe.
         lock(&self.qmp).execute_until("system_reset", "RESET")?;
-        gdb.write(self.image.boot, &boot.encode())?;
-        gdb.detach()
+        self.resume()
     }
 
     /// Whether QEMU still runs; if not, why.
@@ -314,13 +309,6 @@ fn end(child: &mut Child) {
 
 fn lock(qmp: &Mutex<Qmp>) -> MutexGuard<'_, Qmp> {
     qmp.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Writes the boot block and lets the board run.
-fn load(gdb: &Path, image: &Image, boot: &BootBlock) -> Result<(), EmulatorError> {
-    let mut gdb = Gdb::attach(gdb)?;
-    gdb.write(image.boot, &boot.encode())?;
-    gdb.detach()
 }
 
 /// QEMU between its start and its last socket: whatever goes wrong ends it,
@@ -393,6 +381,13 @@ impl Drop for Starting<'_> {
             end(child);
         }
     }
+}
+
+fn write(path: &Path, octets: &[u8]) -> Result<(), EmulatorError> {
+    std::fs::write(path, octets).map_err(|source| EmulatorError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn create(path: &Path) -> Result<File, EmulatorError> {

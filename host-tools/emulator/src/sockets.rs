@@ -1,4 +1,5 @@
-//! The sockets that QEMU connects to, and how it is told about them.
+//! The sockets that QEMU connects to, the file that it loads, and how it is
+//! told about them.
 
 use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -101,6 +102,14 @@ pub(crate) fn folder() -> Result<tempfile::TempDir, EmulatorError> {
 pub(crate) fn chardev(id: &str, path: &Path, server: &str) -> Result<String, EmulatorError> {
     Ok(format!(
         "socket,id={id},path={},server={server}",
+        escape(path)?
+    ))
+}
+
+/// The device that copies a file into memory at every reset.
+pub(crate) fn loader(path: &Path, address: u32) -> Result<String, EmulatorError> {
+    Ok(format!(
+        "loader,file={},addr={address:#x},force-raw=on",
         escape(path)?
     ))
 }

@@ -79,7 +79,7 @@ struct Wanted {
 impl QemuControl {
     /// Presses the reset button, as soon as the frames under way have been
     /// read (so that no frame is lost on the wire; what the sensor has not
-    /// reported is lost with its memory). The board boots with a fresh seed.
+    /// reported is lost with its memory). The board boots with another seed.
     pub fn reset(&self) {
         self.lock().reset = true;
     }
@@ -232,7 +232,7 @@ impl QemuBoard {
             feeder.release_after_reset();
         }
         self.emulator
-            .reset(None)
+            .reset()
             .map_err(|e| emulator_error(&self.name, &e))?;
         let mut wanted = self.control.lock();
         wanted.reset = false;

@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use magpie_emulator::{
-    Admission, Board, Credit, Emulator, FeedFrame, FeedRule, Network, Options, STAMP_OCTETS, Wire,
-    find_image,
+    Admission, Board, Credit, Emulator, FeedFrame, FeedRule, Network, Options, Wire, find_image,
 };
 use magpie_link::Header;
 use magpie_protocol::{Command, Items, decode_command};
@@ -78,6 +77,8 @@ pub struct SpeakingBoard {
     /// Frames of the capture sent before the board is waited for.
     burst: usize,
     frames: VecDeque<FeedFrame>,
+    /// Each has its time behind it.
+    stamped: bool,
     at_us: u64,
     passed: Arc<Mutex<Passed>>,
     /// Datagrams to the program, and to the board.
@@ -144,6 +145,7 @@ impl SpeakingBoard {
                 // As many records as the board holds for sure.
                 FeedRule::BackPressure => 24,
             },
+            stamped: options.clock.is_stamped(),
             at_us: frames.first().map_or(0, |frame| frame.at_us),
             frames: frames.into(),
             passed: Arc::default(),
@@ -173,13 +175,15 @@ impl SpeakingBoard {
         &self.emulator
     }
 
-    /// Puts a frame on the cable, with its stamp. False where that is pulled.
+    /// Puts a frame on the cable, with its stamp if it has one. False where that is pulled.
     fn deliver(&mut self, frame: &[u8]) -> Result<bool, SourceError> {
         if let Some(missed) = &mut self.unplugged {
             missed.add(frame);
             return Ok(false);
         }
-        let octets = frame.len() + STAMP_OCTETS;
+        let stamp = self.at_us.to_be_bytes();
+        let stamp = if self.stamped { &stamp[..] } else { &[] };
+        let octets = frame.len() + stamp.len();
         let since = Instant::now();
         while self.credit.admit(octets) != Admission::Now {
             self.confirm()?;
@@ -187,9 +191,8 @@ impl SpeakingBoard {
                 return Err(self.failed(&"it reads no frames"));
             }
         }
-        let mut stamped = frame.to_vec();
-        stamped.extend(self.at_us.to_be_bytes());
-        self.wire.send(&stamped).map_err(|e| self.failed(&e))?;
+        let sent = [frame, stamp].concat();
+        self.wire.send(&sent).map_err(|e| self.failed(&e))?;
         self.credit.sent(octets);
         Ok(true)
     }

@@ -4,7 +4,7 @@
 //!
 //! | symbol | octets | written by | meaning |
 //! |---|---|---|---|
-//! | `MAGPIE_BOOT` | 52 | outside, before reset is released | [`Parameters`] |
+//! | `MAGPIE_BOOT` | 56 | outside, before reset is released | [`Parameters`] |
 //! | `MAGPIE_RECEIVED` | 4 | image | frames read out of the NIC since boot, modulo 2^32 |
 //!
 //! | octet of `MAGPIE_BOOT` | field |
@@ -12,6 +12,7 @@
 //! | 0-31 | seed |
 //! | 32-35 | flags, little endian; bit 0 = [`STAMPED`], bit 1 = [`RUNNING`] |
 //! | 36-51 | network settings (see `magpie_node::speak::Settings`); 0 in an image that is silent |
+//! | 52-55 | by how much the clock is to run fast, parts per million, signed, little endian |
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
@@ -23,7 +24,7 @@ pub const STAMPED: u32 = 1;
 /// stamp. For a live wire; with a capture it stands still.
 pub const RUNNING: u32 = 2;
 
-const OCTETS: usize = 52;
+const OCTETS: usize = 56;
 
 /// What the outside tells an image before its first instruction.
 pub struct Parameters {
@@ -33,6 +34,9 @@ pub struct Parameters {
     pub flags: u32,
     /// Network settings, for an image that speaks.
     pub network: [u8; 16],
+    /// By how much the clock is to run fast (slow where negative), in parts per
+    /// million: an emulated crystal is as good as the host's, a real one is not.
+    pub clock_ppm: i32,
 }
 
 impl Drop for Parameters {
@@ -100,15 +104,7 @@ pub fn take() -> Option<Parameters> {
             at.write_volatile(0);
         }
     }
-    let mut seed = [0; 32];
-    let mut network = [0; 16];
-    let (first, last) = (octets.iter(), octets.iter().skip(36));
-    for (to, from) in seed.iter_mut().zip(first) {
-        *to = *from;
-    }
-    for (to, from) in network.iter_mut().zip(last) {
-        *to = *from;
-    }
+    let mut seed: [u8; 32] = field(&octets, 0);
     let resets = count_reset();
     // A zero seed stays zero: that nobody gave entropy must show.
     if seed != [0; 32] {
@@ -116,15 +112,21 @@ pub fn take() -> Option<Parameters> {
             *octet ^= count;
         }
     }
-    let mut flags = [0; 4];
-    for (to, from) in flags.iter_mut().zip(octets.iter().skip(32)) {
-        *to = *from;
-    }
     Some(Parameters {
         seed,
-        flags: u32::from_le_bytes(flags),
-        network,
+        flags: u32::from_le_bytes(field(&octets, 32)),
+        network: field(&octets, 36),
+        clock_ppm: i32::from_le_bytes(field(&octets, 52)),
     })
+}
+
+/// The octets of a field.
+fn field<const N: usize>(octets: &[u8; OCTETS], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    for (to, from) in out.iter_mut().zip(octets.iter().skip(at)) {
+        *to = *from;
+    }
+    out
 }
 
 /// Resets since power came, this boot's not counted.

@@ -33,9 +33,57 @@ impl Phase {
     }
 }
 
+/// Parts of [`drifted`]'s rate.
+const MILLION: u64 = 1_000_000;
+
+/// What a clock shows that runs fast by so many parts per million (slow where
+/// negative; more than a million is a million: it stands still) when a good one
+/// shows `ticks`. It never goes back while the good one does not.
+#[must_use]
+pub const fn drifted(ticks: u64, ppm: i32) -> u64 {
+    let share = ppm.unsigned_abs() as u64;
+    let share = if share > MILLION { MILLION } else { share };
+    // `ticks * share / MILLION`, rounded down, without its width.
+    let apart = (ticks / MILLION)
+        .saturating_mul(share)
+        .saturating_add((ticks % MILLION).wrapping_mul(share) / MILLION);
+    if ppm < 0 {
+        ticks.saturating_sub(apart)
+    } else {
+        ticks.saturating_add(apart)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
+
+    #[test]
+    fn a_drifting_clock_is_exact_and_never_goes_back() {
+        for (ticks, ppm, shown) in [
+            (0, 150, 0),
+            (1_000_000, 0, 1_000_000),
+            (1_000_000, 150, 1_000_150),
+            (1_000_000, -150, 999_850),
+            (9_000_000, -10_000, 8_910_000),
+            (1, -1, 1), // rounded towards the good clock
+            (999_999, 1, 999_999),
+            (u64::MAX, 1, u64::MAX),
+            (7_654_321, -1_000_000, 0),
+            (7_654_321, i32::MIN, 0),
+        ] {
+            assert_eq!(drifted(ticks, ppm), shown, "{ticks} {ppm}");
+        }
+        // A century in microseconds.
+        let century = 3_155_760_000_000_000;
+        assert_eq!(drifted(century, 10_000), century + century / 100);
+        for ppm in [-999_999, -150, 150, 10_000] {
+            let shown: std::vec::Vec<_> = (999_000..1_001_000).map(|t| drifted(t, ppm)).collect();
+            assert!(shown.is_sorted(), "{ppm}");
+        }
+    }
 
     fn cycles(current: u32, wrap_pending: bool, wraps: u64) -> u64 {
         Phase {

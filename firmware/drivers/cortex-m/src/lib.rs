@@ -24,4 +24,4 @@ pub mod thread;
 #[cfg(target_os = "none")]
 pub mod time;
 
-pub use count::{PERIOD, Phase};
+pub use count::{PERIOD, Phase, drifted};

@@ -15,7 +15,7 @@ use critical_section::Mutex;
 use embassy_time_driver::{Driver, TICK_HZ};
 use embassy_time_queue_utils::Queue;
 
-use crate::count::{PERIOD, Phase};
+use crate::count::{PERIOD, Phase, drifted};
 
 /// Longest time an alarm is armed for, in microseconds; what lies further off
 /// is armed again when it went off.
@@ -26,6 +26,8 @@ struct State {
     wraps: u64,
     /// Clock cycles a tick; 0 before [`SysTickTime::start`].
     cycles_per_tick: u32,
+    /// By how much the clock is made to run fast, parts per million.
+    ppm: i32,
     queue: Queue,
 }
 
@@ -44,6 +46,7 @@ impl SysTickTime {
         let state = State {
             wraps: 0,
             cycles_per_tick: 0,
+            ppm: 0,
             queue: Queue::new(),
         };
         Self {
@@ -52,8 +55,10 @@ impl SysTickTime {
         }
     }
 
-    /// Starts the clock at 0 with the core's clock in Hz, a multiple of 1 MHz.
-    pub fn start(&self, mut syst: SYST, core_hz: u32) {
+    /// Starts the clock at 0 with the core's clock in Hz, a multiple of 1 MHz. It
+    /// runs fast by so many parts per million (slow where negative); 0 is what
+    /// the core's clock says.
+    pub fn start(&self, mut syst: SYST, core_hz: u32, ppm: i32) {
         let tick_hz = u32::try_from(TICK_HZ).unwrap_or(u32::MAX);
         let cycles_per_tick = core_hz.checked_div(tick_hz).unwrap_or(0);
         critical_section::with(|cs| {
@@ -64,6 +69,7 @@ impl SysTickTime {
             syst.enable_interrupt();
             if let Ok(mut state) = self.state.borrow(cs).try_borrow_mut() {
                 state.cycles_per_tick = cycles_per_tick;
+                state.ppm = ppm;
             }
         });
     }
@@ -91,6 +97,8 @@ impl SysTickTime {
         let now = state.now();
         let at = state.queue.next_expiration(now);
         if at != u64::MAX {
+            // A drifting clock's alarm comes a little early, and is armed again,
+            // or a little late.
             let ahead = u32::try_from(at.saturating_sub(now)).unwrap_or(FARTHEST_US);
             (self.arm)(ahead.clamp(1, FARTHEST_US));
         }
@@ -109,13 +117,18 @@ impl State {
         } else {
             first
         };
-        Phase {
+        let phase = Phase {
             current,
             wrap_pending,
+        };
+        let ticks = phase
+            .cycles(self.wraps)
+            .checked_div(u64::from(self.cycles_per_tick))
+            .unwrap_or(0);
+        match self.ppm {
+            0 => ticks,
+            ppm => drifted(ticks, ppm),
         }
-        .cycles(self.wraps)
-        .checked_div(u64::from(self.cycles_per_tick))
-        .unwrap_or(0)
     }
 }
 

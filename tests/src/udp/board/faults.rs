@@ -39,7 +39,7 @@ impl SpeakingBoard {
         self.hear()?;
         self.old_boot = self.boot_id.take();
         self.ready.store(false, Relaxed);
-        self.emulator.reset(None).map_err(|e| self.failed(&e))?;
+        self.emulator.reset().map_err(|e| self.failed(&e))?;
         self.credit.rebase();
         self.passed().reboot();
         self.feed = Feed::Waiting;
