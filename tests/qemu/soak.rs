@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use magpie_collector::State;
+use magpie_collector::{Offered, State};
 use magpie_emulator::{Board, Options};
 use magpie_protocol::EndReason;
 use magpie_tests::line::{Harm, Line};
@@ -20,9 +20,11 @@ on_each_board!(
     ten_minutes_with_a_reader_that_stalls,
     a_stall_that_fills_every_buffer,
     a_host_that_is_killed_in_mid_stall,
+    a_cable_that_is_pulled,
     a_sensor_that_is_reset_three_times
 );
 
+const MINUTE: u64 = 60 * SECOND;
 const DAY: u64 = 24 * HOUR;
 /// A day of 2024 on which 32 bits of milliseconds and 32 bits of microseconds
 /// since 1970 both begin anew.
@@ -41,13 +43,17 @@ fn read(line: &Line) -> u64 {
 
 /// Books closed, sums and records as fed.
 fn closed(what: &str, line: &Line, host: &Host, traffic: &Traffic) {
-    let offered = line.progress();
+    balanced(what, &line.progress(), host, traffic);
+}
+
+/// The same over what was offered.
+fn balanced(what: &str, offered: &Offered, host: &Host, traffic: &Traffic) {
     assert_eq!(
         (offered.frames, offered.octets),
         (traffic.frames.len() as u64, traffic.octets()),
         "{what}: the feed is not over"
     );
-    let books = host.picture.books(Some(&offered));
+    let books = host.picture.books(Some(offered));
     assert_eq!(
         books.state,
         State::Closed,
@@ -155,22 +161,23 @@ fn stamps_at_every_edge(board: &'static Board) {
     assert_eq!(host.picture.flows().len(), traffic.truth.len());
 }
 
-/// One minute, ten in which nobody reads, one more; few enough frames for the
-/// buffers, so that the sensor's clock runs on all the time.
+/// Few enough frames for the buffers.
+fn talk(traffic: &mut Traffic, from: u64, to: u64) {
+    for at in (from..to).step_by(usize::try_from(10 * SECOND).expect("fits")) {
+        traffic.udp(at, 1_000, false);
+        traffic.udp(at + 5 * SECOND, 1_001, true);
+    }
+}
+
+/// One minute, ten in which nobody reads, one more; the sensor's clock runs on
+/// all the time.
 fn quiet_then_stalled() -> (Traffic, usize, usize) {
     let mut traffic = Traffic::default();
-    let minute = 60 * SECOND;
-    let talk = |traffic: &mut Traffic, from: u64, to: u64| {
-        for at in (from..to).step_by(usize::try_from(10 * SECOND).expect("fits")) {
-            traffic.udp(at, 1_000, false);
-            traffic.udp(at + 5 * SECOND, 1_001, true);
-        }
-    };
-    talk(&mut traffic, ERA - 5 * minute, ERA - 4 * minute);
+    talk(&mut traffic, ERA - 5 * MINUTE, ERA - 4 * MINUTE);
     let heard = traffic.frames.len();
-    talk(&mut traffic, ERA - 4 * minute, ERA + 7 * minute);
+    talk(&mut traffic, ERA - 4 * MINUTE, ERA + 7 * MINUTE);
     let unheard = traffic.frames.len();
-    talk(&mut traffic, ERA + 7 * minute, ERA + 8 * minute);
+    talk(&mut traffic, ERA + 7 * MINUTE, ERA + 8 * MINUTE);
     (traffic, heard, unheard)
 }
 
@@ -289,6 +296,71 @@ fn a_host_that_is_killed_in_mid_stall(board: &'static Board) {
     let want = traffic.truth.iter();
     let want = want.map(|((_, port), sums)| (*port, (sums.ways[0].0, sums.ways[1].0)));
     assert_eq!(packets, want.collect(), "{}", board.name);
+}
+
+/// Pulls the mirror port's cable out of the board, or plugs it in again, with no
+/// frame under way.
+fn plug(line: &Line, host: &mut Host, in_again: bool) {
+    line.feeder().hold();
+    host.until("a feed that stands", |_| line.feeder().held());
+    // What went into the open end is thrown away before it is none.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_millis(200) {
+        host.turn();
+    }
+    line.emulator().plug(in_again).expect("a card of QEMU's");
+    line.feeder().unplug(!in_again);
+    line.feeder().release();
+}
+
+/// Ten minutes without a cable in the mirror port: what passed on the mirrored
+/// wire meanwhile is missing from the books, to the frame and to the octet, and
+/// nothing else.
+fn a_cable_that_is_pulled(board: &'static Board) {
+    let (mut traffic, mut unseen) = (Traffic::default(), Traffic::default());
+    talk(&mut traffic, ERA - 5 * MINUTE, ERA - 3 * MINUTE);
+    let before = traffic.frames.len();
+    talk(&mut unseen, ERA - 3 * MINUTE, ERA + 7 * MINUTE);
+    talk(&mut traffic, ERA + 7 * MINUTE, ERA + 9 * MINUTE);
+    let mut passed = Traffic::default();
+    let (first, last) = traffic.frames.split_at(before);
+    passed.frames = [first, &unseen.frames, last].concat();
+    let gate = Gate::default();
+    gate.up_to(before);
+    let line = start(board, &passed, &gate, 1_000_000);
+    let mut host = Host::on(&line);
+    host.until("the first minutes", |_| read(&line) == before as u64);
+    plug(&line, &mut host, false);
+    let gone = before + unseen.frames.len();
+    gate.up_to(gone);
+    host.until("a wire that ends nowhere", |_| {
+        line.feeder().progress().frames == gone as u64
+    });
+    plug(&line, &mut host, true);
+    let missed = line.feeder().progress().unplugged;
+    assert_eq!(
+        (missed.frames, missed.octets),
+        (unseen.frames.len() as u64, unseen.octets())
+    );
+    assert_eq!(read(&line), before as u64, "it reads without a cable");
+    gate.up_to(usize::MAX);
+    host.until("the feed", |_| line.feeder().progress().done);
+    host.flush();
+    // What came through the cable is all there ...
+    let all = line.progress();
+    let through = Offered {
+        frames: all.frames - missed.frames,
+        octets: all.octets - missed.octets,
+        ..all.clone()
+    };
+    balanced(board.name, &through, &host, &traffic);
+    // ... and what did not is what the books miss.
+    let books = host.picture.books(Some(&all));
+    assert_eq!(books.unaccounted, Some(i128::from(missed.frames)));
+    let State::Open { by, unit, .. } = &books.state else {
+        panic!("{books}");
+    };
+    assert_eq!((*by, *unit), (i128::from(missed.frames), "frames"));
 }
 
 /// Three resets, each after a flush: four boots whose sums are the truth, to

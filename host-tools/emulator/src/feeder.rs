@@ -99,7 +99,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Frames refused for one reason.
+/// Frames that did not reach the card, for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Refused {
     /// How many.
@@ -117,6 +117,8 @@ pub struct Progress {
     pub octets: u64,
     /// Refused, in the order of [`Refusal::ALL`].
     pub refused: [Refused; 3],
+    /// Sent into the open end of a cable ([`Feeder::unplug`]), of those offered.
+    pub unplugged: Refused,
     /// Frames sent to the card.
     pub sent: u64,
     /// Frames the firmware is known to have read.
@@ -246,6 +248,7 @@ pub(crate) struct State {
     pub(crate) wish: Wish,
     pub(crate) ready: bool,
     pub(crate) held: bool,
+    pub(crate) unplugged: bool,
     pub(crate) heartbeat: Instant,
 }
 
@@ -268,6 +271,7 @@ impl Shared {
                 wish: Wish::Feed,
                 ready: false,
                 held: false,
+                unplugged: false,
                 heartbeat: Instant::now(),
             }),
             changed: Condvar::new(),
@@ -367,6 +371,14 @@ impl Feeder {
             state.ready = false;
             state.want(Wish::FeedAfterReset);
         });
+    }
+
+    /// The cable was pulled out of the card, or is plugged in again
+    /// ([`crate::Emulator::plug`]): frames go out all the same, and nobody waits
+    /// for them to be read. The feed must be held meanwhile; before it is plugged
+    /// in again, QEMU needs a moment to throw away what was sent last.
+    pub fn unplug(&self, out: bool) {
+        self.shared.set(|state| state.unplugged = out);
     }
 
     /// Offers nothing more; the feed is done when what was sent has been

@@ -101,7 +101,11 @@ impl Worker {
             }
             let refusal = Refusal::of(self.board, self.stamped, &frame);
             if refusal.is_none() {
-                self.deliver(&frame)?;
+                if self.shared.lock().unplugged {
+                    self.lose(&frame)?;
+                } else {
+                    self.deliver(&frame)?;
+                }
             }
             self.shared.lock().progress.offer(&frame, refusal);
         }
@@ -121,9 +125,7 @@ impl Worker {
 
     /// Puts one frame on the wire as soon as the card has room.
     fn deliver(&mut self, frame: &FeedFrame) -> Result<(), Leave> {
-        let stamp = if self.stamped { STAMP_OCTETS } else { 0 };
-        let octets = frame.octets.len().saturating_add(stamp);
-        let length = u32::try_from(octets).map_err(|_| self.lost("a frame without end"))?;
+        let octets = self.octets(frame);
         while self.credit.admit(octets) != Admission::Now {
             if self.credit.admit(octets) == Admission::Never {
                 return Err(self.lost("a frame that never fits the card").into());
@@ -131,14 +133,37 @@ impl Worker {
             self.write()?;
             self.confirm()?;
         }
+        self.gather(frame)?;
+        self.credit.sent(octets);
+        if self.out.len() >= GATHER || self.clock.paced() {
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// Puts one frame on a wire that ends nowhere.
+    fn lose(&mut self, frame: &FeedFrame) -> Result<(), Leave> {
+        self.gather(frame)?;
+        self.write()?;
+        let lost = &mut self.shared.lock().progress.unplugged;
+        lost.frames = lost.frames.saturating_add(1);
+        lost.octets = lost.octets.saturating_add(u64::from(frame.wire_octets));
+        Ok(())
+    }
+
+    /// Octets of a frame on the card.
+    fn octets(&self, frame: &FeedFrame) -> usize {
+        let stamp = if self.stamped { STAMP_OCTETS } else { 0 };
+        frame.octets.len().saturating_add(stamp)
+    }
+
+    fn gather(&mut self, frame: &FeedFrame) -> Result<(), Leave> {
+        let length = u32::try_from(self.octets(frame));
+        let length = length.map_err(|_| self.lost("a frame without end"))?;
         self.out.extend_from_slice(&length.to_be_bytes());
         self.out.extend_from_slice(&frame.octets);
         if self.stamped {
             self.out.extend_from_slice(&frame.at_us.to_be_bytes());
-        }
-        self.credit.sent(octets);
-        if self.out.len() >= GATHER || self.clock.paced() {
-            self.write()?;
         }
         Ok(())
     }

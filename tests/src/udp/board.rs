@@ -177,13 +177,15 @@ impl SpeakingBoard {
 
     /// Puts a frame on the cable, with its stamp if it has one. False where that is pulled.
     fn deliver(&mut self, frame: &[u8]) -> Result<bool, SourceError> {
-        if let Some(missed) = &mut self.unplugged {
-            missed.add(frame);
-            return Ok(false);
-        }
         let stamp = self.at_us.to_be_bytes();
         let stamp = if self.stamped { &stamp[..] } else { &[] };
-        let octets = frame.len() + stamp.len();
+        let sent = [frame, stamp].concat();
+        if let Some(missed) = &mut self.unplugged {
+            missed.add(frame);
+            self.wire.send(&sent).map_err(|e| self.failed(&e))?;
+            return Ok(false);
+        }
+        let octets = sent.len();
         let since = Instant::now();
         while self.credit.admit(octets) != Admission::Now {
             self.confirm()?;
@@ -191,7 +193,6 @@ impl SpeakingBoard {
                 return Err(self.failed(&"it reads no frames"));
             }
         }
-        let sent = [frame, stamp].concat();
         self.wire.send(&sent).map_err(|e| self.failed(&e))?;
         self.credit.sent(octets);
         Ok(true)

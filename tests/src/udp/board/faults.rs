@@ -1,7 +1,7 @@
 //! What may befall a board, its cable and its datagrams.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use magpie_sources::SourceError;
 
@@ -25,6 +25,8 @@ impl SpeakingBoard {
     /// sent into its open end meanwhile.
     pub fn plug(&mut self, in_again: bool) -> Result<Frames, SourceError> {
         self.wait_until_read()?;
+        // What went into the open end is thrown away before it is none.
+        std::thread::sleep(Duration::from_millis(100));
         self.emulator.plug(in_again).map_err(|e| self.failed(&e))?;
         let missed = self.unplugged.take().unwrap_or_default();
         self.unplugged = (!in_again).then_some(Frames::default());
