@@ -228,7 +228,10 @@ fn cannot_open(name: &str, path: &Path, reason: io::Error) -> SourceError {
     let advice = match reason.kind() {
         ErrorKind::NotFound => "plug the board in and check the path (`ls /dev/tty*`)",
         ErrorKind::PermissionDenied => {
-            "join the group of serial lines: sudo usermod -a -G dialout $USER, then log in anew"
+            "join the group of serial lines (`sudo usermod -a -G dialout $USER`, then log in anew), \
+             or install the rule for our boards (in Magpie's sources `sudo cp \
+             boards/70-magpie.rules /etc/udev/rules.d/ && sudo udevadm control --reload`, then \
+             plug the board in anew)"
         }
         ErrorKind::ConnectionRefused => "nobody listens on this socket: start what should",
         ErrorKind::InvalidInput if path.is_file() => "to read a file write file:PATH",

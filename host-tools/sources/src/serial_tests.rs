@@ -180,5 +180,103 @@ fn what_cannot_be_opened_says_what_to_do() {
         Path::new("/dev/ttyACM0"),
         io::Error::from(ErrorKind::PermissionDenied),
     );
-    assert!(denied.to_string().contains("dialout"));
+    let denied = denied.to_string();
+    assert!(denied.contains("/dev/ttyACM0") && denied.contains("-G dialout $USER"));
+    assert!(denied.contains(&format!("sudo cp boards/{RULES} /etc/udev/rules.d/")));
+    assert!(rules().contains("sudo cp boards/70-magpie.rules /etc/udev/rules.d/"));
+}
+
+/// Who may open the lines of our boards.
+const RULES: &str = "70-magpie.rules";
+
+fn boards() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../boards")
+}
+
+fn rules() -> String {
+    std::fs::read_to_string(boards().join(RULES)).unwrap()
+}
+
+/// A rule, as its keys with operators, and the values.
+fn rule(line: &str) -> Vec<(&str, &str)> {
+    let parts = line.split(", ").map(|part| {
+        let (key, value) = part.split_once('"').unwrap_or_else(|| panic!("{line}"));
+        (
+            key,
+            value.strip_suffix('"').unwrap_or_else(|| panic!("{line}")),
+        )
+    });
+    parts.collect()
+}
+
+#[test]
+fn the_udev_rules_are_whole() {
+    let text = rules();
+    let lines = text
+        .lines()
+        .filter(|l| !l.is_empty() && !l.starts_with('#'));
+    let rules: Vec<_> = lines.map(rule).collect();
+    let values = |wanted: &str| -> Vec<&str> {
+        let all = rules.iter().flatten();
+        all.filter(|(key, _)| *key == wanted)
+            .map(|(_, value)| *value)
+            .collect()
+    };
+    // udev passes over a key that it does not know, and the line with it.
+    for (key, value) in rules.iter().flatten() {
+        let known = [
+            "ATTRS{idVendor}==",
+            "ATTRS{idProduct}==",
+            "ATTRS{manufacturer}==",
+            "SUBSYSTEM==",
+            "ENV{DEVTYPE}==",
+            "ENV{ID_MM_DEVICE_IGNORE}=",
+            "ENV{ID_MM_PORT_IGNORE}=",
+            "GROUP=",
+            "MODE=",
+            "TAG+=",
+            "GOTO=",
+            "LABEL=",
+        ];
+        assert!(known.contains(key) && !value.contains('"'), "{key}{value}");
+    }
+    for label in values("GOTO=") {
+        assert!(values("LABEL=").contains(&label), "{label}");
+    }
+    assert_eq!(values("GROUP="), ["dialout"]);
+    assert_eq!(values("TAG+="), ["uaccess"]);
+    assert_eq!(values("ENV{ID_MM_DEVICE_IGNORE}="), ["1"]);
+    let number = RULES.split('-').next().map(str::parse);
+    assert!(matches!(number, Some(Ok(0..73))), "73-seat-late.rules");
+}
+
+/// The numbers and the name under which our images present themselves are those
+/// of the rules.
+#[test]
+fn the_udev_rules_are_for_our_boards() {
+    let text = rules();
+    let mut found = 0;
+    for board in std::fs::read_dir(boards()).unwrap() {
+        let Ok(usb) = std::fs::read_to_string(board.unwrap().path().join("src/usb.rs")) else {
+            continue;
+        };
+        let after = |mark: &str| {
+            let (_, rest) = usb.split_once(mark).unwrap_or_else(|| panic!("{mark}"));
+            rest.split([';', ')']).next().unwrap().trim_matches('"')
+        };
+        let line = format!(
+            r#"ATTRS{{idVendor}}=="{}", ATTRS{{idProduct}}=="{}", ATTRS{{manufacturer}}=="{}", GOTO="magpie""#,
+            after("const VENDOR: u16 = 0x"),
+            after("const PRODUCT: u16 = 0x"),
+            after("config.manufacturer = Some("),
+        );
+        assert!(text.lines().any(|rule| rule == line), "{line}");
+        found += 1;
+    }
+    assert!(found >= 2, "{found} boards with USB");
+    // The probe whose number the NUCLEO's page names.
+    let page = std::fs::read_to_string(boards().join("nucleo-h743zi2/README.md")).unwrap();
+    let (_, probe) = page.split_once("--probe\n0483:").unwrap();
+    let line = format!(r#"ATTRS{{idProduct}}=="{}", GOTO"#, &probe[..4]);
+    assert!(text.contains(&line), "{line}");
 }
