@@ -4,6 +4,7 @@
 pub mod csv;
 pub mod exact;
 pub mod json;
+mod mirror;
 pub mod names;
 pub mod rows;
 pub mod screen;

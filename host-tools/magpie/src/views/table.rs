@@ -9,6 +9,7 @@ use magpie_collector::{
 };
 use magpie_protocol::{EchoKey, FlowKey, KEY_OTHER, Ledger, Sum, TableId};
 
+use super::mirror::Words;
 use super::text::{Columns, millis, percent, plain, thousands};
 use super::{Choice, Seen, Sort, names, rows};
 
@@ -352,21 +353,16 @@ fn notes(
     ledger: &Ledger,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let one_way = percent(mirror.one_way(), mirror.keys);
+    let words = Words::of(mirror);
     write!(
         out,
-        "\nMIRROR  unseen{} (acknowledged, never seen)  one-way {one_way}{}  ",
-        mirror.unseen.at_least(),
-        if one_way == "-" { "" } else { "%" },
+        "\nMIRROR  unseen {} {}  {}  {}",
+        words.unseen, words.meaning, words.one_way, words.tags
     )?;
-    match mirror.tag_asym() {
-        0 => write!(out, "tags symmetric")?,
-        n => write!(out, "tags differ by direction in {n} flows")?,
+    if let Some(dup) = words.dup {
+        write!(out, "  {dup}")?;
     }
-    match mirror.doubled {
-        None => writeln!(out)?,
-        Some(dup) => writeln!(out, "  dup {dup}")?,
-    }
+    writeln!(out)?;
     for (n, what) in [
         (
             ledger.flows.evicted,

@@ -9,7 +9,8 @@ use super::line::{Line, Row, Tone};
 use super::look::{Facts, Findings};
 use super::pace::{Carried, Pace};
 use super::words;
-use crate::views::text::{clock, megabits, millis, percent, plain, thousands};
+use crate::views::mirror::Words;
+use crate::views::text::{clock, megabits, millis, plain, thousands};
 use crate::views::{Sort, rows};
 
 /// How the books look.
@@ -150,43 +151,20 @@ pub(super) fn lost(facts: &Facts, ledger: &Ledger, columns: usize) -> Line {
 /// What a wrongly set mirror port hides.
 pub(super) fn mirror(findings: &Findings, columns: usize) -> Line {
     let mirror = &findings.mirror;
-    let mut row = Row::new("MIRROR");
-    let tone = if mirror.unseen.part > 0 {
-        Tone::Doubt
-    } else {
-        Tone::Plain
+    let words = Words::of(mirror);
+    let tone = |doubted: bool| {
+        if doubted { Tone::Doubt } else { Tone::Plain }
     };
+    let mut row = Row::new("MIRROR");
     let mut unseen = Line::plain("unseen ");
-    if mirror.unseen.whole > 0 {
-        unseen.push(tone, mirror.unseen.at_least());
-        row.part(0, 0, unseen);
-        row.say(4, 1, "(acked, never seen)");
-    } else {
-        unseen.push(tone, "?");
-        row.part(0, 0, unseen);
-        row.say(4, 1, "(no TCP yet)");
-    }
-    let share = percent(mirror.one_way(), mirror.keys);
-    let sign = if share == "-" { "" } else { "%" };
-    row.say(1, 3, format!("one-way {share}{sign}"));
-    row.part(
-        2,
-        3,
-        match mirror.tag_asym() {
-            0 => Line::plain("tags symmetric"),
-            n => Line::of(
-                Tone::Doubt,
-                format!("tags differ in {} flows", thousands(n)),
-            ),
-        },
-    );
-    if let Some(dup) = mirror.doubled {
-        let tone = if dup.part > 0 {
-            Tone::Doubt
-        } else {
-            Tone::Plain
-        };
-        row.part(3, 3, Line::of(tone, format!("dup {dup}")));
+    unseen.push(tone(mirror.unseen.part > 0), words.unseen);
+    row.part(0, 0, unseen);
+    row.say(4, 1, words.meaning);
+    row.say(1, 3, words.one_way);
+    row.part(2, 3, Line::of(tone(mirror.tag_asym() > 0), words.tags));
+    if let Some(dup) = words.dup {
+        let doubles = mirror.doubled.is_some_and(|dup| dup.part > 0);
+        row.part(3, 3, Line::of(tone(doubles), dup));
     }
     row.fit(columns)
 }
