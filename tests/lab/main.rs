@@ -9,5 +9,6 @@
 //! Nothing leaves the namespaces, and they go when a test ends, however it
 //! ends.
 
+mod demo;
 mod right;
 mod wrong;

@@ -2,6 +2,7 @@
 //! namespaces (`tests/lab/network.py`), the program at its mirror port, and
 //! others who count there too.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::boards::{self, Outcome};
 use crate::program;
+use crate::terminal::{self, Terminal};
 use crate::truth::Exact;
 
 /// The sensor's place.
@@ -25,6 +27,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One lab at a time: hosts that starve behave unlike any network.
 static ONE: Mutex<()> = Mutex::new(());
+
+/// The machine alone, for whoever builds a lab by other means.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A network that is taken down when this is dropped, or when the test dies.
 pub struct Lab {
@@ -71,7 +78,7 @@ pub struct Frames {
 impl Lab {
     /// Builds it: `--hub`, `--tap KIND` as `network.py serve` takes them.
     pub fn start(arguments: &[&str]) -> Self {
-        let only = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let only = alone();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/network.py");
         let mut child = Command::new("python3")
             .arg(script)
@@ -178,6 +185,17 @@ impl Lab {
         let mut running = self.spawn("magpie", &mut command);
         running.wait_for("sensor ", |running| &running.out);
         Watch { running, kept }
+    }
+
+    /// The same on a terminal: its screen.
+    pub fn screen(&self, source: &str) -> Terminal {
+        let words = ["ip", "netns", "exec", &self.namespace].map(OsStr::new);
+        let words = words.into_iter().chain([program::path().as_os_str()]);
+        let mut command = terminal::command(words);
+        command.args(["watch", source]);
+        let terminal = Terminal::start(command, terminal::SMALL);
+        terminal.wait_for("Waiting for the first frame");
+        terminal
     }
 }
 

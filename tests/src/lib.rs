@@ -14,6 +14,7 @@ pub mod flood;
 pub mod lab;
 pub mod line;
 pub mod program;
+pub mod terminal;
 pub mod truth;
 pub mod udp;
 pub mod wire;

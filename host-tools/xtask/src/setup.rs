@@ -144,6 +144,7 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
     if purpose == Purpose::Verify {
         program("c++", "a C++ compiler, for libFuzzer", "g++");
         program("tcpdump", "tcpdump, to count beside magpie", "tcpdump");
+        program("tmux", "tmux, to look at the screen through", "tmux");
     }
     let mut debian = false;
     let mut targets = workspace.thumb_targets();

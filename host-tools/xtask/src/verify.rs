@@ -165,6 +165,14 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
                 "test --release -p magpie-tests --lib --test replay --test attack --test doubled --no-fail-fast",
             ),
         ),
+        // The live screen, behind a pty and, what a plain `cargo test` ignores, in
+        // tmux.
+        (
+            "terminal",
+            host(
+                "test --release -p magpie-tests --test terminal --no-fail-fast -- --include-ignored",
+            ),
+        ),
         // Those that a plain `cargo test` ignores, since they need QEMU.
         (
             "qemu",
