@@ -5,6 +5,7 @@
 //! ```text
 //! cargo xtask build --all
 //! cargo xtask build --all --cfg magpie_forget_one --suffix forget
+//! cargo xtask build qemu-mps2-an386 --cfg magpie_ends --suffix ends
 //! cargo xtask build qemu-mps2-an386 qemu-lm3s6965evb --speak
 //! cargo test --release -p magpie-tests --test qemu -- --ignored
 //! ```
@@ -32,6 +33,7 @@ macro_rules! on_each_board {
 mod captures;
 mod clock;
 mod drift;
+mod ends;
 mod faults;
 mod flood;
 mod host;

@@ -391,7 +391,7 @@ fn a_sensor_that_is_reset_three_times(board: &'static Board) {
 }
 
 /// Presses the button with nothing under way.
-fn reset(line: &Line, host: &mut Host) {
+pub(crate) fn reset(line: &Line, host: &mut Host) {
     line.feeder().hold();
     host.until("a feed that stands", |_| line.feeder().held());
     line.emulator().pause().expect("a machine that runs");

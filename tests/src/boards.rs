@@ -37,13 +37,22 @@ pub fn ready(name: &str) -> &'static Board {
 
 /// The image that forgets to count one frame.
 pub fn forgetful_image(board: &Board) -> PathBuf {
+    image_with(board, "magpie_forget_one", "forget")
+}
+
+/// The image whose first three boots end on purpose.
+pub fn image_that_ends(board: &Board) -> PathBuf {
+    image_with(board, "magpie_ends", "ends")
+}
+
+fn image_with(board: &Board, cfg: &str, suffix: &str) -> PathBuf {
     let image = find_image(board, None).unwrap_or_else(|e| panic!("{e}"));
     let path = image
         .path
-        .with_file_name(format!("{}-forget.elf", board.name));
+        .with_file_name(format!("{}-{suffix}.elf", board.name));
     assert!(
         path.is_file(),
-        "{} is not there; cargo xtask build {} --cfg magpie_forget_one --suffix forget",
+        "{} is not there; cargo xtask build {} --cfg {cfg} --suffix {suffix}",
         path.display(),
         board.name
     );

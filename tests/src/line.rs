@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -197,6 +197,11 @@ impl Line {
         });
         self.check();
         outcome
+    }
+
+    /// Where the host's end is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The host's end, as a program opens it.

@@ -13,12 +13,12 @@ use magpie_mmio::{Mmio, Registers};
 #[cfg(magpie_speak)]
 use magpie_node::speak;
 use magpie_node::{Clock, FrameReceiver, Lost, Node, Pace};
-use magpie_protocol::Losses;
+use magpie_protocol::{BootReport, Losses};
 use magpie_sensor::{Config, Identity, Sensor};
 use static_cell::StaticCell;
 
-use crate::storage;
 use crate::uart::{self, Uart};
+use crate::{kept, storage};
 
 /// Core and peripherals (application note 386, 3.5).
 pub(crate) const CLOCK_HZ: u32 = 25_000_000;
@@ -165,18 +165,32 @@ impl magpie_node::speak::FrameSender for Port {
     }
 }
 
+magpie_cortex_m::last_words!(kept::leave);
+
 #[cortex_m_rt::entry]
 fn main() -> ! {
     magpie_cortex_m::guard::below_stack();
+    let boot = kept::take();
     magpie_cortex_m::thread::run(|spawner| {
-        if let Ok(task) = sensor(spawner) {
+        #[cfg(magpie_ends)]
+        if let Ok(task) = ends(boot.count) {
+            spawner.spawn(task);
+        }
+        if let Ok(task) = sensor(spawner, boot) {
             spawner.spawn(task);
         }
     })
 }
 
+/// In the image that ends on purpose.
+#[cfg(magpie_ends)]
 #[embassy_executor::task]
-async fn sensor(spawner: Spawner) {
+async fn ends(boot: u32) {
+    magpie_cortex_m::ends::in_time(boot).await;
+}
+
+#[embassy_executor::task]
+async fn sensor(spawner: Spawner, boot: BootReport) {
     let (Some(parameters), Some(core)) = (boot::take(), cortex_m::Peripherals::take()) else {
         return;
     };
@@ -184,7 +198,7 @@ async fn sensor(spawner: Spawner) {
     unmask(Irq::Timer1);
 
     let network = parameters.network;
-    let node = node(parameters);
+    let node = node(parameters, boot);
     let mut port = Port::new();
     let mut uart = Uart::start();
     // Whoever feeds the port waits for Hello, and Hello goes out after this.
@@ -242,7 +256,7 @@ static NODE: StaticCell<Node<'static>> = StaticCell::new();
 /// Puts the node together; a function of its own, so that what it moves about
 /// leaves the stack before the work begins.
 #[inline(never)]
-fn node(parameters: boot::Parameters) -> &'static mut Node<'static> {
+fn node(parameters: boot::Parameters, report: BootReport) -> &'static mut Node<'static> {
     let flag = |flag| parameters.flags & flag != 0;
     let clock = match (flag(boot::STAMPED), flag(boot::RUNNING)) {
         (false, _) => Clock::SinceBoot,
@@ -258,13 +272,14 @@ fn node(parameters: boot::Parameters) -> &'static mut Node<'static> {
         max_frame: u32::try_from(clock.longest(MAX_FRAME)).unwrap_or(u32::MAX),
         resend_octets: u32::try_from(storage::RESEND).unwrap_or(u32::MAX),
     };
-    let sensor = Sensor::new(
+    let mut sensor = Sensor::new(
         Config::default(),
         identity,
         &parameters.seed,
         storage::sensor(),
     );
     drop(parameters);
+    sensor.set_boot(report);
     let sender = Sender::new(sensor.boot_id(), storage::resend(), Overflow::Hold);
     NODE.init(Node::new(
         sensor,

@@ -4,7 +4,7 @@
 #[cfg(target_os = "none")]
 mod board;
 #[cfg(target_os = "none")]
-mod last_word;
+mod kept;
 #[cfg(target_os = "none")]
 mod storage;
 #[cfg(target_os = "none")]

@@ -62,7 +62,8 @@ pub struct Capacities {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(from = "u8", into = "u8")]
 pub enum BootReason {
-    /// It does not say: an emulated board, a capture file, protocol 1.0.
+    /// It does not say: a capture file, a board that keeps nothing over a reset,
+    /// protocol 1.0.
     #[default]
     NotTold,
     /// Power came.

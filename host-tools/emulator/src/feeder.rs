@@ -185,7 +185,7 @@ pub enum FeedError {
     },
     /// The counter of frames read made no sense.
     #[error(
-        "{board} says it has read {counter} frames after {before}, with {under_way} under way: it was reset behind our back, or its image is not ours"
+        "{board} says it has read {counter} frames after {before}, with {under_way} under way: it ended itself (`magpie sensor info` has its last words), was reset behind our back, or its image is not ours"
     )]
     Overrun {
         /// The board.

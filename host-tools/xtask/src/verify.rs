@@ -203,11 +203,15 @@ fn cannot(stage: &str) -> Option<String> {
         .then(|| format!("network namespaces need root: sudo cargo verify --only {stage}"))
 }
 
+/// The board whose last words are heard in QEMU.
+const ENDS: &str = "qemu-mps2-an386";
+
 /// One board for each way in which logs leave: semihosting, a debug probe.
 const LOGS: [&str; 2] = ["qemu-mps2-an386", "nucleo-h743zi2"];
 
 /// Every image; the ones that forget to count one drop, whose books must come
-/// out open; the ones whose ports speak; and some with logs.
+/// out open; one that ends on purpose; the ones whose ports speak; and some with
+/// logs.
 fn images(workspace: &Workspace) -> Result<()> {
     for board in workspace.boards() {
         build::image(workspace, &board, &[], None)?;
@@ -217,6 +221,9 @@ fn images(workspace: &Workspace) -> Result<()> {
             &["magpie_forget_one".into()],
             Some("forget"),
         )?;
+        if board.name == ENDS {
+            build::image(workspace, &board, &["magpie_ends".into()], Some("ends"))?;
+        }
         if board.speak.is_some() {
             build::speaking(workspace, &board)?;
         }

@@ -14,7 +14,7 @@ const MPU_RASR: u32 = 0x10;
 const WINDOW: u32 = 0x14;
 
 /// 64 KB directly below RAM (which begins at `0x2000_0000` on every Cortex-M).
-const WALL: u32 = 0x1fff_0000;
+pub(crate) const WALL: usize = 0x1fff_0000;
 /// No access at all, no execution, 2^(15 + 1) octets, on (ARMv7-M, B3.5.9).
 const RASR_NO_ACCESS_64_KB: u32 = 1 << 28 | 15 << 1 | 1;
 /// On; elsewhere the default map holds.
@@ -27,7 +27,7 @@ pub fn below_stack() {
     #[allow(unsafe_code)]
     let mut mpu = unsafe { Mmio::new(0xe000_ed90, WINDOW) };
     mpu.write(MPU_RNR, 0);
-    mpu.write(MPU_RBAR, WALL);
+    mpu.write(MPU_RBAR, u32::try_from(WALL).unwrap_or(0));
     mpu.write(MPU_RASR, RASR_NO_ACCESS_64_KB);
     mpu.write(MPU_CTRL, CTRL_ON);
     cortex_m::asm::dsb();

@@ -1,9 +1,10 @@
 //! What outlives a reset: how often the board booted since power came, and the
 //! last words of the boot before.
 //!
-//! It lies in the section `.kept`, which the board's `memory.x` puts into memory
-//! that start-up leaves alone and that no cache holds. Only whole words are
-//! written, for memories with error correction.
+//! It lies in 128 octets at the symbol `MAGPIE_KEPT`, which the board's `memory.x`
+//! gives in memory that start-up leaves alone and that no cache holds; in no
+//! section, since QEMU puts back what an image's sections held at every reset.
+//! Only whole words are written, for memories with error correction.
 //!
 //! Order of use: [`take`] once, first of all; [`leave`] at the end of an image
 //! that cannot go on.
@@ -26,6 +27,7 @@ const BOOTS: usize = 1;
 const LENGTH: usize = 2;
 const FIRST_TEXT: usize = 3;
 const SUM: usize = WORDS - 1;
+const _: () = assert!(WORDS * 4 <= 128, "every memory.x keeps so much");
 
 /// Words that keep their value.
 trait Memory {
@@ -137,9 +139,10 @@ struct Kept(UnsafeCell<MaybeUninit<[u32; WORDS]>>);
 unsafe impl Sync for Kept {}
 
 #[cfg(target_os = "none")]
-#[allow(unsafe_code)] // a section of memory.x that start-up leaves alone
-#[unsafe(link_section = ".kept")]
-static KEPT: Kept = Kept(UnsafeCell::new(MaybeUninit::uninit()));
+#[allow(unsafe_code)] // SAFETY: every memory.x gives the symbol 128 octets of RAM
+unsafe extern "C" {
+    safe static MAGPIE_KEPT: Kept;
+}
 
 /// The only way inside.
 #[cfg(target_os = "none")]
@@ -148,7 +151,7 @@ struct Words(*mut u32);
 #[cfg(target_os = "none")]
 impl Words {
     fn new() -> Self {
-        Self(KEPT.0.get().cast())
+        Self(MAGPIE_KEPT.0.get().cast())
     }
 }
 

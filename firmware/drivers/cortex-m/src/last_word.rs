@@ -1,11 +1,43 @@
-//! What an image says when it cannot go on: for the board's panic handler and its
-//! handler of faults.
+//! What an image says when it cannot go on: a board's panic handler and its
+//! handler of faults, by [`last_words!`](crate::last_words).
 
 use core::convert::Infallible;
 use core::fmt::Arguments;
 use core::panic::PanicInfo;
 
 use magpie_mmio::{Mmio, Registers};
+
+/// The panic handler of a board, and its handler of faults. What they have to say
+/// they say by `$leave`, a function of [`Arguments`] that ends the image.
+#[macro_export]
+macro_rules! last_words {
+    ($leave:path) => {
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::last_word::of_panic(info, |what| $leave(what))
+        }
+
+        /// Every fault comes here. The stack may be what faulted, so a new one is
+        /// begun at its top: nothing on the old one is returned to.
+        #[allow(unsafe_code)] // entered by the hardware; the stack pointer is its argument
+        #[unsafe(naked)]
+        #[unsafe(export_name = "HardFault")]
+        unsafe extern "C" fn hard_fault() -> ! {
+            core::arch::naked_asm!(
+                "mrs r0, msp",
+                "movw r1, #:lower16:_stack_start",
+                "movt r1, #:upper16:_stack_start",
+                "mov sp, r1",
+                "b {on_fault}",
+                on_fault = sym on_fault,
+            )
+        }
+
+        extern "C" fn on_fault(stack_pointer: usize) -> ! {
+            $crate::last_word::of_fault(stack_pointer, |what| $leave(what))
+        }
+    };
+}
 
 /// Says where and why it panicked; `say` ends the image.
 pub fn of_panic(info: &PanicInfo<'_>, say: impl FnOnce(Arguments<'_>) -> Infallible) -> ! {

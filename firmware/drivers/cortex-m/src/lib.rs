@@ -13,6 +13,8 @@
 #[cfg(target_os = "none")]
 pub mod boot;
 mod count;
+#[cfg(all(magpie_ends, target_os = "none"))]
+pub mod ends;
 #[cfg(target_os = "none")]
 pub mod guard;
 #[cfg(any(test, target_os = "none"))]
