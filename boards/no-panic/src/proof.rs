@@ -2,9 +2,14 @@
 // `no_mangle` and the undefined symbol are what the proof is made of.
 #![allow(unsafe_code)]
 
+mod drivers;
 mod link;
+mod machine;
+mod node;
 mod protocol;
 mod sensor;
+#[cfg(magpie_proof_async)]
+mod w6100;
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
@@ -14,7 +19,13 @@ use core::panic::PanicInfo;
 extern "C" fn proof() {
     protocol::all();
     link::all();
-    sensor::all();
+    node::all(sensor::all());
+    drivers::all();
+    if opaque(true) {
+        machine::all();
+    }
+    #[cfg(magpie_proof_async)]
+    w6100::all();
     #[cfg(magpie_proof_must_fail)]
     must_fail();
 }
@@ -34,6 +45,11 @@ fn opaque<T>(value: T) -> T {
 /// Octets of which neither content nor length is known.
 fn opaque_octets() -> &'static [u8] {
     black_box(&[])
+}
+
+/// Unknown characters.
+fn text() -> &'static str {
+    black_box("")
 }
 
 /// A buffer of which neither content nor length is known.

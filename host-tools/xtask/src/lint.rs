@@ -28,7 +28,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("firmware/drivers/*", &["magpie-mmio"]),
     (
         "no-panic",
-        &["magpie-protocol", "magpie-link", "magpie-sensor"],
+        &[
+            "magpie-protocol",
+            "magpie-link",
+            "magpie-sensor",
+            "magpie-node",
+            "firmware/drivers/*",
+        ],
     ),
     // A board's constants size the storage of sensor and link.
     (

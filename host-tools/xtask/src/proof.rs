@@ -1,20 +1,30 @@
-//! `cargo xtask proof`: protocol, link and sensor cannot panic.
+//! `cargo xtask proof`: protocol, link, sensor, the node's turn and the drivers
+//! cannot panic.
 //!
 //! `boards/no-panic` links only if the optimiser removed every panic path.
 //! First it is built with a deliberate panic path, which must not link, or
-//! the proof would prove nothing.
+//! the proof would prove nothing. What async functions call is read out of an
+//! image that links in spite of panics: they keep one that never comes.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::build::Build;
+use crate::callers::{self, Call};
+use crate::run;
 use crate::workspace::Workspace;
-use crate::{callers, run};
 
 const PACKAGE: &str = "no-panic";
 /// The function that exists nowhere and that the panic handler calls.
 const UNDEFINED: &str = "magpie_a_panic_path_remains";
+/// Gives the handler a body instead.
+const EXPLAIN: &str = "magpie_proof_explain";
+/// Adds what is async.
+const ASYNC: &str = "magpie_proof_async";
+/// What every async function calls when it is polled after its end.
+const POLLED_AFTER_ITS_END: &str = "panic_const_async_fn_resumed";
 
 /// Proves it for every target of the proof package.
 pub(crate) fn run() -> Result<()> {
@@ -22,14 +32,31 @@ pub(crate) fn run() -> Result<()> {
     let mut failed = Vec::new();
     for target in workspace.proof_targets(PACKAGE)? {
         must_fail(&workspace, target)?;
-        match link(&workspace, target, None)? {
-            Outcome::Links(_) => {
-                println!("{target}: no panic path in protocol, link and sensor");
-            }
+        match link(&workspace, target, &[])? {
+            Outcome::Links(_) => println!(
+                "{target}: no panic path in protocol, link, sensor, the node's turn and drivers"
+            ),
             Outcome::PanicPath => {
-                explain(&workspace, target)?;
+                let (image, calls) = calls(&workspace, target, &[EXPLAIN])?;
+                explain(target, &image, &calls);
                 failed.push(target);
+                continue;
             }
+        }
+        let (image, calls) = calls(&workspace, target, &[EXPLAIN, ASYNC])?;
+        let (expected, others): (Vec<_>, Vec<_>) = calls
+            .into_iter()
+            .partition(|call| call.callee.ends_with(POLLED_AFTER_ITS_END));
+        if others.is_empty() && !expected.is_empty() {
+            println!(
+                "{target}: none in async drivers, but {} for who polls after the end",
+                expected.len()
+            );
+        } else if expected.is_empty() && others.is_empty() {
+            bail!("{target}: no async function is left: prove them with the others ({ASYNC})");
+        } else {
+            explain(target, &image, &others);
+            failed.push(target);
         }
     }
     if !failed.is_empty() {
@@ -43,20 +70,21 @@ pub(crate) fn run() -> Result<()> {
 }
 
 enum Outcome {
-    Links(std::path::PathBuf),
+    Links(PathBuf),
     PanicPath,
 }
 
-/// Links the proof, with a cfg for its own crate only; other errors than the
+/// Links the proof, with cfgs for its own crate only; other errors than the
 /// undefined symbol are errors.
-fn link(workspace: &Workspace, target: &str, cfg: Option<&str>) -> Result<Outcome> {
+fn link(workspace: &Workspace, target: &str, cfgs: &[&str]) -> Result<Outcome> {
     let mut build = Build::new(workspace, "rustc", PACKAGE, target, &[])?;
-    if let Some(cfg) = cfg {
-        build.cargo.args(["--", "--cfg", cfg]);
+    build.cargo.arg("--");
+    for cfg in cfgs {
+        build.cargo.args(["--cfg", cfg]);
     }
     run::say(&format!(
         "linking {PACKAGE} for {target} {}",
-        cfg.unwrap_or_default()
+        cfgs.join(" ")
     ));
     let out = build
         .cargo
@@ -75,7 +103,7 @@ fn link(workspace: &Workspace, target: &str, cfg: Option<&str>) -> Result<Outcom
 }
 
 fn must_fail(workspace: &Workspace, target: &str) -> Result<()> {
-    match link(workspace, target, Some("magpie_proof_must_fail"))? {
+    match link(workspace, target, &["magpie_proof_must_fail"])? {
         Outcome::PanicPath => Ok(()),
         Outcome::Links(_) => bail!(
             "the proof for {target} is worth nothing: a deliberate panic path (boards/no-panic, must_fail) \
@@ -84,15 +112,20 @@ fn must_fail(workspace: &Workspace, target: &str) -> Result<()> {
     }
 }
 
-/// Says which functions still call a panic function.
-fn explain(workspace: &Workspace, target: &str) -> Result<()> {
-    let Outcome::Links(image) = link(workspace, target, Some("magpie_proof_explain"))? else {
-        bail!("the panic handler still calls {UNDEFINED} with magpie_proof_explain");
+/// Calls of panic functions in an image whose handler has a body.
+fn calls(workspace: &Workspace, target: &str, cfgs: &[&str]) -> Result<(PathBuf, Vec<Call>)> {
+    let Outcome::Links(image) = link(workspace, target, cfgs)? else {
+        bail!("the panic handler still calls {UNDEFINED} with {EXPLAIN}");
     };
     let octets =
         std::fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
     let calls = callers::of_panics(&octets)
         .with_context(|| format!("cannot read the calls in {}", image.display()))?;
+    Ok((image, calls))
+}
+
+/// Says which functions still call a panic function.
+fn explain(target: &str, image: &Path, calls: &[Call]) {
     println!("{target}: {} calls of panic functions remain:", calls.len());
     let symbolizer = ["llvm-symbolizer", "addr2line"]
         .iter()
@@ -105,7 +138,7 @@ fn explain(workspace: &Workspace, target: &str) -> Result<()> {
         // Both programs take these; the call ends 4 octets behind its start.
         let mut ask = Command::new(symbolizer);
         ask.arg("-e")
-            .arg(&image)
+            .arg(image)
             .args(["-f", "-i", "-C"])
             .arg(format!("{:#x}", call.at));
         if let Ok(lines) = run::output(&mut ask) {
@@ -117,5 +150,4 @@ fn explain(workspace: &Workspace, target: &str) -> Result<()> {
     if symbolizer.is_none() {
         println!("  (install binutils or llvm to see files and lines)");
     }
-    Ok(())
 }

@@ -8,9 +8,9 @@ use magpie_sensor::{Config, DoubledSet, DoubledTable, Identity, Sensor, Storage,
 use managed::Managed;
 use static_cell::ConstStaticCell;
 
-use super::{opaque, opaque_buffer, opaque_octets};
+use super::{opaque, opaque_buffer, opaque_octets, text};
 
-pub(super) fn all() {
+pub(super) fn all() -> Sensor<'static> {
     look();
     let mut sensor = make();
     black_box(&mut sensor);
@@ -28,6 +28,7 @@ pub(super) fn all() {
     sensor.set_losses(opaque(Losses::default()));
     black_box((sensor.outbox_room(), sensor.boot_id(), sensor.poll_at()));
     black_box(sensor.ledger(opaque(0)));
+    sensor
 }
 
 #[inline(never)]
@@ -37,11 +38,6 @@ fn look() {
         black_box(class);
     }
     black_box(view);
-}
-
-/// A name of unknown characters.
-fn name() -> &'static str {
-    black_box("")
 }
 
 static DOUBLED: ConstStaticCell<DoubledTable<[DoubledSet; 2]>> =
@@ -65,10 +61,10 @@ fn make() -> Sensor<'static> {
         }),
     };
     let identity = Identity {
-        name: name(),
-        board: name(),
-        firmware: name(),
-        git: name(),
+        name: text(),
+        board: text(),
+        firmware: text(),
+        git: text(),
         ..opaque(Identity::default())
     };
     let mut sensor = Sensor::new(
