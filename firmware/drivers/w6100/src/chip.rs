@@ -64,7 +64,7 @@ impl From<BusError> for Fault {
     }
 }
 
-/// The chip behind its SPI (mode 0), its reset line and a delay.
+/// The chip behind its SPI (mode 0 or 3), its reset line and a delay.
 pub struct W6100<SPI, RST, D> {
     bus: Bus<SPI>,
     reset: RST,
