@@ -5,7 +5,7 @@
 use core::fmt::Arguments;
 
 use embassy_stm32::pac;
-use magpie_cortex_m::kept::{self, Before, LastWord};
+use magpie_cortex_m::kept::{self, Before, Cause, LastWord};
 use magpie_protocol::{BootReason, BootReport};
 
 /// How it came to this boot.
@@ -26,6 +26,7 @@ impl Boot {
             count: self.before.boots,
             reason: self.reason,
             last_word: self.before.word.as_str().try_into().unwrap_or_default(),
+            watchdogs: Some(self.before.watchdogs),
         }
     }
 
@@ -45,7 +46,11 @@ impl Boot {
 /// Reads what was kept; to be called once, first of all.
 pub(crate) fn take() -> Boot {
     let reason = reason();
-    let before = kept::take(reason == BootReason::PowerOn);
+    let before = kept::take(match reason {
+        BootReason::PowerOn => Cause::Power,
+        BootReason::Watchdog => Cause::Watchdog,
+        _ => Cause::Other,
+    });
     Boot { before, reason }
 }
 

@@ -2,16 +2,17 @@
 
 use core::fmt::Arguments;
 
-use magpie_cortex_m::kept::{self, Before};
+use magpie_cortex_m::kept::{self, Before, Cause};
 use magpie_protocol::{BootReason, BootReport};
 
 /// Reads what was kept; to be called once, first of all.
 pub(crate) fn take() -> BootReport {
-    let before = kept::take(false);
+    let before = kept::take(Cause::Other);
     BootReport {
         count: before.boots,
         reason: reason(&before),
         last_word: before.word.as_str().try_into().unwrap_or_default(),
+        watchdogs: None, // it has none
     }
 }
 

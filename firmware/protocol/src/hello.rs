@@ -118,6 +118,11 @@ pub struct BootReport {
     /// What the boot before said in its end: a panic's message, a fault's
     /// registers; empty if there was nothing.
     pub last_word: String<96>,
+    /// How many of these boots its watchdog began; `None` when it does not say,
+    /// or has none.
+    // Behind the rest of Hello by hand (item.rs).
+    #[serde(skip)]
+    pub watchdogs: Option<u32>,
 }
 
 /// The sensor's first record after a boot and the answer to the host's Hello.
@@ -134,6 +139,7 @@ pub struct BootReport {
 /// | capacities | 6 varints |
 /// | boot (since 1.1; a body may end before it) | count varint, reason octet, `last_word` text of at most 96 octets |
 /// | [`Capacities::doubles`] (since 1.2; likewise) | varint |
+/// | [`BootReport::watchdogs`] (since 1.3; likewise) | option of a varint |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Protocol version, major.

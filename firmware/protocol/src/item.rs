@@ -137,7 +137,7 @@ pub fn encode_record_for(
         // What a minor version brought is always written, even where it says
         // nothing: the next version's fields can only stand behind it.
         Record::Hello(r) => put_item(RecordType::Hello as u8, out, |b| {
-            body(&(r, &r.boot, r.capacities.doubles), b)
+            body(&(r, &r.boot, r.capacities.doubles, r.boot.watchdogs), b)
         }),
         Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| body(&(r, &r.doubles), b)),
         Record::Flow(r) if host_minor >= COMPACT_SINCE && compact::can_say(r) => {
@@ -253,16 +253,22 @@ where
     Ok((value, newer))
 }
 
-/// A Hello goes on in 1.1, and again in 1.2.
+/// A Hello goes on in 1.1, again in 1.2, and again in 1.3.
 fn read_hello(item: Item<'_>) -> Result<Hello, DecodeError> {
     let bad = |_| DecodeError::BadBody(item.kind);
     let (mut hello, newer): (Hello, _) = postcard::take_from_bytes(item.body).map_err(bad)?;
-    if !newer.is_empty() {
-        let newest;
-        (hello.boot, newest) = postcard::take_from_bytes(newer).map_err(bad)?;
-        if !newest.is_empty() {
-            (hello.capacities.doubles, _) = postcard::take_from_bytes(newest).map_err(bad)?;
-        }
+    if newer.is_empty() {
+        return Ok(hello);
+    }
+    let since_1_2;
+    (hello.boot, since_1_2) = postcard::take_from_bytes(newer).map_err(bad)?;
+    if since_1_2.is_empty() {
+        return Ok(hello);
+    }
+    let since_1_3;
+    (hello.capacities.doubles, since_1_3) = postcard::take_from_bytes(since_1_2).map_err(bad)?;
+    if !since_1_3.is_empty() {
+        (hello.boot.watchdogs, _) = postcard::take_from_bytes(since_1_3).map_err(bad)?;
     }
     Ok(hello)
 }

@@ -97,7 +97,7 @@ pub const VERSION_MAJOR: u8 = 1;
 /// |---|---|
 /// | 1 | [`Hello::boot`] |
 /// | 2 | [`Ledger::doubles`], [`Configuration::dedup_us`], [`Capacities::doubles`] |
-/// | 3 | [`RecordType::CompactFlow`], for hosts that say they speak it |
+/// | 3 | [`RecordType::CompactFlow`], for hosts that say they speak it; [`BootReport::watchdogs`] |
 pub const VERSION_MINOR: u8 = 3;
 
 /// Largest body of one item, in octets.

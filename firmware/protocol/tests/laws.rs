@@ -328,12 +328,17 @@ fn text<const N: usize>() -> impl Strategy<Value = heapless::String<N>> {
 fn hello() -> impl Strategy<Value = Hello> {
     let texts = (text::<32>(), text::<32>(), text::<24>(), text::<24>());
     let kinds = (any::<[u8; 3]>(), any::<bool>(), any::<u32>(), number());
-    let boot = (any::<u32>(), any::<u8>(), text::<96>()).prop_map(|(count, reason, last_word)| {
-        BootReport {
-            count,
-            reason: BootReason::from(reason),
-            last_word,
-        }
+    let boot = (
+        any::<u32>(),
+        any::<u8>(),
+        text::<96>(),
+        any::<Option<u32>>(),
+    );
+    let boot = boot.prop_map(|(count, reason, last_word, watchdogs)| BootReport {
+        count,
+        reason: BootReason::from(reason),
+        last_word,
+        watchdogs,
     });
     (texts, kinds, any::<[u32; 6]>(), boot).prop_map(
         |(

@@ -208,6 +208,7 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
             count: 7,
             reason: BootReason::Watchdog,
             last_word: "port.rs:9".try_into().unwrap(),
+            watchdogs: Some(3),
         },
     };
     let entries = [
@@ -226,8 +227,8 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
         (
             "hello",
             Record::Hello(hello),
-            "013a0101effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
-             204080108020ee0b070309706f72742e72733a398008",
+            "013c0101effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
+             204080108020ee0b070309706f72742e72733a3980080103",
         ),
         (
             "ledger",
@@ -385,6 +386,8 @@ fn commands_have_their_known_octets() {
 const BOOT_REPORT: usize = 12;
 /// Octets of what 1.2 put behind it, and behind the ledger.
 const DOUBLES: usize = 2;
+/// Octets of what 1.3 put behind that.
+const WATCHDOGS: usize = 2;
 const LEDGER_DOUBLES: usize = 6;
 
 /// A Hello of 1.0 ends before its boot report.
@@ -399,7 +402,8 @@ fn a_hello_of_1_0_is_read() {
     let Some((_, Record::Hello(new), known)) = records().into_iter().next() else {
         panic!("Hello is the first");
     };
-    assert_eq!(known.len(), old.len() + 2 * (BOOT_REPORT + DOUBLES));
+    let since = [BOOT_REPORT, DOUBLES, WATCHDOGS];
+    assert_eq!(known.len(), old.len() + 2 * since.iter().sum::<usize>());
     let hello = Hello {
         minor: 0,
         boot: BootReport::default(),
@@ -411,6 +415,30 @@ fn a_hello_of_1_0_is_read() {
     };
     let read = decode_record(one_item(&octets));
     assert_eq!(read, Ok(Record::Hello(hello)));
+}
+
+/// A Hello ends where its version did, and only there.
+#[test]
+fn a_hello_of_each_version_is_read() {
+    let mut out = [0; MAX_ITEM];
+    let Some((_, Record::Hello(hello), _)) = records().into_iter().next() else {
+        panic!("Hello is the first");
+    };
+    let len = encode_record_for(FIRST, &Record::Hello(hello.clone()), &mut out).unwrap();
+    let item = one_item(&out[..len]);
+    let read = |less: usize| {
+        let body = &item.body[..item.body.len() - less];
+        decode_record(magpie_protocol::Item { body, ..item })
+    };
+    let mut of_1_2 = hello;
+    of_1_2.boot.watchdogs = None;
+    assert_eq!(read(WATCHDOGS), Ok(Record::Hello(of_1_2.clone())));
+    let mut of_1_1 = of_1_2;
+    of_1_1.capacities.doubles = 0;
+    assert_eq!(read(WATCHDOGS + DOUBLES), Ok(Record::Hello(of_1_1)));
+    for within in [1, WATCHDOGS + 1, WATCHDOGS + DOUBLES + 1] {
+        assert!(read(within).is_err(), "{within} less");
+    }
 }
 
 /// What 1.1 said and heard: no word of doubles.
@@ -489,8 +517,9 @@ fn shorter_bodies_are_refused() {
         let item = one_item(&out[..len]);
         for cut in 0..item.body.len() {
             let missing = item.body.len() - cut;
-            if name == "hello" && [DOUBLES, DOUBLES + BOOT_REPORT].contains(&missing) {
-                continue; // the whole of 1.1, of 1.0
+            let of_1_1 = WATCHDOGS + DOUBLES;
+            if name == "hello" && [WATCHDOGS, of_1_1, of_1_1 + BOOT_REPORT].contains(&missing) {
+                continue; // the whole of 1.2, of 1.1, of 1.0
             }
             if name == "ledger" && missing == LEDGER_DOUBLES {
                 continue; // the whole of 1.1

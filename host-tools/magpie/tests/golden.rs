@@ -421,6 +421,7 @@ fn running() -> Picture {
             count: 7,
             reason: BootReason::Software,
             last_word: "port.rs:9: \x1b[2J".try_into().unwrap(),
+            watchdogs: Some(1),
         },
     }));
     for n in 0..4 {
@@ -498,6 +499,7 @@ fn how_a_board_came_to_its_boot() {
     let row: serde_json::Value = serde_json::from_str(got.lines().next().unwrap()).unwrap();
     assert_eq!(row["boot_count"], 7);
     assert_eq!(row["boot_reason"], "panic or fault");
+    assert_eq!(row["boot_watchdogs"], 1);
     assert_eq!(row["last_word"], "port.rs:9: \u{1b}[2J");
     assert!(!got.contains('\x1b'));
 }

@@ -3,6 +3,7 @@
 //! `MAGPIE_BLESS=1 cargo test -p magpie --test screen`, then read the
 //! difference.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -10,11 +11,13 @@ use magpie::views::screen::{
     Colour, Controls, Effect, Extent, Findings, Page, Pictures, Scene, Screen, Size, Tone, paint,
 };
 use magpie::views::{Seen, Sort};
-use magpie_collector::{Limits, Offered, Picture, Position};
+use magpie_collector::{Limits, Offered, Picture, Position, Session};
+use magpie_link::{Header, MAX_BATCH, Overflow, Sender};
 use magpie_protocol::{
-    AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, CountEntry, Counts,
-    Direction, EchoKey, EchoRecord, EchoSample, EndReason, FlowKey, FlowRecord, Handshake, Hello,
-    Known, Ledger, Losses, Record, Side, Sum, TableId, Tally, TcpFacts, UplinkCounts, VlanStack,
+    AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CountEntry,
+    Counts, Direction, EchoKey, EchoRecord, EchoSample, Emitted, EndReason, FlowKey, FlowRecord,
+    Handshake, Hello, Items, Known, Ledger, Losses, Record, RecordSource, Side, Sum, TableId,
+    Tally, TcpFacts, TimeReply, UplinkCounts, VlanStack, Want, decode_command, encode_record,
 };
 use magpie_sources::{Phase, Status, Uplink};
 use ratatui::Terminal;
@@ -197,6 +200,7 @@ impl Maker {
                 count: 7,
                 reason: BootReason::Watchdog,
                 last_word: "ring.rs:70: stuck\x1b[2J".try_into().unwrap(),
+                watchdogs: Some(2),
             },
             capacities: Capacities {
                 flows: 32_768,
@@ -412,6 +416,85 @@ fn few_and_many_flows_on_small_and_large_terminals() {
             golden(&format!("screen-{flows}-{columns}x{rows}.txt"), &got);
         }
     }
+}
+
+/// What a sensor says once, live.
+struct Says(VecDeque<Record>);
+
+impl RecordSource for Says {
+    fn poll_record(&mut self, _: u64, want: Want, out: &mut [u8]) -> Option<Emitted> {
+        if want != Want::Live {
+            return None;
+        }
+        let len = encode_record(&self.0.pop_front()?, out).unwrap();
+        let tally = Tally::default();
+        Some(Emitted { len, tally })
+    }
+
+    fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
+}
+
+/// A host's session asks the sensor for its time; question and answer are under
+/// way for 3.6 ms.
+fn compare_clocks(picture: &mut Picture) {
+    let mut session = Session::new("serial:/dev/ttyACM0");
+    let storage = vec![0; 4_096].leak();
+    let mut sender = Sender::new(BOOT, storage, Overflow::Hold);
+    let hello = Record::Hello(picture.hello().unwrap().clone());
+    let mut says = |record: Record, at_us, session: &mut Session| {
+        let mut out = [0; MAX_BATCH];
+        let mut said = Says([record].into());
+        let len = sender.poll_transmit(at_us, &mut said, &mut out).unwrap();
+        session.handle_batch(at_us, &out[..len], picture).unwrap();
+    };
+    says(hello, NOW_US, &mut session);
+    let batch = session.poll_transmit(NOW_US).unwrap();
+    let (_, octets) = Header::parse(&batch).unwrap();
+    let asked = Items::new(octets).find_map(|item| match decode_command(item.unwrap()) {
+        Ok(Command::TimeSync { id, host_us }) => Some((id, host_us)),
+        _ => None,
+    });
+    let (id, host_us) = asked.expect("the session asks");
+    let reply = TimeReply {
+        id,
+        host_us,
+        received_us: SENSOR_US + 1_800,
+        sent_us: SENSOR_US + 1_840,
+    };
+    says(Record::TimeReply(reply), NOW_US + 3_640, &mut session);
+}
+
+/// A second later there are rates, and the clock is known.
+#[test]
+fn a_sensor_that_is_watched_for_a_while() {
+    let mut made = Made::of(vec![many(300)]);
+    let mut screen = Screen::default();
+    made.scene(&mut screen, &controls(), SMALL);
+    made.now_us += 1_000_000;
+    let (picture, status) = &mut made.sources[0];
+    compare_clocks(picture);
+    let mut later = ledger(300, QUIET);
+    later.at_us += 1_000_000;
+    later.flows.made += 38;
+    later.flows.live += 38;
+    later.counted.frames += 9_201;
+    later.counted.octets += 7_650_000;
+    later.in_flows = later.counted;
+    later.flows.live_packets = later.counted.frames;
+    later.flows.live_octets = later.counted.octets;
+    let at = Position {
+        boot_id: BOOT,
+        is_final: true,
+        number: 1_000_000,
+    };
+    picture.apply(NOW_US + 1_000_000, at, &Record::Ledger(later));
+    status.as_of_us = NOW_US + 1_000_000;
+    status.uplink = Some(Uplink::Serial {
+        octets: 12_345_678 + 28_570,
+        room: Some(92_160),
+    });
+    let shown = on_terminal(&made.scene(&mut screen, &controls(), SMALL), SMALL);
+    golden("screen-watched-80x24.txt", &shown);
 }
 
 #[test]

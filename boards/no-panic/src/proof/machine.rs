@@ -6,7 +6,7 @@ use core::convert::Infallible;
 use core::fmt::Arguments;
 use core::hint::black_box;
 
-use magpie_cortex_m::kept::{self, LastWord};
+use magpie_cortex_m::kept::{self, Cause, LastWord};
 use magpie_cortex_m::{Phase, boot, drifted, last_word};
 
 use super::{opaque, text};
@@ -21,8 +21,8 @@ pub(super) fn all() {
     if let Some(parameters) = boot::take() {
         black_box((parameters.seed, parameters.flags, parameters.clock_ppm));
     }
-    let before = kept::take(opaque(false));
-    black_box((before.boots, before.word.as_str()));
+    let before = kept::take(opaque(Cause::Other));
+    black_box((before.boots, before.watchdogs, before.word.as_str()));
     let words = format_args!("{}:{}: {}", text(), opaque(7_u32), text());
     black_box(LastWord::of(words).as_str());
     if opaque(true) {

@@ -1,5 +1,5 @@
-//! What outlives a reset: how often the board booted since power came, and the
-//! last words of the boot before.
+//! What outlives a reset: how often the board booted since power came, how often
+//! because of its watchdog, and the last words of the boot before.
 //!
 //! It lies in 128 octets at the symbol `MAGPIE_KEPT`, which the board's `memory.x`
 //! gives in memory that start-up leaves alone and that no cache holds; in no
@@ -18,14 +18,15 @@ use core::mem::MaybeUninit;
 /// Octets of last words.
 const TEXT: usize = 96;
 const TEXT_WORDS: usize = TEXT / 4;
-/// Says that this memory was written by us.
-const MAGIC: u32 = 0x4d61_6731;
+/// Says that this memory was written by us, in this form.
+const MAGIC: u32 = 0x4d61_6732;
 
-/// Word by word: magic, boots, length, text, sum.
-const WORDS: usize = TEXT_WORDS + 4;
+/// Word by word: magic, boots, boots by the watchdog, length, text, sum.
+const WORDS: usize = TEXT_WORDS + 5;
 const BOOTS: usize = 1;
-const LENGTH: usize = 2;
-const FIRST_TEXT: usize = 3;
+const WATCHDOGS: usize = 2;
+const LENGTH: usize = 3;
+const FIRST_TEXT: usize = 4;
 const SUM: usize = WORDS - 1;
 const _: () = assert!(WORDS * 4 <= 128, "every memory.x keeps so much");
 
@@ -85,6 +86,8 @@ impl Write for LastWord {
 pub struct Before {
     /// Boots since power came, this one included.
     pub boots: u32,
+    /// Of these, so many began because the one before hung.
+    pub watchdogs: u32,
     /// The last words of the boot before.
     pub word: LastWord,
 }
@@ -100,20 +103,36 @@ fn seal(words: &mut impl Memory) {
     words.set(SUM, sum(words));
 }
 
-fn begin(words: &mut impl Memory, power_came: bool) -> Before {
+/// How a boot comes about, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Power came: memory kept nothing, whatever it looks like.
+    Power,
+    /// The watchdog.
+    Watchdog,
+    /// Anything else.
+    Other,
+}
+
+fn begin(words: &mut impl Memory, cause: Cause) -> Before {
     let mut before = Before {
         boots: 1,
+        watchdogs: 0,
         word: LastWord::EMPTY,
     };
-    if !power_came && words.get(0) == MAGIC && words.get(SUM) == sum(words) {
+    if cause != Cause::Power && words.get(0) == MAGIC && words.get(SUM) == sum(words) {
         before.boots = words.get(BOOTS).saturating_add(1);
+        before.watchdogs = words.get(WATCHDOGS);
         before.word.len = usize::try_from(words.get(LENGTH)).map_or(0, |l| l.min(TEXT));
         let parts = before.word.text.as_chunks_mut::<4>().0.iter_mut();
         for (part, index) in parts.zip(FIRST_TEXT..SUM) {
             *part = words.get(index).to_le_bytes();
         }
     }
+    let by_watchdog = u32::from(cause == Cause::Watchdog);
+    before.watchdogs = before.watchdogs.saturating_add(by_watchdog);
     words.set(BOOTS, before.boots);
+    words.set(WATCHDOGS, before.watchdogs);
     write_word(words, &LastWord::EMPTY);
     before
 }
@@ -181,12 +200,11 @@ impl Memory for Words {
     }
 }
 
-/// Reads what was kept and begins anew; to be called once, first of all. Memory
-/// that was without power keeps nothing, whatever it looks like.
+/// Reads what was kept and begins anew; to be called once, first of all.
 #[cfg(target_os = "none")]
 #[must_use]
-pub fn take(power_came: bool) -> Before {
-    let before = begin(&mut Words::new(), power_came);
+pub fn take(cause: Cause) -> Before {
+    let before = begin(&mut Words::new(), cause);
     cortex_m::asm::dsb();
     before
 }
@@ -204,7 +222,7 @@ pub fn leave(what: Arguments<'_>, reset: impl FnOnce() -> core::convert::Infalli
 mod tests {
     extern crate std;
 
-    use super::{Before, LastWord, Memory, WORDS, begin, write_word};
+    use super::{Before, Cause, LastWord, Memory, WORDS, begin, write_word};
 
     impl Memory for [u32; WORDS] {
         fn get(&self, index: usize) -> u32 {
@@ -220,32 +238,36 @@ mod tests {
 
     const FIRST: Before = Before {
         boots: 1,
+        watchdogs: 0,
         word: LastWord::EMPTY,
     };
 
     #[test]
     fn boots_are_counted_and_words_heard_once() {
         let mut memory = [0xdead_beef; WORDS];
-        assert_eq!(begin(&mut memory, true), FIRST);
-        assert_eq!(begin(&mut memory, false).boots, 2);
+        assert_eq!(begin(&mut memory, Cause::Power), FIRST);
+        assert_eq!(begin(&mut memory, Cause::Other).boots, 2);
         let word = LastWord::of(format_args!("board.rs:{}: it broke", 7));
         write_word(&mut memory, &word);
-        let before = begin(&mut memory, false);
-        assert_eq!(before.boots, 3);
+        let before = begin(&mut memory, Cause::Other);
+        assert_eq!((before.boots, before.watchdogs), (3, 0));
         assert_eq!(before.word.as_str(), "board.rs:7: it broke");
-        let before = begin(&mut memory, false);
-        assert_eq!((before.boots, before.word.as_str()), (4, ""));
-        assert_eq!(begin(&mut memory, true), FIRST);
+        let before = begin(&mut memory, Cause::Watchdog);
+        assert_eq!((before.boots, before.watchdogs), (4, 1));
+        assert_eq!(before.word.as_str(), "");
+        assert_eq!(begin(&mut memory, Cause::Watchdog).watchdogs, 2);
+        assert_eq!(begin(&mut memory, Cause::Other).watchdogs, 2);
+        assert_eq!(begin(&mut memory, Cause::Power), FIRST);
     }
 
     #[test]
     fn what_power_on_left_or_something_spoilt_is_not_believed() {
         for spoilt in 0..WORDS {
             let mut memory = [0; WORDS];
-            assert_eq!(begin(&mut memory, false), FIRST);
+            assert_eq!(begin(&mut memory, Cause::Other), FIRST);
             write_word(&mut memory, &LastWord::of(format_args!("words")));
             memory[spoilt] ^= 1 << (spoilt % 32);
-            assert_eq!(begin(&mut memory, false), FIRST, "{spoilt}");
+            assert_eq!(begin(&mut memory, Cause::Other), FIRST, "{spoilt}");
         }
     }
 

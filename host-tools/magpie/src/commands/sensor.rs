@@ -138,6 +138,9 @@ fn lines(seen: &Seen<'_>) -> Vec<(&'static str, String)> {
             thousands(boot.count.into())
         );
         lines.push(("boots", text));
+        if let Some(watchdogs) = boot.watchdogs {
+            lines.push(("by watchdog", thousands(watchdogs.into())));
+        }
     }
     if !boot.last_word.is_empty() {
         lines.push(("last word", plain(&boot.last_word)));

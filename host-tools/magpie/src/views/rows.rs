@@ -95,6 +95,7 @@ pub fn sensor(seen: &Seen<'_>) -> Option<Row> {
     put(&mut row, "boot_count", told.then_some(boot.count));
     let reason = told.then(|| boot_reason(boot.reason));
     put(&mut row, "boot_reason", reason);
+    put(&mut row, "boot_watchdogs", boot.watchdogs);
     let last_word = boot.last_word.as_str();
     put(
         &mut row,

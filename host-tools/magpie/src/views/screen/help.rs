@@ -72,7 +72,7 @@ const ROWS: [(&str, &str); 12] = [
     ),
     (
         "SENSOR",
-        "boots, and why the last; uplink: by which way records come, how much now, and its share of a line of known speed; finished records here; records never sent",
+        "boots, and why the last or how often the watchdog began one; uplink: by which way records come, how much now, and its share of a line of known speed; finished records here; records never sent",
     ),
 ];
 

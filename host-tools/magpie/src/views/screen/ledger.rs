@@ -256,6 +256,9 @@ fn sensor(page: &mut Page, facts: &Facts) {
         if boot.count > 0 {
             page.say("boots since power came", &thousands(boot.count.into()));
             page.say("began by", &rows::boot_reason(boot.reason));
+            if let Some(watchdogs) = boot.watchdogs {
+                page.say("of these by the watchdog", &thousands(watchdogs.into()));
+            }
         }
         if !boot.last_word.is_empty() {
             let text = format!("  last word of the boot before: {}", plain(&boot.last_word));

@@ -255,8 +255,8 @@ pub(super) fn icmp(facts: &Facts, columns: usize) -> Option<Line> {
     Some(row.fit(columns))
 }
 
-/// Which boot it is, as the board or else this host counts, and why it began
-/// where the board says.
+/// Which boot it is, as the board or else this host counts, and, where the board
+/// says, why it began or how often its watchdog did.
 fn boot(facts: &Facts) -> Line {
     let report = facts.hello.as_ref().map(|hello| &hello.boot);
     let mut line = Line::plain("boot ");
@@ -274,7 +274,17 @@ fn boot(facts: &Facts) -> Line {
                 BootReason::BrownOut => Tone::Doubt,
                 _ => Tone::Plain,
             };
-            line.push(tone, format!(" ({})", rows::boot_reason(report.reason)));
+            let reason = rows::boot_reason(report.reason);
+            line.push(
+                tone,
+                match (report.reason, report.watchdogs) {
+                    // What should not have been is said; else, how often it hung.
+                    (BootReason::Software | BootReason::BrownOut, _) | (_, None) => {
+                        format!(" ({reason})")
+                    }
+                    (_, Some(watchdogs)) => format!(" (watchdog {watchdogs})"),
+                },
+            );
         }
     }
     line
@@ -290,25 +300,28 @@ pub(super) fn share(uplink: &Uplink, carried: &Carried) -> Option<f64> {
     (share <= 1.0).then_some(share)
 }
 
-/// By which way records come, and how full it is.
-fn uplink(facts: &Facts, carried: &Carried) -> Option<Line> {
-    let uplink = facts.status.uplink.as_ref()?;
-    let mut line = Line::plain(format!("uplink {}", uplink.name()));
-    if let Some(octets) = carried.octets_a_second
-        && facts.status.phase != Phase::Ended
-    {
-        line.push(Tone::Plain, format!(" {}", words::bits(octets)));
-        if let Some(share) = share(uplink, carried) {
-            let tone = if share >= NEARLY_FULL {
-                Tone::Doubt
-            } else {
-                Tone::Plain
-            };
-            line.push(Tone::Plain, " ");
-            line.push(tone, format!("{:.0}%", share * 100.0));
-        }
+/// By which way records come, how much, and how full that is; where there is no
+/// room for all of it, the number of bits goes first.
+fn uplink(facts: &Facts, carried: &Carried, row: &mut Row) {
+    let Some(uplink) = &facts.status.uplink else {
+        return;
+    };
+    row.say(2, 2, format!("uplink {}", uplink.name()));
+    let Some(octets) = carried.octets_a_second else {
+        return;
+    };
+    if facts.status.phase == Phase::Ended {
+        return;
     }
-    Some(line)
+    row.say(3, 1, words::bits(octets));
+    if let Some(share) = share(uplink, carried) {
+        let tone = if share >= NEARLY_FULL {
+            Tone::Doubt
+        } else {
+            Tone::Plain
+        };
+        row.part(2, 1, Line::of(tone, format!("{:.0}%", share * 100.0)));
+    }
 }
 
 /// The sensor itself, its uplink, and its records.
@@ -321,9 +334,7 @@ pub(super) fn sensor(
 ) -> Line {
     let mut row = Row::new("SENSOR");
     row.part(1, 0, boot(facts));
-    if let Some(line) = uplink(facts, carried) {
-        row.part(2, 2, line);
-    }
+    uplink(facts, carried, &mut row);
     let books = &findings.books;
     row.say(0, 2, format!("records {}", thousands(books.acked)));
     let mut part = Line::plain("never sent ");
