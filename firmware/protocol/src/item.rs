@@ -3,7 +3,7 @@
 use crate::octets::Writer;
 use crate::{
     Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FlowRecord,
-    Hello, Ledger, MAX_BODY, TimeReply, VERSION_MINOR, compact,
+    Hello, Ledger, MAX_BODY, Port, TimeReply, VERSION_MINOR, compact,
 };
 
 /// Type number of a record.
@@ -28,6 +28,8 @@ pub enum RecordType {
     CommandReply = 8,
     /// [`Record::Flow`], since 1.3
     CompactFlow = 9,
+    /// [`Record::Port`], since 1.3
+    Port = 12,
 }
 
 /// Hosts from this minor version on read [`RecordType::CompactFlow`].
@@ -53,6 +55,8 @@ pub enum Record {
     TimeReply(TimeReply),
     /// Answer to another command.
     CommandReply(CommandReply),
+    /// What port and processor are at (since 1.3).
+    Port(Port),
 }
 
 /// Why an item could not be written.
@@ -149,6 +153,7 @@ pub fn encode_record_for(
         Record::Counts(r) => put_item(RecordType::Counts as u8, out, |b| body(r, b)),
         Record::TimeReply(r) => put_item(RecordType::TimeReply as u8, out, |b| body(r, b)),
         Record::CommandReply(r) => put_item(RecordType::CommandReply as u8, out, |b| body(r, b)),
+        Record::Port(r) => put_item(RecordType::Port as u8, out, |b| body(r, b)),
     }
 }
 
@@ -291,6 +296,7 @@ pub fn decode_record(item: Item<'_>) -> Result<Record, DecodeError> {
         k if k == RecordType::Counts as u8 => read(item).map(Record::Counts),
         k if k == RecordType::TimeReply as u8 => read(item).map(Record::TimeReply),
         k if k == RecordType::CommandReply as u8 => read(item).map(Record::CommandReply),
+        k if k == RecordType::Port as u8 => read(item).map(Record::Port),
         other => Err(DecodeError::UnknownType(other)),
     }
 }

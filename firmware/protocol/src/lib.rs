@@ -72,6 +72,7 @@ mod item;
 mod key;
 mod ledger;
 mod octets;
+mod port;
 mod source;
 
 pub use command::{Command, CommandReply, CommandType, Configuration, Outcome, TimeReply};
@@ -87,6 +88,7 @@ pub use item::{
 };
 pub use key::{AddressPair, FlowKey, Side, VlanStack};
 pub use ledger::{Census, Doubles, Known, Ledger, Losses, Sum, Tally, UplinkCounts};
+pub use port::{LinkState, NetState, Port};
 pub use source::{Emitted, RecordSource, Want};
 
 /// Major version: a peer with another one is refused by name.
@@ -97,7 +99,7 @@ pub const VERSION_MAJOR: u8 = 1;
 /// |---|---|
 /// | 1 | [`Hello::boot`] |
 /// | 2 | [`Ledger::doubles`], [`Configuration::dedup_us`], [`Capacities::doubles`] |
-/// | 3 | [`RecordType::CompactFlow`], for hosts that say they speak it; [`BootReport::watchdogs`] |
+/// | 3 | [`RecordType::CompactFlow`] and [`Record::Port`], for hosts that say they speak it; [`BootReport::watchdogs`] |
 pub const VERSION_MINOR: u8 = 3;
 
 /// Largest body of one item, in octets.

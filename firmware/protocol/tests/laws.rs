@@ -5,9 +5,9 @@ use magpie_protocol::{
     AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CommandReply,
     Configuration, CountEntry, Counts, Direction, Doubles, EchoKey, EchoRecord, EchoSample,
     EncodeError, EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger,
-    Losses, MAX_ITEM, Outcome, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply,
-    UplinkCounts, VERSION_MINOR, VlanStack, decode_command, decode_record, encode_command,
-    encode_record, encode_record_for,
+    LinkState, Losses, MAX_ITEM, NetState, Outcome, Port, Record, Side, Sum, TableId, Tally,
+    TcpFacts, TimeReply, UplinkCounts, VERSION_MINOR, VlanStack, decode_command, decode_record,
+    encode_command, encode_record, encode_record_for,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -373,6 +373,30 @@ fn hello() -> impl Strategy<Value = Hello> {
     )
 }
 
+fn port() -> impl Strategy<Value = Port> {
+    let link = prop_oneof![
+        Just(LinkState::Unknown),
+        Just(LinkState::Down),
+        (any::<u32>(), any::<bool>())
+            .prop_map(|(mbit, full_duplex)| LinkState::Up { mbit, full_duplex }),
+    ];
+    let net = prop_oneof![
+        Just(NetState::Silent),
+        Just(NetState::Asking),
+        Just(NetState::NoLease),
+        any::<[u8; 4]>().prop_map(NetState::Up),
+        (4..=u8::MAX).prop_map(NetState::Unknown),
+    ];
+    (number(), link, net, option::of(any::<u16>())).prop_map(|(at_us, link, net, cpu_permille)| {
+        Port {
+            at_us,
+            link,
+            net,
+            cpu_permille,
+        }
+    })
+}
+
 fn record() -> impl Strategy<Value = Record> {
     let time = (any::<u32>(), numbers::<3>()).prop_map(|(id, [host_us, received_us, sent_us])| {
         TimeReply {
@@ -398,6 +422,7 @@ fn record() -> impl Strategy<Value = Record> {
         counts().prop_map(Record::Counts),
         time.prop_map(Record::TimeReply),
         reply.prop_map(Record::CommandReply),
+        port().prop_map(Record::Port),
     ]
 }
 
@@ -472,7 +497,7 @@ proptest! {
     /// Any body under any known type: no panic, and what is read can be
     /// written again and read back the same.
     #[test]
-    fn any_body_can_be_read(kind in 0..=10_u8, body in vec(any::<u8>(), 0..600)) {
+    fn any_body_can_be_read(kind in 0..=13_u8, body in vec(any::<u8>(), 0..600)) {
         let mut out = [0; MAX_ITEM];
         if let Ok(record) = decode_record(magpie_protocol::Item { kind, body: &body }) {
             let len = encode_record(&record, &mut out).unwrap();

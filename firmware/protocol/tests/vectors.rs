@@ -6,9 +6,9 @@ use magpie_protocol::{
     AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CommandReply,
     Configuration, CountEntry, Counts, DecodeError, Direction, Doubles, EchoKey, EchoRecord,
     EchoSample, EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger,
-    Losses, MAX_BODY, MAX_ITEM, Malformed, Outcome, Record, Side, Sum, TableId, Tally, TcpFacts,
-    TimeReply, UplinkCounts, VlanStack, decode_command, decode_record, encode_command,
-    encode_record_for,
+    LinkState, Losses, MAX_BODY, MAX_ITEM, Malformed, NetState, Outcome, Port, Record, Side, Sum,
+    TableId, Tally, TcpFacts, TimeReply, UplinkCounts, VlanStack, decode_command, decode_record,
+    encode_command, encode_record_for,
 };
 
 /// The forms that every host reads; `compact.rs` has the newer one of flows.
@@ -311,6 +311,39 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
             }),
             "0803058402",
         ),
+        (
+            "port without a lease",
+            Record::Port(Port {
+                at_us: 128,
+                link: LinkState::Up {
+                    mbit: 100,
+                    full_duplex: true,
+                },
+                net: NetState::NoLease,
+                cpu_permille: Some(310),
+            }),
+            "0c0d8001026401020000000001b602",
+        ),
+        (
+            "port with an address",
+            Record::Port(Port {
+                at_us: 7,
+                link: LinkState::Unknown,
+                net: NetState::Up([10, 99, 0, 2]),
+                cpu_permille: None,
+            }),
+            "0c0a07000000030a63000200",
+        ),
+        (
+            "port without a cable",
+            Record::Port(Port {
+                at_us: 7,
+                link: LinkState::Down,
+                net: NetState::Silent,
+                cpu_permille: Some(0),
+            }),
+            "0c0b0701000000000000000100",
+        ),
     ]
 }
 
@@ -480,6 +513,24 @@ fn bodies_of_1_1_end_before_the_doubles() {
     for read in [item, old] {
         assert_eq!(decode_command(read), Ok(command));
     }
+}
+
+/// States of a newer version are no damage: of the link one knows nothing then,
+/// of the network the number.
+#[test]
+fn newer_states_of_a_port_are_read() {
+    let body = [7, 9, 100, 1, 4, 10, 0, 0, 1, 0];
+    let read = decode_record(magpie_protocol::Item {
+        kind: 12,
+        body: &body,
+    });
+    let port = Port {
+        at_us: 7,
+        link: LinkState::Unknown,
+        net: NetState::Unknown(4),
+        cpu_permille: None,
+    };
+    assert_eq!(read, Ok(Record::Port(port)));
 }
 
 /// A newer minor version appends fields to the end of a body.

@@ -7,7 +7,7 @@
 //! and closes with the ledger.
 
 use magpie_protocol::{
-    CommandReply, Counts, Emitted, EndReason, Ledger, Record, RecordSource, TableId, Tally,
+    CommandReply, Counts, Emitted, EndReason, Ledger, Port, Record, RecordSource, TableId, Tally,
     TimeReply, UplinkCounts, Want, encode_record_for,
 };
 
@@ -52,6 +52,9 @@ pub(crate) struct Exporter {
     host_minor: u8,
     times: heapless::Deque<TimeReply, ANSWERS>,
     answers: heapless::Deque<CommandReply, ANSWERS>,
+    port: Option<Port>,
+    /// The port is to be told, out of turn or beside a ledger.
+    port_due: bool,
     flush_id: u32,
     flush: Stage,
     /// Frames counted when the flush began to write the counter tables.
@@ -76,9 +79,35 @@ fn push_over<T, const N: usize>(queue: &mut heapless::Deque<T, N>, value: T) {
 }
 
 impl Exporter {
-    /// Says Hello (again).
+    /// Says Hello (again), and what the port is at.
     pub(crate) fn greet(&mut self) {
         self.greeted = false;
+        self.port_due = true;
+    }
+
+    /// Keeps what the port is at; a change of link or network is news.
+    pub(crate) fn set_port(&mut self, port: Port) {
+        let facts = |port: Port| (port.link, port.net);
+        self.port_due |= self.port.map(facts) != Some(facts(port));
+        self.port = Some(port);
+    }
+
+    /// Whether there is something to tell of the port, to a host that reads it.
+    fn has_port(&self) -> bool {
+        self.port_due && self.port.is_some() && self.host_minor >= Port::SINCE
+    }
+
+    /// What the port is at, once each time it is due.
+    fn take_port(&mut self, now_us: u64) -> Option<Port> {
+        if !self.has_port() {
+            return None;
+        }
+        self.port_due = false;
+        let port = self.port?;
+        Some(Port {
+            at_us: now_us,
+            ..port
+        })
     }
 
     /// Exports everything. The same number again changes nothing: the
@@ -276,6 +305,7 @@ impl Sensor<'_> {
             self.exporter.live_began_us = Some(now_us);
             // The ledger first: it is what a host that just came wants to see.
             self.exporter.live = Stage::Flows(0);
+            self.exporter.port_due = true;
             return Some(Step::Made(
                 Record::Ledger(self.ledger(now_us)),
                 Tally::default(),
@@ -342,6 +372,9 @@ impl Sensor<'_> {
             self.hello.at_us = now_us;
             return Some(Record::Hello(self.hello.clone()));
         }
+        if let Some(port) = self.exporter.take_port(now_us) {
+            return Some(Record::Port(port));
+        }
         if let Some(mut time) = self.exporter.times.pop_front() {
             time.sent_us = now_us;
             return Some(Record::TimeReply(time));
@@ -363,7 +396,7 @@ impl Sensor<'_> {
         let Exporter {
             flush, sweep, live, ..
         } = &self.exporter;
-        if [flush, sweep, live].iter().any(|s| **s != Stage::Resting) {
+        if self.exporter.has_port() || [flush, sweep, live].iter().any(|s| **s != Stage::Resting) {
             return Some(0);
         }
         let next = |began: Option<u64>, interval: u64| {

@@ -2,7 +2,7 @@
 
 use magpie_protocol::{
     BootReport, Capacities, Command, CommandReply, CommandType, Doubles, Hello, Ledger, Losses,
-    Outcome, TimeReply, VERSION_MAJOR, VERSION_MINOR,
+    Outcome, Port, TimeReply, VERSION_MAJOR, VERSION_MINOR,
 };
 
 use crate::{
@@ -182,6 +182,13 @@ impl<'a> Sensor<'a> {
         let (secret, outbox) = (&self.secret, &mut self.outbox);
         self.echoes
             .observe(at_us, (packet, path), echo, secret, outbox);
+    }
+
+    /// What the port is at, for boards that have one: told live, with every
+    /// ledger, and at once when link or network change. [`Port::at_us`] is set
+    /// when it is told.
+    pub fn set_port(&mut self, port: Port) {
+        self.exporter.set_port(port);
     }
 
     /// The port speaks under this address: from now on frames of its own, and

@@ -5,9 +5,9 @@ mod common;
 
 use common::{ACK, FIN, RST, SYN, drain, echo, feed, flows, flush, reasons, sensor, tcp, udp};
 use magpie_protocol::{
-    Command, Configuration, EndReason, Handshake, Items, Ledger, MAX_ITEM, Malformed, Outcome,
-    Record, RecordSource, RecordType, Side, TableId, TcpFacts, UplinkCounts, VERSION_MINOR, Want,
-    decode_record,
+    Command, Configuration, EndReason, Handshake, Items, Ledger, LinkState, MAX_ITEM, Malformed,
+    NetState, Outcome, Port, Record, RecordSource, RecordType, Side, TableId, TcpFacts,
+    UplinkCounts, VERSION_MINOR, Want, decode_record,
 };
 use magpie_sensor::{Config, EMPTY_REQUEST_SET, Identity, Sensor, Storage};
 
@@ -461,6 +461,68 @@ fn flows_are_written_as_their_host_reads_them() {
     assert_eq!(kinds(None), [old]);
     assert_eq!(kinds(Some(2)), [old]);
     assert_eq!(kinds(Some(3)), [compact]);
+}
+
+#[test]
+fn a_port_is_told_with_each_ledger_and_when_it_changes() {
+    let config = Config {
+        sweep_us: 0,
+        ..Config::default()
+    };
+    let mut core = sensor(config, 64);
+    let told = |core: &mut Sensor<'_>, at_us| {
+        let records = drain(core, at_us, Want::Live);
+        let ports = records.iter().filter_map(|r| match r {
+            Record::Port(port) => Some(*port),
+            _ => None,
+        });
+        ports.collect::<Vec<_>>()
+    };
+    core.note_uplink(&UplinkCounts::default(), 2);
+    assert_eq!(told(&mut core, 0), [], "a core without a port");
+    let mut port = Port {
+        net: NetState::Asking,
+        cpu_permille: Some(31),
+        ..Port::default()
+    };
+    core.set_port(port);
+    assert_eq!(told(&mut core, 4), [], "to a host that cannot read it");
+    core.note_uplink(&UplinkCounts::default(), 3);
+    assert_eq!(core.poll_at(), Some(0));
+    let at = |at_us, port| Port { at_us, ..port };
+    assert_eq!(told(&mut core, 5), [at(5, port)]);
+    // A load that changes is no news.
+    port.cpu_permille = Some(500);
+    core.set_port(port);
+    assert_eq!(core.poll_at(), Some(1_000_000));
+    assert_eq!(told(&mut core, 6), []);
+    assert_eq!(told(&mut core, 1_000_000), [at(1_000_000, port)]);
+    for (at_us, link, net) in [
+        (1_000_001, LinkState::Down, NetState::Asking),
+        (1_000_002, LinkState::Down, NetState::NoLease),
+    ] {
+        port.link = link;
+        port.net = net;
+        core.set_port(port);
+        assert_eq!(told(&mut core, at_us), [at(at_us, port)]);
+        core.set_port(port);
+        assert_eq!(told(&mut core, at_us), []);
+    }
+    core.handle_command(1_000_003, &Command::Hello { major: 1, minor: 3 });
+    assert!(matches!(
+        drain(&mut core, 1_000_003, Want::Live)[..],
+        [Record::Hello(_), Record::Port(_)]
+    ));
+    // Live updates are off: changes are told all the same.
+    let set = Configuration {
+        live_us: Some(0),
+        ..Configuration::default()
+    };
+    core.handle_command(1_000_004, &Command::Configure { id: 1, set });
+    assert_eq!(told(&mut core, 9_000_000), []);
+    port.link = LinkState::Unknown;
+    core.set_port(port);
+    assert_eq!(told(&mut core, 9_000_001), [at(9_000_001, port)]);
 }
 
 #[test]

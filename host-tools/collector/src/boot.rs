@@ -1,6 +1,6 @@
 //! What one boot of a sensor has said.
 
-use magpie_protocol::{FlowRecord, Hello, Ledger, Tally};
+use magpie_protocol::{FlowRecord, Hello, Ledger, Port, Tally};
 use rangemap::RangeInclusiveSet;
 
 use crate::Position;
@@ -67,6 +67,8 @@ pub struct Boot {
     ordinal: u64,
     pub(crate) hello: Option<Hello>,
     ledger: Option<Ledger>,
+    /// With its place among the boot's live records.
+    port: Option<(u64, Port)>,
     flushed: Option<Flushed>,
     received: Received,
     pub(crate) counts: CountTables,
@@ -94,6 +96,7 @@ impl Boot {
             ordinal,
             hello: None,
             ledger: None,
+            port: None,
             flushed: None,
             received: Received::default(),
             counts: CountTables::default(),
@@ -126,6 +129,11 @@ impl Boot {
     /// The latest ledger.
     pub fn ledger(&self) -> Option<&Ledger> {
         self.ledger.as_ref()
+    }
+
+    /// What its port and processor were at, at last.
+    pub fn port(&self) -> Option<&Port> {
+        self.port.as_ref().map(|(_, port)| port)
     }
 
     /// The latest ledger that ended a Flush.
@@ -238,6 +246,16 @@ impl Boot {
             received: self.received,
             blurred: last > number,
         });
+    }
+
+    /// Takes what the port is at; true when link or network are news.
+    pub(crate) fn take_port(&mut self, at: Position, port: &Port) -> bool {
+        if self.port.is_some_and(|(number, _)| number > at.number) {
+            return false;
+        }
+        let old = self.port.replace((at.number, *port));
+        let facts = |port: &Port| (port.link, port.net);
+        old.is_none_or(|(_, old)| facts(&old) != facts(port))
     }
 
     /// Marks a table entry as ended; false when it had ended before. `bounded`

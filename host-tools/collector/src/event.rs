@@ -1,6 +1,6 @@
 //! What changed, for those who follow along.
 
-use magpie_protocol::{EchoRecord, FlowRecord, Hello, Ledger};
+use magpie_protocol::{EchoRecord, FlowRecord, Hello, Ledger, Port};
 
 use crate::Clock;
 
@@ -22,6 +22,8 @@ pub enum Event {
     Echo(Box<EchoRecord>),
     /// A ledger came.
     Ledger(Box<Ledger>),
+    /// The link, or the address, of the sensor's port is another one.
+    Port(Port),
     /// Records did not arrive.
     Gap {
         /// In which boot.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use magpie_protocol::{Hello, Ledger, Record, TableId};
+use magpie_protocol::{Hello, Ledger, Port, Record, TableId};
 
 use crate::boot::Entry;
 use crate::counts::{CountTable, CountTables};
@@ -274,6 +274,11 @@ impl Picture {
                 held.extra().add(id, sample.rtt_us, limit);
             }
             Record::Counts(counts) => boot.counts.take(counts, self.limits.count_lines),
+            Record::Port(port) => {
+                if boot.take_port(at, port) {
+                    self.tell(|| Event::Port(*port));
+                }
+            }
             // The session's own business.
             Record::TimeReply(_) | Record::CommandReply(_) => {}
         }
@@ -330,6 +335,11 @@ impl Picture {
     /// Who the sensor is: what its latest boot said, or an earlier one.
     pub fn hello(&self) -> Option<&Hello> {
         self.boots.iter().rev().find_map(Boot::hello)
+    }
+
+    /// What port and processor of the sensor's present boot are at.
+    pub fn port(&self) -> Option<&Port> {
+        self.boots.last().and_then(Boot::port)
     }
 
     /// The latest ledgers of all boots added up; `at_us` and `flush` are the

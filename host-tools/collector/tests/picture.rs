@@ -1,10 +1,11 @@
 //! Laws of the picture: order, repetition and splitting of records never
 //! change a sum; what does not fit is summed, never lost.
 
-use magpie_collector::{EchoSums, FlowSums, Limits, Picture, Position};
+use magpie_collector::{EchoSums, Event, FlowSums, Limits, Picture, Position};
 use magpie_protocol::{
     AddressPair, CountEntry, Counts, Direction, EchoKey, EchoRecord, EchoSample, EndReason,
-    FlowKey, FlowRecord, Handshake, Record, Side, TableId, TcpFacts, VlanStack,
+    FlowKey, FlowRecord, Handshake, LinkState, NetState, Port, Record, Side, TableId, TcpFacts,
+    VlanStack,
 };
 use proptest::prelude::*;
 
@@ -351,6 +352,56 @@ fn a_live_record_gives_way_to_its_finished_one_only() {
     live.flow_id = 4;
     assert_eq!(apply(&mut picture, &live), 28, "another entry adds");
     assert!(picture.flows().get(&flow_key(2)).unwrap().is_live());
+}
+
+#[test]
+fn a_port_is_what_its_boot_said_last() {
+    let limits = Limits {
+        events: 16,
+        ..Limits::default()
+    };
+    let mut picture = Picture::new("test", limits);
+    let mut tell = |boot_id, number, link, net, cpu| {
+        let at = Position {
+            boot_id,
+            is_final: false,
+            number,
+        };
+        let port = Port {
+            at_us: 5,
+            link,
+            net,
+            cpu_permille: Some(cpu),
+        };
+        picture.apply(0, at, &Record::Port(port));
+        let news = picture
+            .take_events()
+            .filter(|e| matches!(e, Event::Port(_)));
+        (picture.port().unwrap().cpu_permille, news.count())
+    };
+    let (down, unknown) = (LinkState::Down, LinkState::Unknown);
+    assert_eq!(tell(7, 1, unknown, NetState::Asking, 1), (Some(1), 1));
+    assert_eq!(tell(7, 5, unknown, NetState::Asking, 2), (Some(2), 0));
+    assert_eq!(tell(7, 6, down, NetState::Asking, 3), (Some(3), 1));
+    // Out of order: it was so, and is no more.
+    assert_eq!(tell(7, 4, unknown, NetState::NoLease, 4), (Some(3), 0));
+    assert_eq!(tell(7, 7, down, NetState::NoLease, 5), (Some(5), 1));
+    assert_eq!(tell(8, 0, down, NetState::NoLease, 6), (Some(6), 1));
+    assert_eq!(tell(7, 9, unknown, NetState::NoLease, 7), (Some(6), 1));
+    let at = Position {
+        boot_id: 9,
+        is_final: false,
+        number: 0,
+    };
+    let sample = EchoSample {
+        echo_id: 0,
+        key: echo_key(1),
+        sequence: 0,
+        reply_us: 5,
+        rtt_us: 1,
+    };
+    picture.apply(0, at, &Record::EchoSample(sample));
+    assert_eq!(picture.port(), None, "that boot has not said");
 }
 
 /// A recording may hold another boot in every batch; each would be searched

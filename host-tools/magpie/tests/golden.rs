@@ -9,7 +9,8 @@ use magpie_collector::{Limits, Offered, Picture, Position};
 use magpie_protocol::{
     AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, CountEntry, Counts,
     Direction, EchoKey, EchoRecord, EchoSample, EndReason, FlowKey, FlowRecord, Handshake, Hello,
-    Known, Ledger, Losses, Malformed, Record, Side, Sum, TableId, Tally, TcpFacts, VlanStack,
+    Known, Ledger, LinkState, Losses, Malformed, NetState, Port, Record, Side, Sum, TableId, Tally,
+    TcpFacts, VlanStack,
 };
 
 const NOW_US: u64 = 1_700_000_100_000_000;
@@ -485,6 +486,70 @@ fn what_was_forgotten_and_what_a_stranger_says() {
     assert!(!got.contains('\x1b'));
     golden("forgotten.txt", &got);
     assert!(!exact::shortfalls(&picture).is_empty());
+}
+
+#[test]
+fn a_port_in_every_format() {
+    let up = LinkState::Up {
+        mbit: 100,
+        full_duplex: true,
+    };
+    let port = |link, net, cpu_permille| Port {
+        at_us: 8_043_000_000,
+        link,
+        net,
+        cpu_permille,
+    };
+    for (port, in_json, in_csv, in_table) in [
+        (
+            port(up, NetState::Up([10, 0, 0, 9]), Some(312)),
+            r#""link":"up","mbit":100,"full_duplex":true,"net":"speaks","address":"10.0.0.9","cpu_permille":312}"#,
+            "8043000000,up,100,true,speaks,10.0.0.9,312",
+            "PORT    100M full, speaks as 10.0.0.9  sensor cpu 31.2%\n",
+        ),
+        (
+            port(LinkState::Down, NetState::NoLease, None),
+            r#""link":"down","mbit":null,"full_duplex":null,"net":"no lease","address":null,"cpu_permille":null}"#,
+            "8043000000,down,,,no lease,,",
+            "PORT    down, no lease\n",
+        ),
+        (
+            port(LinkState::Unknown, NetState::Silent, None),
+            r#""link":null,"mbit":null,"full_duplex":null,"net":"silent","address":null,"cpu_permille":null}"#,
+            "8043000000,,,,silent,,",
+            "PORT    link ?, silent\n",
+        ),
+    ] {
+        let mut picture = running();
+        let at = Position {
+            boot_id: 0x1a2b_3c4d,
+            is_final: false,
+            number: 0,
+        };
+        picture.apply(NOW_US, at, &Record::Port(port));
+        let seen = Seen {
+            picture: &picture,
+            offered: None,
+            now_us: NOW_US,
+        };
+        let json = text(|out| json::write(&seen, &Choice::default(), true, out));
+        let line = json.lines().find(|line| line.contains(r#""type":"port""#));
+        let line = line.expect("a line of the port");
+        assert!(line.ends_with(in_json), "{line}");
+        let csv = text(|out| csv::write(&[seen], csv::Table::Port, &Choice::default(), out));
+        assert!(csv.trim_end().ends_with(in_csv), "{csv}");
+        let table = text(|out| table::write(&seen, &Choice::default(), out));
+        assert!(table.contains(in_table), "{table}");
+    }
+    // A core in this process has none.
+    let picture = running();
+    let seen = Seen {
+        picture: &picture,
+        offered: None,
+        now_us: NOW_US,
+    };
+    let csv = text(|out| csv::write(&[seen], csv::Table::Port, &Choice::default(), out));
+    assert_eq!(csv, "");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The loop between sources and pictures.
 
+mod port;
 mod run;
 
 use std::sync::atomic::{AtomicU8, Ordering};

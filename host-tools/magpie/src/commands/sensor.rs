@@ -12,8 +12,8 @@ use super::shared::now_us;
 use crate::cli::{Info, InfoFormat};
 use crate::exit::Exit;
 use crate::output::{self, say};
-use crate::views::text::{clock, plain, thousands};
-use crate::views::{Seen, json, rows};
+use crate::views::text::{clock, percent, plain, thousands};
+use crate::views::{Seen, json, names, rows};
 
 /// Longest wait for one batch.
 const TURN: Duration = Duration::from_millis(50);
@@ -47,7 +47,8 @@ pub(crate) fn info(options: &Info) -> anyhow::Result<Exit> {
     let mut out = output::stdout();
     match options.format {
         InfoFormat::Json => {
-            if let Some(row) = rows::sensor(&seen) {
+            let port = picture.port().map(|port| rows::port(&seen, port));
+            for row in rows::sensor(&seen).into_iter().chain(port) {
                 json::line(&row, &mut out)?;
             }
         }
@@ -144,6 +145,19 @@ fn lines(seen: &Seen<'_>) -> Vec<(&'static str, String)> {
     }
     if !boot.last_word.is_empty() {
         lines.push(("last word", plain(&boot.last_word)));
+    }
+    if let Some(port) = picture.port() {
+        let link = names::link(port.link).unwrap_or_else(|| "unknown".to_owned());
+        lines.push(("link", link));
+        let net = match rows::address(port.net) {
+            None => names::net(port.net),
+            Some(address) => format!("{} as {address}", names::net(port.net)),
+        };
+        lines.push(("port", net));
+        if let Some(permille) = port.cpu_permille {
+            let text = format!("{}% busy", percent(permille.into(), 1_000));
+            lines.push(("processor", text));
+        }
     }
     if let Some(measured) = picture.clock() {
         lines.push((

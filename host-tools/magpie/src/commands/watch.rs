@@ -262,6 +262,7 @@ fn event_line(event: &Event) -> Option<String> {
             };
             Some(format!("gap: {records} {what} (boot {boot_id:08x})"))
         }
-        Event::Echo(_) | Event::Ledger(_) | Event::Clock(_) => None,
+        // Warnings say what of a port must be known.
+        Event::Echo(_) | Event::Ledger(_) | Event::Port(_) | Event::Clock(_) => None,
     }
 }

@@ -35,6 +35,8 @@ pub enum Table {
     Mirror,
     /// Who the sensors are.
     Sensor,
+    /// What their ports and processors are at.
+    Port,
     /// The books.
     Books,
 }
@@ -58,6 +60,10 @@ impl Table {
             }
             Self::Mirror => vec![rows::mirror(seen)],
             Self::Sensor => rows::sensor(seen).into_iter().collect(),
+            Self::Port => {
+                let port = seen.picture.port();
+                port.iter().map(|of| rows::port(seen, of)).collect()
+            }
             Self::Books => vec![rows::books(seen)],
         }
     }

@@ -38,6 +38,9 @@ pub fn write(
             line(&row, out)?;
         }
     }
+    if let Some(port) = seen.picture.port() {
+        line(&rows::port(seen, port), out)?;
+    }
     if let Some(ledger) = seen.picture.ledger() {
         line(&rows::ledger(seen, &ledger), out)?;
     }

@@ -1,7 +1,8 @@
 //! Names of numbers, and how keys are written: as EXACT.md writes them.
 
 use magpie_protocol::{
-    ETHERTYPE_LLC, ETHERTYPE_NONE, EndReason, KEY_OTHER, Malformed, TableId, VlanStack,
+    ETHERTYPE_LLC, ETHERTYPE_NONE, EndReason, KEY_OTHER, LinkState, Malformed, NetState, TableId,
+    VlanStack,
 };
 
 /// IANA's keyword of an IP protocol, for those one meets.
@@ -127,6 +128,42 @@ pub fn flags(bits: u8) -> String {
         .collect()
 }
 
+/// A speed as ports are sold: `10M`, `100M`, `1G`, `2.5G`.
+fn speed(mbit: u32) -> String {
+    match mbit {
+        ..1_000 => format!("{mbit}M"),
+        _ if mbit.is_multiple_of(1_000) => format!("{}G", mbit / 1_000),
+        _ => format!("{:.1}G", f64::from(mbit) / 1e3),
+    }
+}
+
+/// The cable at a port, short: `100M full`, `down`; `None` where the port cannot
+/// tell.
+pub fn link(link: LinkState) -> Option<String> {
+    match link {
+        LinkState::Unknown => None,
+        LinkState::Down => Some("down".to_owned()),
+        LinkState::Up { mbit, full_duplex } => {
+            let duplex = if full_duplex { "full" } else { "half" };
+            Some(match mbit {
+                0 => format!("up {duplex}"),
+                _ => format!("{} {duplex}", speed(mbit)),
+            })
+        }
+    }
+}
+
+/// What a port is to its network, in a word or two.
+pub fn net(net: NetState) -> String {
+    match net {
+        NetState::Silent => "silent".to_owned(),
+        NetState::Asking => "asking".to_owned(),
+        NetState::NoLease => "no lease".to_owned(),
+        NetState::Up(_) => "speaks".to_owned(),
+        NetState::Unknown(code) => format!("state{code}"),
+    }
+}
+
 /// Name of a counter table.
 pub fn table(table: TableId) -> &'static str {
     match table {
@@ -173,6 +210,23 @@ pub fn key(table: TableId, key: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_has_short_words() {
+        let up = |mbit, full_duplex| link(LinkState::Up { mbit, full_duplex });
+        for (word, text) in [
+            (up(10, false), "10M half"),
+            (up(100, true), "100M full"),
+            (up(1_000, true), "1G full"),
+            (up(2_500, true), "2.5G full"),
+            (up(0, true), "up full"),
+            (link(LinkState::Down), "down"),
+        ] {
+            assert_eq!(word.as_deref(), Some(text));
+        }
+        assert_eq!(link(LinkState::Unknown), None);
+        assert_eq!(net(NetState::Unknown(7)), "state7");
+    }
 
     #[test]
     fn keys_are_written_as_the_truth_writes_them() {

@@ -12,9 +12,12 @@ use serde_json::{Map, Value};
 use super::{Choice, Seen, Sort, Times, names};
 
 mod accounts;
+mod port;
 
 use accounts::gap;
 pub use accounts::{books, forgotten, gaps, ledger, link, mirror};
+pub(crate) use port::address;
+pub use port::port;
 
 /// A row: fields in order.
 pub type Row = Map<String, Value>;
@@ -390,6 +393,7 @@ pub fn event(seen: &Seen<'_>, mirror: &Mirror, event: &Event) -> Option<Row> {
             Some(echo(seen, seen.times(), &record.key, &sums, loss))
         }
         Event::Ledger(of) => Some(ledger(seen, of)),
+        Event::Port(of) => Some(port(seen, of)),
         Event::Gap {
             boot_id,
             is_final,

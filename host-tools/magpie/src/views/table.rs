@@ -63,6 +63,7 @@ pub fn write(seen: &Seen<'_>, choice: &Choice, out: &mut impl Write) -> io::Resu
         }
         section(out, title, &lines)?;
     }
+    port(seen, out)?;
     notes(seen, mirror, &ledger, out)?;
     let books = seen.picture.books_with(seen.offered, mirror);
     writeln!(out, "\n{books}")
@@ -344,6 +345,23 @@ fn echoes(seen: &Seen<'_>, mirror: &Mirror) -> Columns {
         ]);
     }
     columns
+}
+
+/// The sensor's port and processor.
+fn port(seen: &Seen<'_>, out: &mut impl Write) -> io::Result<()> {
+    let Some(port) = seen.picture.port() else {
+        return Ok(());
+    };
+    let link = names::link(port.link).unwrap_or_else(|| "link ?".to_owned());
+    write!(out, "\nPORT    {link}, {}", names::net(port.net))?;
+    if let Some(address) = rows::address(port.net) {
+        write!(out, " as {address}")?;
+    }
+    if let Some(permille) = port.cpu_permille {
+        write!(out, "  sensor cpu {}", percent(permille.into(), 1_000))?;
+        write!(out, "%")?;
+    }
+    writeln!(out)
 }
 
 /// Mirror health, and whatever else must be said.

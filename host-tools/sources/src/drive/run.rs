@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use magpie_collector::{Picture, Session, SessionError};
 use magpie_protocol::{Configuration, Outcome};
 
+use super::port::PortWatch;
 use super::{DriveOptions, FlushOutcome, Lane, Phase, Report, Status, Stop, Told, lock};
 use crate::{Incoming, RecordWriter, Source, SourceError};
 
@@ -48,6 +49,7 @@ pub(super) struct Run<'a> {
     /// The feed was asked to end because of the user.
     ending_feed: bool,
     refusals: u64,
+    port: PortWatch,
     failure: Option<SourceError>,
     record_failure: Option<SourceError>,
 }
@@ -73,6 +75,7 @@ impl<'a> Run<'a> {
             flush: None,
             ending_feed: false,
             refusals: 0,
+            port: PortWatch::default(),
             failure: None,
             record_failure: None,
         }
@@ -154,6 +157,7 @@ impl<'a> Run<'a> {
         if self.session.receiver().boot_id() != boot_id {
             self.configure();
         }
+        self.tell_of_port(now_us);
         self.let_observer_follow();
         for reply in self.session.take_replies() {
             if reply.outcome != Outcome::Done {
@@ -189,6 +193,18 @@ impl<'a> Run<'a> {
         let deadline = Instant::now() + OBSERVER_PATIENCE;
         while crowded() && Instant::now() < deadline && self.stop.raised() < 2 {
             std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Says what of the sensor's port is not to be found out later, by a
+    /// screen that nobody looked at.
+    fn tell_of_port(&mut self, now_us: u64) {
+        let Some(port) = lock(&self.picture).port().copied() else {
+            return;
+        };
+        let boot_id = self.session.receiver().boot_id();
+        for text in self.port.news(now_us, boot_id, &port) {
+            self.warn(format!("{}: {text}", self.source.name()));
         }
     }
 

@@ -41,7 +41,7 @@ const ROWS: [(&str, &str); 12] = [
     ),
     (
         "LINK",
-        "what passes now; peak 1s: the most between two reports of the sensor, which come about once a second, since this program began to watch",
+        "cable and port: its speed, silent or speaking (asking for an address, no lease: records stay on the serial line); what passes now; peak 1s: the most between two reports of the sensor, which come about once a second, since this program began to watch, as a share of the link where its speed is known; sensor cpu: how much of its time the processor works",
     ),
     (
         "LOST",

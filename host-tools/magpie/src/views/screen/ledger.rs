@@ -8,8 +8,8 @@ use super::look::{Facts, Findings};
 use super::pace::Carried;
 use super::summary::{self, books_tone, losses, lost_in_all};
 use super::words;
-use crate::views::text::{plain, thousands};
-use crate::views::{Times, rows};
+use crate::views::text::{percent, plain, thousands};
+use crate::views::{Times, names, rows};
 
 /// Columns of a name and of a number.
 const NAME: usize = 26;
@@ -143,6 +143,9 @@ fn frames(page: &mut Page, facts: &Facts, ledger: &Ledger) {
     if let (Some(frames), Some(octets)) = (peak.frames_a_second(), peak.octets_a_second()) {
         let cells = [frames, octets].map(|n| (Tone::Plain, words::whole(n)));
         page.row("  peak 1s", &cells);
+        if let Some(share) = facts.peak_share() {
+            page.say("  of the link", &format!("{:.1}%", share * 100.0));
+        }
     }
     for (name, sum) in [
         ("  in flows", ledger.in_flows),
@@ -267,6 +270,18 @@ fn sensor(page: &mut Page, facts: &Facts) {
         if hello.zero_seed {
             page.row("seed zero", &[(Tone::Doubt, "hash guessable".to_owned())]);
         }
+    }
+    if let Some(port) = &facts.port {
+        let link = names::link(port.link);
+        page.say("link of its port", link.as_deref().unwrap_or("?"));
+        page.say("its port", &names::net(port.net));
+        if let Some(address) = rows::address(port.net) {
+            page.say("its address", &address.to_string());
+        }
+        let busy = port
+            .cpu_permille
+            .map(|n| format!("{}%", percent(n.into(), 1_000)));
+        page.say("its processor works", busy.as_deref().unwrap_or("?"));
     }
     page.row("boots seen", &[(Tone::Plain, thousands(facts.boots))]);
     if let Some(ledger) = &facts.ledger {

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use magpie_collector::{Books, FlowSums, Forgotten, LinkFacts, Mirror, Peak};
-use magpie_protocol::{EchoKey, FlowKey, Hello, KEY_OTHER, Ledger, TableId};
+use magpie_protocol::{EchoKey, FlowKey, Hello, KEY_OTHER, Ledger, LinkState, Port, TableId};
 use magpie_sources::Status;
 
 use super::filter::Filter;
@@ -38,6 +38,7 @@ pub(super) struct Facts {
     pub(super) now_us: u64,
     pub(super) hello: Option<Hello>,
     pub(super) ledger: Option<Ledger>,
+    pub(super) port: Option<Port>,
     pub(super) status: Status,
     pub(super) boots: u64,
     pub(super) latest_us: u64,
@@ -60,6 +61,7 @@ impl Facts {
             now_us: seen.now_us,
             hello: picture.hello().cloned(),
             ledger: picture.ledger(),
+            port: picture.port().copied(),
             status: status.clone(),
             boots: picture.seen_boots(),
             latest_us: picture.latest_us(),
@@ -70,6 +72,21 @@ impl Facts {
             forgotten: picture.forgotten(),
             link: picture.link().clone(),
             icmp: icmp(seen),
+        }
+    }
+}
+
+impl Facts {
+    /// No frame can come.
+    pub(super) fn is_unplugged(&self) -> bool {
+        self.port.is_some_and(|port| port.link == LinkState::Down)
+    }
+
+    /// The busiest second as a share of the link, where its speed is known.
+    pub(super) fn peak_share(&self) -> Option<f64> {
+        match self.port?.link {
+            LinkState::Up { mbit, .. } => self.peak.share_of(mbit),
+            LinkState::Down | LinkState::Unknown => None,
         }
     }
 }

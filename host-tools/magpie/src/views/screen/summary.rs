@@ -1,7 +1,7 @@
 //! The rows above and below the flows.
 
 use magpie_collector::State;
-use magpie_protocol::{BootReason, ClockKind, Known, Ledger};
+use magpie_protocol::{BootReason, ClockKind, Known, Ledger, LinkState, NetState};
 use magpie_sources::{Phase, Uplink};
 
 use super::Controls;
@@ -10,8 +10,8 @@ use super::look::{Facts, Findings};
 use super::pace::{Carried, Pace};
 use super::words;
 use crate::views::mirror::Words;
-use crate::views::text::{clock, megabits, millis, plain, thousands};
-use crate::views::{Sort, rows};
+use crate::views::text::{clock, megabits, millis, percent, plain, thousands};
+use crate::views::{Sort, names, rows};
 
 /// How the books look.
 pub(super) fn books_tone(state: &State) -> Tone {
@@ -61,18 +61,67 @@ pub(super) fn head(
     row.fit(columns)
 }
 
-/// How much passes. No sensor says how fast its port is, nor how busy it is
-/// itself, so there is no share of the link and no CPU load.
+/// A processor that is this busy may soon lose frames.
+const NEARLY_BUSY: u16 = 900;
+
+/// The cable and what the port says on it.
+fn port(facts: &Facts) -> Option<Line> {
+    let port = facts.port?;
+    let link = names::link(port.link);
+    let tone = match port.link {
+        LinkState::Down => Tone::Loss,
+        // A mirror port is never half duplex on purpose.
+        LinkState::Up { full_duplex, .. } if !full_duplex => Tone::Doubt,
+        LinkState::Up { .. } | LinkState::Unknown => Tone::Plain,
+    };
+    let mut line = Line::default();
+    if let Some(link) = link {
+        line.push(tone, link);
+        line.push(Tone::Plain, ", ");
+    }
+    let tone = match port.net {
+        NetState::NoLease => Tone::Doubt,
+        _ => Tone::Plain,
+    };
+    line.push(tone, names::net(port.net));
+    Some(line)
+}
+
+/// The busiest second: its share of the link where that is known.
+fn peak(facts: &Facts) -> Option<String> {
+    if let Some(share) = facts.peak_share() {
+        return Some(format!("peak 1s {:.0}%", share * 100.0));
+    }
+    let octets = facts.peak.octets_a_second()?;
+    Some(format!("peak 1s {} Mb/s", megabits(octets)))
+}
+
+/// The cable, how much passes, and how busy that keeps the sensor.
 pub(super) fn link(facts: &Facts, ledger: &Ledger, pace: &Pace, columns: usize) -> Line {
     let mut row = Row::new("LINK");
-    let [octets, frames] = words::link_rates(pace);
-    row.say(0, 0, format!("{octets} Mb/s"));
-    row.say(0, 3, format!("{frames} f/s"));
-    if let Some(octets) = facts.peak.octets_a_second() {
-        row.say(1, 3, format!("peak 1s {} Mb/s", megabits(octets)));
+    let mut gap = 0;
+    if let Some(port) = port(facts) {
+        row.part(0, gap, port);
+        gap = 3;
     }
-    row.say(2, 3, format!("{} frames", thousands(ledger.counted.frames)));
-    row.say(3, 3, format!("{} octets", thousands(ledger.counted.octets)));
+    let [octets, frames] = words::link_rates(pace);
+    row.say(0, gap, format!("{octets} Mb/s"));
+    row.say(0, 3, format!("{frames} f/s"));
+    if let Some(peak) = peak(facts) {
+        row.say(1, 3, peak);
+    }
+    if let Some(permille) = facts.port.and_then(|port| port.cpu_permille) {
+        let tone = if permille >= NEARLY_BUSY {
+            Tone::Doubt
+        } else {
+            Tone::Plain
+        };
+        let mut cpu = Line::plain("sensor cpu ");
+        cpu.push(tone, format!("{}%", permille.min(1_000).div_ceil(10)));
+        row.part(2, 3, cpu);
+    }
+    row.say(3, 3, format!("{} frames", thousands(ledger.counted.frames)));
+    row.say(4, 3, format!("{} octets", thousands(ledger.counted.octets)));
     row.fit(columns)
 }
 

@@ -191,12 +191,17 @@ pub(super) fn sources(
             let [octets, frames] = words::link_rates(pace);
             let lost = words::known(summary::lost_in_all(&summary::losses(facts, &ledger)));
             let state = &findings.books.state;
+            let octets = if facts.is_unplugged() {
+                (Tone::Loss, "down".to_owned())
+            } else {
+                cell(octets)
+            };
             vec![
                 (Tone::Mark, if i == chosen { ">" } else { "" }.to_owned()),
                 cell(plain(name)),
                 (summary::books_tone(state), state.to_string()),
                 lost,
-                cell(octets),
+                octets,
                 cell(frames),
                 cell(thousands(ledger.flows.live)),
             ]

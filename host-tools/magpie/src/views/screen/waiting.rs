@@ -93,11 +93,12 @@ pub(super) fn before_the_first_frame(
         .now_us
         .saturating_sub(heard.frame_us.unwrap_or(facts.now_us));
     if since >= SILENT_US {
-        let text = format!(
-            "None for {}. Is the mirror session on, and is this its port?",
-            span(since)
-        );
-        say(Tone::Doubt, &text);
+        let advice = if facts.is_unplugged() {
+            "The link of its port is down: is the cable in, and anybody at its other end?"
+        } else {
+            "Is the mirror session on, and is this its port?"
+        };
+        say(Tone::Doubt, &format!("None for {}. {advice}", span(since)));
     }
     Some(lines)
 }
