@@ -182,6 +182,7 @@ async fn start(spawner: Spawner, chip: Peripherals, mut boot: Boot) {
     #[cfg(feature = "defmt")]
     boot.log();
     let node = node(&seed, &boot, port.counted());
+    node.measure_load(magpie_cortex_m::thread::slept_us);
     run(spawner, node, &mut port).await;
 }
 

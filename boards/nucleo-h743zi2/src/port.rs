@@ -8,7 +8,7 @@ use embassy_stm32::peripherals::IWDG1;
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_time::{Duration, Instant};
 use magpie_node::{FrameReceiver, Lost};
-use magpie_protocol::{Known, Losses};
+use magpie_protocol::{Known, LinkState, Losses};
 #[cfg(magpie_speak)]
 use magpie_stm32h7_eth::Refused;
 use magpie_stm32h7_eth::{
@@ -47,6 +47,7 @@ pub(crate) struct Port {
     told: Missed,
     counters_read: Instant,
     link_seen: Instant,
+    link: LinkState,
     /// How long ago the last frame came, when it was taken.
     age_us: u32,
 }
@@ -73,6 +74,7 @@ impl Port {
             told: Missed::default(),
             counters_read: now,
             link_seen: now,
+            link: LinkState::Unknown,
             age_us: 0,
         }
     }
@@ -93,7 +95,18 @@ impl Port {
     fn look_at_link(&mut self, now: Instant) {
         match &mut self.controller {
             Ok(controller) => {
-                let up = matches!(controller.follow_link(), Ok(Link::Up { .. }));
+                self.link = match controller.follow_link() {
+                    Ok(Link::Down) => LinkState::Down,
+                    Ok(Link::Up {
+                        hundred,
+                        full_duplex,
+                    }) => LinkState::Up {
+                        mbit: if hundred { 100 } else { 10 },
+                        full_duplex,
+                    },
+                    Err(_) => LinkState::Unknown,
+                };
+                let up = matches!(self.link, LinkState::Up { .. });
                 LINK.store(up, Ordering::Relaxed);
             }
             Err(error) => {
@@ -205,6 +218,10 @@ impl FrameReceiver for Port {
             self.link_seen = now;
             self.look_at_link(now);
         }
+    }
+
+    fn link(&mut self) -> LinkState {
+        self.link
     }
 
     fn arm(&mut self) {

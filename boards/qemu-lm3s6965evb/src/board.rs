@@ -5,8 +5,8 @@ use cortex_m_rt::exception;
 #[cfg(feature = "defmt")]
 use defmt_semihosting as _;
 use embassy_executor::Spawner;
-use magpie_cortex_m::boot;
 use magpie_cortex_m::time::SysTickTime;
+use magpie_cortex_m::{boot, thread};
 use magpie_link::{Overflow, Sender};
 use magpie_mmio::{Mmio, Registers};
 #[cfg(magpie_speak)]
@@ -189,7 +189,7 @@ impl magpie_node::speak::FrameSender for Port {
 #[cortex_m_rt::entry]
 fn main() -> ! {
     magpie_cortex_m::guard::below_stack();
-    magpie_cortex_m::thread::run(|spawner| {
+    thread::run(|spawner| {
         if let Ok(task) = sensor(spawner) {
             spawner.spawn(task);
         }
@@ -207,6 +207,7 @@ async fn sensor(spawner: Spawner) {
 
     let network = parameters.network;
     let node = node(parameters);
+    node.measure_load(thread::slept_us);
     let mut port = Port::new();
     let mut uart = Uart::start();
     // Whoever feeds the port waits for Hello, and Hello goes out after this.

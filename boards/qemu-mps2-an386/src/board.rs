@@ -5,15 +5,15 @@ use cortex_m_rt::exception;
 #[cfg(feature = "defmt")]
 use defmt_semihosting as _;
 use embassy_executor::Spawner;
-use magpie_cortex_m::boot;
 use magpie_cortex_m::time::SysTickTime;
-use magpie_lan9118::{Lan9118, MAX_FRAME, ReceiveError, StartError};
+use magpie_cortex_m::{boot, thread};
+use magpie_lan9118::{Lan9118, Link, MAX_FRAME, ReceiveError, StartError};
 use magpie_link::{Overflow, Sender};
 use magpie_mmio::{Mmio, Registers};
 #[cfg(magpie_speak)]
 use magpie_node::speak;
 use magpie_node::{Clock, FrameReceiver, Lost, Node, Pace};
-use magpie_protocol::{BootReport, Losses};
+use magpie_protocol::{BootReport, LinkState, Losses};
 use magpie_sensor::{Config, Identity, Sensor};
 use static_cell::StaticCell;
 
@@ -151,6 +151,20 @@ impl FrameReceiver for Port {
         // RX_DROP reads 0 in QEMU whatever was dropped: unknown stays unknown.
     }
 
+    fn link(&mut self) -> LinkState {
+        match self.nic.link() {
+            Ok(Link::Down) => LinkState::Down,
+            Ok(Link::Up {
+                hundred,
+                full_duplex,
+            }) => LinkState::Up {
+                mbit: if hundred { 100 } else { 10 },
+                full_duplex,
+            },
+            Err(_) => LinkState::Unknown,
+        }
+    }
+
     fn arm(&mut self) {
         self.nic.acknowledge();
         unmask(Irq::Ethernet);
@@ -171,7 +185,7 @@ magpie_cortex_m::last_words!(kept::leave);
 fn main() -> ! {
     magpie_cortex_m::guard::below_stack();
     let boot = kept::take();
-    magpie_cortex_m::thread::run(|spawner| {
+    thread::run(|spawner| {
         #[cfg(magpie_ends)]
         if let Ok(task) = ends(boot.count) {
             spawner.spawn(task);
@@ -199,6 +213,7 @@ async fn sensor(spawner: Spawner, boot: BootReport) {
 
     let network = parameters.network;
     let node = node(parameters, boot);
+    node.measure_load(thread::slept_us);
     let mut port = Port::new();
     let mut uart = Uart::start();
     // Whoever feeds the port waits for Hello, and Hello goes out after this.

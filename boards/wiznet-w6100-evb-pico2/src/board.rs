@@ -100,6 +100,7 @@ async fn start(spawner: Spawner, chip: Peripherals, mut boot: Boot) {
 
     let mut port = Port::new(emptying, watchdog);
     let node = node(&seed, &boot, counted);
+    node.measure_load(magpie_cortex_m::thread::slept_us);
     magpie_node::run(node, &mut port, &mut Line).await;
 }
 

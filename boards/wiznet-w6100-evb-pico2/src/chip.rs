@@ -12,10 +12,10 @@ use embassy_sync::zerocopy_channel::Sender;
 use embassy_time::{Delay, Duration, Instant, Timer};
 use embedded_hal_async::delay::DelayNs;
 use embedded_hal_async::spi::{ErrorType, Operation, SpiDevice};
-use magpie_w6100::{BUFFER, Fault, W6100};
+use magpie_w6100::{BUFFER, Fault, Link, W6100};
 
-use crate::lamp::{LINK, LOST};
-use crate::port::{MISSED, Missed};
+use crate::lamp::LOST;
+use crate::port::{CABLE, MISSED, Missed};
 
 /// The W6100 with its wires.
 pub(crate) type Chip = W6100<Select, Output<'static>, Delay>;
@@ -143,7 +143,7 @@ pub(crate) async fn empty(
         if chip.is_running() && now.saturating_duration_since(looked) >= LOOK {
             looked = now;
             if let Ok(link) = chip.look().await {
-                LINK.store(link, Ordering::Relaxed);
+                CABLE.set(link);
                 good = now;
             }
         }
@@ -154,7 +154,7 @@ pub(crate) async fn empty(
 }
 
 async fn rest(fault: Fault, good: Instant) {
-    LINK.store(false, Ordering::Relaxed);
+    CABLE.set(Link::Down); // held in reset
     LOST.fetch_add(1, Ordering::Relaxed); // the lamp
     assert!(good.elapsed() < GIVE_UP, "W6100: {fault:?}");
     Timer::after(REST).await;

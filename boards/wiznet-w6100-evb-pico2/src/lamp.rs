@@ -1,16 +1,16 @@
 //! The one lamp: receiving, losing, no host.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use embassy_rp::gpio::Output;
 use embassy_time::{Duration, Instant, Ticker};
+
+use crate::port::CABLE;
 
 /// Frames taken out of the port since boot, modulo 2^32.
 pub(crate) static RECEIVED: AtomicU32 = AtomicU32::new(0);
 /// How often frames were lost, or may have been, modulo 2^32.
 pub(crate) static LOST: AtomicU32 = AtomicU32::new(0);
-/// There is a cable, and someone at its other end.
-pub(crate) static LINK: AtomicBool = AtomicBool::new(false);
 /// Packets from the host, modulo 2^32.
 pub(crate) static HEARD: AtomicU32 = AtomicU32::new(0);
 
@@ -92,7 +92,7 @@ pub(crate) async fn show(mut lamp: Output<'static>) {
             Says::Losing
         } else if !heard {
             Says::NoHost
-        } else if !LINK.load(Ordering::Relaxed) {
+        } else if !CABLE.is_up() {
             Says::NoLink
         } else if receiving {
             Says::Receiving

@@ -1,14 +1,14 @@
 //! The network port, as the node sees it: frames that the chip's task has read.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use embassy_rp::watchdog::Watchdog;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::zerocopy_channel::Receiver;
 use embassy_time::{Duration, Instant};
 use magpie_node::{FrameReceiver, Lost};
-use magpie_protocol::{Known, Losses};
-use magpie_w6100::{MAX_FRAME, frame_at};
+use magpie_protocol::{Known, LinkState, Losses};
+use magpie_w6100::{Link, MAX_FRAME, frame_at};
 
 use crate::chip::Batch;
 use crate::lamp::{LOST, RECEIVED};
@@ -44,6 +44,49 @@ impl Missed {
             Known::Exact(0)
         } else {
             Known::AtLeast(u64::from(self.certain.load(Ordering::Relaxed)))
+        }
+    }
+}
+
+/// What the chip's task knows of the cable, for the node and the lamp.
+pub(crate) struct Cable(AtomicU8);
+
+/// The one there is; not looked at yet.
+pub(crate) static CABLE: Cable = Cable(AtomicU8::new(0));
+
+impl Cable {
+    const DOWN: u8 = 1;
+    const UP: u8 = 1 << 1;
+    const HUNDRED: u8 = 1 << 2;
+    const FULL_DUPLEX: u8 = 1 << 3;
+
+    pub(crate) fn set(&self, link: Link) {
+        let flag = |is, flag| if is { flag } else { 0 };
+        let state = match link {
+            Link::Down => Self::DOWN,
+            Link::Up {
+                hundred,
+                full_duplex,
+            } => Self::UP | flag(hundred, Self::HUNDRED) | flag(full_duplex, Self::FULL_DUPLEX),
+        };
+        self.0.store(state, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & Self::UP != 0
+    }
+
+    fn state(&self) -> LinkState {
+        let state = self.0.load(Ordering::Relaxed);
+        if state & Self::UP != 0 {
+            LinkState::Up {
+                mbit: if state & Self::HUNDRED != 0 { 100 } else { 10 },
+                full_duplex: state & Self::FULL_DUPLEX != 0,
+            }
+        } else if state == Self::DOWN {
+            LinkState::Down
+        } else {
+            LinkState::Unknown
         }
     }
 }
@@ -114,6 +157,10 @@ impl FrameReceiver for Port {
     fn collect_losses(&mut self, losses: &mut Losses) {
         self.watchdog.feed(WATCHDOG);
         losses.mac_fifo = MISSED.known();
+    }
+
+    fn link(&mut self) -> LinkState {
+        CABLE.state()
     }
 
     /// The chip's task wakes the node.

@@ -43,6 +43,7 @@ mod node;
 mod ports;
 mod run;
 pub mod speak;
+mod status;
 #[doc(hidden)]
 pub mod storage;
 #[cfg(test)]

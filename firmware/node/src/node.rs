@@ -9,6 +9,7 @@ use magpie_sensor::{ROOM_PER_FRAME, Sensor};
 use crate::capture::Capture;
 use crate::control::Control;
 use crate::speak::{Side, Silent};
+use crate::status::Status;
 use crate::uplink::Uplink;
 use crate::{Clock, FrameReceiver, Health, Pace, Uart};
 
@@ -41,6 +42,7 @@ pub struct Node<'b> {
     capture: Capture,
     control: Control,
     uplink: Uplink<'b>,
+    status: Status,
     health: Health,
 }
 
@@ -76,8 +78,15 @@ impl<'b> Node<'b> {
             capture: Capture::new(clock, pace, losses, received),
             control: Control::new(),
             uplink: Uplink::new(framed),
+            status: Status::new(),
             health: Health::default(),
         }
+    }
+
+    /// From now on the host is told how busy the processor is. `slept` says how
+    /// long it has slept since boot, in microseconds modulo 2^32.
+    pub fn measure_load(&mut self, slept: fn() -> u32) {
+        self.status.measure_load(slept);
     }
 
     /// Does what there is to do, within bounds. `boot_us` reads the time since
@@ -122,6 +131,8 @@ impl<'b> Node<'b> {
             .capture
             .turn(&boot_us, receiver, &mut self.sensor, side, self.scratch);
         let clock = self.capture.clock();
+        self.status
+            .turn(boot_us(), receiver, side, &mut self.sensor);
         let sent = self.uplink.turn(
             &boot_us,
             clock,

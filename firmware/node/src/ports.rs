@@ -1,6 +1,6 @@
 //! What a board brings: a port for frames, a line for octets.
 
-use magpie_protocol::Losses;
+use magpie_protocol::{LinkState, Losses};
 
 /// Why a frame that was read out of the port is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,11 @@ pub trait FrameReceiver {
 
     /// Adds what the port itself lost since the last call, where it can tell.
     fn collect_losses(&mut self, losses: &mut Losses);
+
+    /// The cable's state, where the port can tell. Asked some times a second.
+    fn link(&mut self) -> LinkState {
+        LinkState::Unknown
+    }
 
     /// Lets the next frame interrupt ([`crate::wake`]). Called before the node
     /// sleeps; it polls once more afterwards.

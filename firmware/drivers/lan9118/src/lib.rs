@@ -34,8 +34,9 @@ use registers::{
     ADDRH, ADDRL, BYTE_TEST, BYTE_TEST_VALUE, FIFO_INT, FIFO_INT_AT_ONCE, HW_CFG, HW_CFG_SRST,
     HW_CFG_TX_FIFO_5_MF, INT_EN, INT_RSFL, INT_STS, IRQ_CFG, IRQ_CFG_PUSH_PULL_HIGH, MAC_CR,
     MAC_CR_FDPX, MAC_CR_PRMS, MAC_CR_RXEN, MAC_CR_TXEN, MAC_CSR_BUSY, MAC_CSR_CMD, MAC_CSR_DATA,
-    MAC_CSR_READ, RX_CFG, RX_CFG_RX_DUMP, RX_DATA_FIFO, RX_FIFO_INF, RX_STATUS_FIFO, RxStatus,
-    TX_CFG, TX_CFG_TX_ON, TX_CMD_A_WHOLE, TX_DATA_FIFO, TX_FIFO_INF, TX_STATUS_FIFO,
+    MAC_CSR_READ, MII_ACC, MII_ACC_BUSY, MII_ACC_PHY, MII_ACC_REGISTER_SHIFT, MII_DATA, RX_CFG,
+    RX_CFG_RX_DUMP, RX_DATA_FIFO, RX_FIFO_INF, RX_STATUS_FIFO, RxStatus, TX_CFG, TX_CFG_TX_ON,
+    TX_CMD_A_WHOLE, TX_DATA_FIFO, TX_FIFO_INF, TX_STATUS_FIFO, phy,
 };
 
 /// Longest frame the chip takes, in octets without FCS.
@@ -81,6 +82,41 @@ pub enum TransmitError {
     Full,
     /// Shorter than an Ethernet header, or longer than [`MAX_SENT`].
     Length,
+}
+
+/// State of the cable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// None, or nothing agreed on yet.
+    Down,
+    /// Frames can come.
+    Up {
+        /// 100 Mbit/s; else 10.
+        hundred: bool,
+        /// Full duplex.
+        full_duplex: bool,
+    },
+}
+
+impl Link {
+    /// The best that both ends offer.
+    fn agreed(both: u32) -> Self {
+        let best = |hundred, full_duplex| Self::Up {
+            hundred,
+            full_duplex,
+        };
+        if both & phy::HUNDRED_FULL != 0 {
+            best(true, true)
+        } else if both & phy::HUNDRED_HALF != 0 {
+            best(true, false)
+        } else if both & phy::TEN_FULL != 0 {
+            best(false, true)
+        } else if both & phy::TEN_HALF != 0 {
+            best(false, false)
+        } else {
+            Self::Down
+        }
+    }
 }
 
 /// Longest frame sent, in octets without FCS.
@@ -148,6 +184,31 @@ impl<R: Registers> Lan9118<R> {
         let [a, b, c, d] = self.read_mac(ADDRL)?.to_le_bytes();
         let [e, f, ..] = self.read_mac(ADDRH)?.to_le_bytes();
         Ok([a, b, c, d, e, f])
+    }
+
+    /// What the chip's PHY says of the cable.
+    pub fn link(&mut self) -> Result<Link, StartError> {
+        // A lost link stays in BMSR until it was read once: then it was down,
+        // if only for a moment, and is looked at again the next time.
+        let state = self.read_phy(phy::BMSR)?;
+        let up = phy::BMSR_LINK | phy::BMSR_AGREED;
+        if state & up != up {
+            return Ok(Link::Down);
+        }
+        Ok(Link::agreed(
+            self.read_phy(phy::ANAR)? & self.read_phy(phy::ANLPAR)?,
+        ))
+    }
+
+    fn read_phy(&mut self, register: u32) -> Result<u32, StartError> {
+        let access = MII_ACC_PHY | register << MII_ACC_REGISTER_SHIFT | MII_ACC_BUSY;
+        self.write_mac(MII_ACC, access)?;
+        for _ in 0..PATIENCE {
+            if self.read_mac(MII_ACC)? & MII_ACC_BUSY == 0 {
+                return self.read_mac(MII_DATA);
+            }
+        }
+        Err(StartError::MacStuck)
     }
 
     /// Gives the chip a frame to send, from its destination address on and

@@ -63,6 +63,16 @@ pub(crate) const MAC_CR: u32 = 1;
 pub(crate) const ADDRH: u32 = 2;
 /// Station address: octets 0 to 3.
 pub(crate) const ADDRL: u32 = 3;
+/// Access to a register of the PHY: its address (15:11), the register (10:6),
+/// busy with it (0).
+pub(crate) const MII_ACC: u32 = 6;
+pub(crate) const MII_ACC_BUSY: u32 = 1;
+/// What was read there.
+pub(crate) const MII_DATA: u32 = 7;
+/// The chip's own PHY.
+pub(crate) const MII_ACC_PHY: u32 = 1 << 11;
+/// Where the number of its register is.
+pub(crate) const MII_ACC_REGISTER_SHIFT: u32 = 6;
 /// Access is a reading one.
 pub(crate) const MAC_CSR_READ: u32 = 1 << 30;
 /// Full duplex: a mirror never collides.
@@ -103,4 +113,21 @@ impl RxStatus {
             None
         }
     }
+}
+
+/// The PHY's registers (IEEE 802.3, clause 22): what the cable is at, what is
+/// offered to its other end, and what that offers.
+pub(crate) mod phy {
+    pub(crate) const BMSR: u32 = 1;
+    pub(crate) const ANAR: u32 = 4;
+    pub(crate) const ANLPAR: u32 = 5;
+    /// Link; negotiation ended.
+    pub(crate) const BMSR_LINK: u32 = 1 << 2;
+    pub(crate) const BMSR_AGREED: u32 = 1 << 5;
+    /// What both may offer, by falling preference (802.3, 28B.3): 100BASE-TX and
+    /// 10BASE-T, each at full and at half duplex.
+    pub(crate) const HUNDRED_FULL: u32 = 1 << 8;
+    pub(crate) const HUNDRED_HALF: u32 = 1 << 7;
+    pub(crate) const TEN_FULL: u32 = 1 << 6;
+    pub(crate) const TEN_HALF: u32 = 1 << 5;
 }

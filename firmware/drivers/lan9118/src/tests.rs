@@ -19,6 +19,8 @@ struct Chip {
     /// Octets free for sending, and statuses of frames sent.
     send_room: u32,
     sent_statuses: u32,
+    /// Registers of its PHY.
+    phy: [u16; 32],
     state: RefCell<State>,
 }
 
@@ -78,6 +80,18 @@ impl Registers for Chip {
             MAC_CSR_DATA => match self.written.last() {
                 Some((MAC_CSR_CMD, 0xc000_0002)) => 0xffff_0605,
                 Some((MAC_CSR_CMD, 0xc000_0003)) => 0x0403_0201,
+                Some((MAC_CSR_CMD, 0xc000_0006)) => 0,
+                Some((MAC_CSR_CMD, 0xc000_0007)) => {
+                    let asked = self
+                        .written
+                        .windows(2)
+                        .rev()
+                        .find(|pair| pair[1] == (MAC_CSR_CMD, 0x8000_0006))
+                        .expect("a register was asked for");
+                    let (offset, access) = asked[0];
+                    assert_eq!((offset, access & 0xf83f), (MAC_CSR_DATA, 0x0801));
+                    self.phy[access as usize >> 6 & 31].into()
+                }
                 other => panic!("no reading access before: {other:x?}"),
             },
             _ => 0,
@@ -91,6 +105,39 @@ impl Registers for Chip {
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| u8::try_from(i % 251).unwrap()).collect()
+}
+
+#[test]
+fn the_link_is_what_both_ends_offer() {
+    let mut nic = Lan9118::new(Chip::new());
+    nic.registers.phy[4] = 0x01e1;
+    for (bmsr, partner, link) in [
+        (0x7809, 0, Link::Down),
+        // A link without agreement, an agreement without a link.
+        (0x780d, 0x01e1, Link::Down),
+        (0x7829, 0x01e1, Link::Down),
+        (0x782d, 0x0f71, Link::agreed(1 << 8)),
+        (0x782d, 0x0001, Link::Down),
+    ] {
+        nic.registers.phy[1] = bmsr;
+        nic.registers.phy[5] = partner;
+        assert_eq!(nic.link(), Ok(link), "{bmsr:x} {partner:x}");
+    }
+    nic.registers.phy[1] = 0x782d;
+    for (partner, hundred, full_duplex) in [
+        (0x41e1, true, true),
+        (0x0081, true, false),
+        (0x00e1, true, false),
+        (0x0061, false, true),
+        (0x0021, false, false),
+    ] {
+        nic.registers.phy[5] = partner;
+        let link = Link::Up {
+            hundred,
+            full_duplex,
+        };
+        assert_eq!(nic.link(), Ok(link), "{partner:x}");
+    }
 }
 
 #[test]

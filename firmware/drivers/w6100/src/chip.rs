@@ -9,9 +9,9 @@ use crate::bus::{Bus, BusError};
 use crate::level::{Level, Missed};
 use crate::registers::{
     CLOSE, ICMP6BLKR, ICMP6BLKR_SILENT, IDENTITY, IMR, IR_ALL, IR_RECV, IS_W6100, MACRAW, NET4MR,
-    NET6MR, NETMR, NETMR_SILENT, NETMR2, NETXMR_SILENT, OPEN, PHYSR, PHYSR_LNK, Place, RECV, S0_CR,
-    S0_IMR, S0_IRCLR, S0_MR, S0_RX, S0_RX_OCTETS, S0_RX_RD, S0_SR, SIMR, SIMR_SOCKET_0, SLIMR,
-    SOCK_MACRAW, SOCKETS, rx_bsr, rx_buffer, tx_bsr,
+    NET6MR, NETMR, NETMR_SILENT, NETMR2, NETXMR_SILENT, OPEN, PHYSR, PHYSR_DPX_HALF, PHYSR_LNK,
+    PHYSR_SPD_10, Place, RECV, S0_CR, S0_IMR, S0_IRCLR, S0_MR, S0_RX, S0_RX_OCTETS, S0_RX_RD,
+    S0_SR, SIMR, SIMR_SOCKET_0, SLIMR, SOCK_MACRAW, SOCKETS, rx_bsr, rx_buffer, tx_bsr,
 };
 use crate::segment::is_whole;
 
@@ -61,6 +61,33 @@ pub enum Fault {
 impl From<BusError> for Fault {
     fn from(BusError: BusError) -> Self {
         Self::Bus
+    }
+}
+
+/// State of the cable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// None, or nothing agreed on yet.
+    Down,
+    /// Frames can come.
+    Up {
+        /// 100 Mbit/s; else 10.
+        hundred: bool,
+        /// Full duplex.
+        full_duplex: bool,
+    },
+}
+
+impl Link {
+    const fn of(physr: u8) -> Self {
+        if physr & PHYSR_LNK == 0 {
+            Self::Down
+        } else {
+            Self::Up {
+                hundred: physr & PHYSR_SPD_10 == 0,
+                full_duplex: physr & PHYSR_DPX_HALF == 0,
+            }
+        }
     }
 }
 
@@ -127,9 +154,9 @@ impl<SPI: SpiDevice, RST: OutputPin, D: DelayNs> W6100<SPI, RST, D> {
         self.note(outcome.map_err(Fault::from))
     }
 
-    /// Whether there is a link. Looks whether the chip is there, receives, and is
+    /// What the cable is at. Looks whether the chip is there, receives, and is
     /// silent, as well.
-    pub async fn look(&mut self) -> Result<bool, Fault> {
+    pub async fn look(&mut self) -> Result<Link, Fault> {
         let outcome = self.look_after().await;
         self.note(outcome)
     }
@@ -228,7 +255,7 @@ impl<SPI: SpiDevice, RST: OutputPin, D: DelayNs> W6100<SPI, RST, D> {
         Err(Fault::Stuck(command))
     }
 
-    async fn look_after(&mut self) -> Result<bool, Fault> {
+    async fn look_after(&mut self) -> Result<Link, Fault> {
         self.identify().await?;
         for (place, value) in SILENCE {
             self.holds(place, value).await?;
@@ -237,7 +264,7 @@ impl<SPI: SpiDevice, RST: OutputPin, D: DelayNs> W6100<SPI, RST, D> {
         if state != SOCK_MACRAW {
             return Err(Fault::Closed(state));
         }
-        Ok(self.bus.get(PHYSR).await? & PHYSR_LNK != 0)
+        Ok(Link::of(self.bus.get(PHYSR).await?))
     }
 
     async fn receive_running(&mut self, room: &mut [u8; BUFFER]) -> Result<usize, Fault> {

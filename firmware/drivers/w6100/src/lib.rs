@@ -61,7 +61,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-pub use chip::{Fault, W6100};
+pub use chip::{Fault, Link, W6100};
 pub use level::Missed;
 pub use segment::frame_at;
 

@@ -34,9 +34,11 @@ pub(crate) const IDENTITY: Place = common(0x0000);
 /// What they read in a W6100.
 pub(crate) const IS_W6100: [u8; 4] = [0x61, 0x00, 0x46, 0x61];
 
-/// Link and speed.
+/// Link; 10 Mbit/s, else 100; half duplex, else full.
 pub(crate) const PHYSR: Place = common(0x3000);
 pub(crate) const PHYSR_LNK: u8 = 1;
+pub(crate) const PHYSR_SPD_10: u8 = 1 << 1;
+pub(crate) const PHYSR_DPX_HALF: u8 = 1 << 2;
 /// Which sockets interrupt.
 pub(crate) const SIMR: Place = common(0x2114);
 pub(crate) const SIMR_SOCKET_0: u8 = 1;

@@ -22,7 +22,7 @@ mod settings;
 mod side;
 
 use core::future::Future;
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use core::sync::atomic::AtomicU32;
 
 pub use settings::{OwnAddress, SETTINGS_OCTETS, Settings};
@@ -69,8 +69,12 @@ pub trait Stack {
     /// That frame was sent, or refused.
     fn frame_done(&mut self);
 
-    /// Whether it has an IP address.
-    fn is_up(&mut self) -> bool;
+    /// Its IP address, while it has one.
+    fn address(&mut self) -> Option<Ipv4Addr>;
+
+    /// There is a cable, or there is none: an address by DHCP is given up
+    /// without one, and asked for anew with the next.
+    fn set_link(&mut self, up: bool);
 
     /// The next datagram, read into `buffer`: its octets, or `None` for one
     /// longer than that, and who sent it.

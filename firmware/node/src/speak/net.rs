@@ -1,7 +1,7 @@
 //! [`Stack`] by embassy-net.
 
 use core::future::poll_fn;
-use core::net::{IpAddr, SocketAddr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::task::{Context, Poll, Waker};
 
 use embassy_net::udp::{PacketMetadata, UdpSocket};
@@ -66,9 +66,8 @@ pub struct Network {
     queues: channel::Runner<'static, MTU>,
     /// The last datagram found no room.
     full: bool,
-    /// Whether the log knows that there is an address.
-    #[cfg(feature = "defmt")]
-    said_up: Option<bool>,
+    /// What the queues were told of the cable.
+    link: LinkState,
 }
 
 /// Starts the stack, once, under this Ethernet address. Nothing happens before the
@@ -81,7 +80,8 @@ pub fn start<const RECEIVED: usize, const SENT: usize, const BATCHES: usize>(
 ) -> (Network, NetworkRunner) {
     let (mut queues, device) =
         channel::new(&mut memory.channel, HardwareAddress::Ethernet(address));
-    queues.set_link_state(LinkState::Up);
+    let link = LinkState::Up;
+    queues.set_link_state(link);
     let mut config = Config::default();
     config.ipv4 = match settings.own {
         None => ConfigV4::Dhcp(embassy_net::DhcpConfig::default()),
@@ -110,8 +110,7 @@ pub fn start<const RECEIVED: usize, const SENT: usize, const BATCHES: usize>(
         socket,
         queues,
         full: false,
-        #[cfg(feature = "defmt")]
-        said_up: None,
+        link,
     };
     (network, runner)
 }
@@ -144,11 +143,19 @@ impl Stack for Network {
         self.queues.tx_done();
     }
 
-    fn is_up(&mut self) -> bool {
-        let up = self.stack.is_config_up();
-        #[cfg(feature = "defmt")]
-        self.report(up);
-        up
+    fn address(&mut self) -> Option<Ipv4Addr> {
+        self.stack
+            .config_v4()
+            .map(|config| config.address.address())
+    }
+
+    fn set_link(&mut self, up: bool) {
+        let link = if up { LinkState::Up } else { LinkState::Down };
+        // Each call wakes the stack.
+        if self.link != link {
+            self.link = link;
+            self.queues.set_link_state(link);
+        }
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> Option<(Option<usize>, SocketAddrV4)> {
@@ -188,32 +195,5 @@ impl Stack for Network {
             }
         })
         .await;
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl Network {
-    /// Says when an address came or went, or did not come.
-    fn report(&mut self, up: bool) {
-        /// A lease takes no longer, or there is none.
-        const PATIENCE: embassy_time::Duration = embassy_time::Duration::from_secs(10);
-        let waited = embassy_time::Instant::now().as_ticks() >= PATIENCE.as_ticks();
-        if self.said_up == Some(up) || !(up || waited) {
-            return;
-        }
-        self.said_up = Some(up);
-        if let Some(config) = self.stack.config_v4() {
-            let [a, b, c, d] = config.address.address().octets();
-            defmt::info!(
-                "address {=u8}.{=u8}.{=u8}.{=u8}, port {=u16}",
-                a,
-                b,
-                c,
-                d,
-                PORT
-            );
-        } else {
-            defmt::warn!("no DHCP lease within 10 s: records stay on the serial line");
-        }
     }
 }

@@ -2,10 +2,11 @@
 //! that a speaking port needs.
 
 use core::future::Future;
+use core::net::Ipv4Addr;
 use core::sync::atomic::Ordering;
 
 use magpie_link::Sender;
-use magpie_protocol::{Command, VERSION_MAJOR, VERSION_MINOR};
+use magpie_protocol::{Command, NetState, VERSION_MAJOR, VERSION_MINOR};
 use magpie_sensor::Sensor;
 
 use super::host::Host;
@@ -19,6 +20,8 @@ const DATAGRAMS_A_TURN: usize = 8;
 const FRAMES_A_TURN: usize = 8;
 /// While there is no address, the stack is asked for one this often.
 const LOOK_US: u64 = 200_000;
+/// A lease takes no longer, or there is none.
+const LEASE_US: u64 = 10_000_000;
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,12 @@ pub(crate) trait Side<R: FrameReceiver> {
 
     /// Whether batches go this way.
     fn is_up(&self) -> bool;
+
+    /// What the port is to the network, as of the last [`Self::listen`].
+    fn net(&self, boot_us: u64) -> NetState;
+
+    /// There is a cable, or there is none.
+    fn set_link(&mut self, up: bool);
 
     /// Sends a batch.
     fn send(&mut self, batch: &[u8]) -> Sent;
@@ -88,6 +97,12 @@ impl<R: FrameReceiver> Side<R> for Silent {
         false
     }
 
+    fn net(&self, _: u64) -> NetState {
+        NetState::Silent
+    }
+
+    fn set_link(&mut self, _: bool) {}
+
     fn send(&mut self, _: &[u8]) -> Sent {
         Sent::NoHost
     }
@@ -110,8 +125,12 @@ pub struct Speaking<S> {
     stack: S,
     address: [u8; 6],
     host: Host,
-    /// The stack has an address.
-    up: bool,
+    /// The stack's address, if it has one.
+    own: Option<Ipv4Addr>,
+    /// Since when it has none, in microseconds since boot.
+    without_us: u64,
+    /// There is a cable, as far as anybody knows.
+    link: bool,
     /// Frames the stack had no room for.
     unheard: u64,
     /// Frames the stack wanted to send and must not.
@@ -125,7 +144,9 @@ impl<S: Stack> Speaking<S> {
             stack,
             address,
             host: Host::new(settings.host),
-            up: false,
+            own: None,
+            without_us: 0,
+            link: true,
             unheard: 0,
             refused: 0,
         }
@@ -145,6 +166,20 @@ impl<S: Stack> Speaking<S> {
     #[cfg(test)]
     pub(super) fn stack_mut(&mut self) -> &mut S {
         &mut self.stack
+    }
+
+    /// Datagrams can go out.
+    fn is_open(&self) -> bool {
+        self.own.is_some() && self.link
+    }
+
+    /// Notes whether there is an address.
+    fn look(&mut self, boot_us: u64) {
+        let before = self.own;
+        self.own = self.stack.address();
+        if before.is_some() && self.own.is_none() {
+            self.without_us = boot_us;
+        }
     }
 
     fn is_for_us(&self, frame: &[u8]) -> bool {
@@ -176,7 +211,7 @@ impl<R: FrameSender, S: Stack> Side<R> for Speaking<S> {
         sensor: &mut Sensor<'_>,
         scratch: &mut [u8],
     ) -> usize {
-        self.up = self.stack.is_up();
+        self.look(boot_us());
         let mut taken = 0_usize;
         while taken < DATAGRAMS_A_TURN {
             let Some((octets, from)) = self.stack.receive(scratch) else {
@@ -201,7 +236,7 @@ impl<R: FrameSender, S: Stack> Side<R> for Speaking<S> {
             }
         }
         let now_us = boot_us();
-        if self.up && self.host.take_greeting(now_us) {
+        if self.is_open() && self.host.take_greeting(now_us) {
             let hello = Command::Hello {
                 major: VERSION_MAJOR,
                 minor: VERSION_MINOR,
@@ -212,11 +247,24 @@ impl<R: FrameSender, S: Stack> Side<R> for Speaking<S> {
     }
 
     fn is_up(&self) -> bool {
-        self.up && self.host.address().is_some()
+        self.is_open() && self.host.address().is_some()
+    }
+
+    fn net(&self, boot_us: u64) -> NetState {
+        match self.own {
+            Some(own) => NetState::Up(own.octets()),
+            None if boot_us.saturating_sub(self.without_us) >= LEASE_US => NetState::NoLease,
+            None => NetState::Asking,
+        }
+    }
+
+    fn set_link(&mut self, up: bool) {
+        self.link = up;
+        self.stack.set_link(up);
     }
 
     fn send(&mut self, batch: &[u8]) -> Sent {
-        match self.host.address().filter(|_| self.up) {
+        match self.host.address().filter(|_| self.is_open()) {
             None => Sent::NoHost,
             Some(to) => match self.stack.send(batch, to) {
                 Given::Taken => Sent::Yes,
@@ -245,7 +293,7 @@ impl<R: FrameSender, S: Stack> Side<R> for Speaking<S> {
     }
 
     fn poll_at(&self, boot_us: u64) -> Option<u64> {
-        if self.up {
+        if self.is_open() {
             self.host.poll_at()
         } else {
             Some(boot_us.saturating_add(LOOK_US))

@@ -2,16 +2,18 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use magpie_link::{MAX_BATCH, Receiver, command_batch};
-use magpie_protocol::{Command, Ledger, Losses, Record, decode_record};
+use magpie_link::{Deframer, MAX_BATCH, Receiver, command_batch, frame};
+use magpie_protocol::{Command, Ledger, LinkState, Losses, NetState, Record, decode_record};
 
 use super::{FrameSender, Given, Settings, Speaking, Stack, may_leave};
 use crate::tests::{HIDDEN, Line, node, udp};
-use crate::{Clock, FrameReceiver, Lost, Node, Pace, Turn};
+use crate::{Clock, FrameReceiver, Lost, Node, Pace, Turn, UPLINK_BUFFER};
 
+const HELLO: Command = Command::Hello { major: 1, minor: 3 };
 const US: [u8; 6] = [2, 0, 0, 0, 0, 9];
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
 
 #[derive(Default)]
 struct Port {
@@ -19,6 +21,7 @@ struct Port {
     sent: Vec<Vec<u8>>,
     /// Frames it takes until it is full.
     room: usize,
+    link: LinkState,
 }
 
 impl FrameReceiver for Port {
@@ -29,6 +32,10 @@ impl FrameReceiver for Port {
     }
 
     fn collect_losses(&mut self, _: &mut Losses) {}
+
+    fn link(&mut self) -> LinkState {
+        self.link
+    }
 
     fn arm(&mut self) {}
 }
@@ -47,6 +54,8 @@ impl FrameSender for Port {
 #[derive(Default)]
 struct Told {
     up: bool,
+    /// What it was told of the cable, whenever it was told anew.
+    links: Vec<bool>,
     heard: Vec<Vec<u8>>,
     /// Frames it has room for.
     ears: usize,
@@ -73,8 +82,14 @@ impl Stack for Told {
         self.to_send.pop_front();
     }
 
-    fn is_up(&mut self) -> bool {
-        self.up
+    fn address(&mut self) -> Option<Ipv4Addr> {
+        self.up.then_some(OURS)
+    }
+
+    fn set_link(&mut self, up: bool) {
+        if self.links.last() != Some(&up) {
+            self.links.push(up);
+        }
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> Option<(Option<usize>, SocketAddrV4)> {
@@ -162,6 +177,16 @@ impl Bench {
         panic!("never rests");
     }
 
+    /// What the line was told of the port, in order.
+    fn ports(&mut self) -> Vec<(LinkState, NetState)> {
+        let records = by_line(&std::mem::take(&mut self.line.from_node));
+        let ports = records.iter().filter_map(|record| match record {
+            Record::Port(port) => Some((port.link, port.net)),
+            _ => None,
+        });
+        ports.collect()
+    }
+
     fn say(&mut self, from: SocketAddrV4, commands: &[Command]) {
         let mut batch = [0; MAX_BATCH];
         let len = command_batch(0, 0, commands, &mut batch).unwrap();
@@ -190,6 +215,30 @@ impl Bench {
     fn ledger(&self) -> Ledger {
         self.node.sensor().ledger(self.now_us)
     }
+}
+
+fn say_by_line(bench: &mut Bench, commands: &[Command]) {
+    let mut batch = [0; MAX_BATCH];
+    let len = command_batch(0, 0, commands, &mut batch).unwrap();
+    let mut framed = [0; UPLINK_BUFFER];
+    let len = frame(&batch[..len], &mut framed).unwrap();
+    bench.line.to_node.extend(&framed[..len]);
+}
+
+/// Records in what a line carried.
+fn by_line(octets: &[u8]) -> Vec<Record> {
+    let mut deframer: Deframer<{ MAX_BATCH + 4 }> = Deframer::new();
+    let mut receiver = Receiver::new();
+    let mut records = Vec::new();
+    for octet in octets {
+        if let Some(batch) = deframer.push(*octet) {
+            let delivery = receiver.handle_batch(batch.unwrap()).unwrap();
+            for item in delivery.items {
+                records.push(decode_record(item.unwrap()).unwrap());
+            }
+        }
+    }
+    records
 }
 
 /// A frame between these two.
@@ -344,6 +393,79 @@ fn without_an_address_or_a_host_records_go_by_line() {
     assert!(bench.line.from_node.len() > by_line, "nobody to send it to");
     let (records, _) = bench.heard();
     assert_eq!(records, []);
+}
+
+/// Sleeps and wakes as the node says, until this time since boot.
+fn rest_until(bench: &mut Bench, end_us: u64) {
+    while bench.now_us < end_us {
+        let until = bench.rest().unwrap_or(end_us);
+        bench.now_us = until.clamp(bench.now_us, end_us);
+    }
+}
+
+#[test]
+fn ten_seconds_without_a_lease_are_told_on_the_line() {
+    let mut bench = Bench::new(None);
+    let asking = (LinkState::Unknown, NetState::Asking);
+    // Hosts before 1.3 would not know what to do with it.
+    say_by_line(&mut bench, &[HELLO]);
+    rest_until(&mut bench, 9_900_000);
+    let told = bench.ports();
+    assert!(told.len() >= 9, "with every ledger: {told:?}");
+    assert!(told.iter().all(|port| *port == asking), "{told:?}");
+    rest_until(&mut bench, 10_000_000);
+    bench.rest();
+    let no_lease = (LinkState::Unknown, NetState::NoLease);
+    assert_eq!(bench.ports().last(), Some(&no_lease));
+    // It goes on asking, and may get one yet.
+    bench.stack().up = true;
+    bench.rest();
+    let up = NetState::Up(OURS.octets());
+    assert_eq!(bench.ports().last(), Some(&(LinkState::Unknown, up)));
+    // A lease that is lost has ten seconds again.
+    bench.now_us += 60_000_000;
+    bench.rest();
+    bench.stack().up = false;
+    bench.rest();
+    let lost_us = bench.now_us;
+    assert_eq!(bench.ports().last(), Some(&asking));
+    rest_until(&mut bench, lost_us + 9_900_000);
+    assert!(!bench.ports().contains(&no_lease));
+    rest_until(&mut bench, lost_us + 10_300_000);
+    assert!(bench.ports().contains(&no_lease));
+}
+
+#[test]
+fn a_pulled_cable_is_told_and_the_stack_hears_of_it() {
+    let mut bench = Bench::new(Some(host(7)));
+    bench.stack().up = true;
+    let up = LinkState::Up {
+        mbit: 100,
+        full_duplex: true,
+    };
+    bench.port.link = up;
+    bench.say(host(7), &[HELLO]);
+    bench.rest();
+    let told = |bench: &mut Bench| {
+        let (records, _) = bench.heard();
+        records.iter().rev().find_map(|record| match record {
+            Record::Port(port) => Some(port.link),
+            _ => None,
+        })
+    };
+    assert_eq!(told(&mut bench), Some(up));
+    bench.port.link = LinkState::Down;
+    bench.now_us += 500_000;
+    bench.rest();
+    // Datagrams would go nowhere: the line it is.
+    assert_eq!(told(&mut bench), None);
+    let net = NetState::Up(OURS.octets());
+    assert_eq!(bench.ports().last(), Some(&(LinkState::Down, net)));
+    bench.port.link = up;
+    bench.now_us += 500_000;
+    bench.rest();
+    assert_eq!(told(&mut bench), Some(up));
+    assert_eq!(bench.stack().links, [true, false, true]);
 }
 
 #[test]

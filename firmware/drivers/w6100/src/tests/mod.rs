@@ -31,6 +31,11 @@ fn receive(chip: &mut Chip) -> Result<Vec<u32>, Fault> {
     Ok(numbers)
 }
 
+const UP: Link = Link::Up {
+    hundred: true,
+    full_duplex: true,
+};
+
 const NOTHING: Missed = Missed {
     certain: 0,
     occasions: 0,
@@ -235,7 +240,7 @@ fn an_unplugged_chip_is_found_out_and_found_again() {
             assert!(matches!(receive(&mut chip), Err(Fault::NotThere(_))));
             model.borrow_mut().plugged = Plugged::Yes;
             assert_eq!(receive(&mut chip), Ok(vec![]));
-            assert_eq!(block_on(chip.look()), Ok(true));
+            assert_eq!(block_on(chip.look()), Ok(UP));
             assert!(chip.missed().occasions > 0);
         }
     }
@@ -261,17 +266,38 @@ fn a_chip_that_resets_itself_is_found_out() {
 #[test]
 fn the_link_goes_down_and_comes_up() {
     let (model, mut chip) = started();
-    assert_eq!(block_on(chip.look()), Ok(true));
+    assert_eq!(block_on(chip.look()), Ok(UP));
     model.borrow_mut().arrive(60);
     model.borrow_mut().link = false;
-    assert_eq!(block_on(chip.look()), Ok(false));
+    assert_eq!(block_on(chip.look()), Ok(Link::Down));
     // What came before is still there, and nothing was missed.
     assert_eq!(receive(&mut chip), Ok(vec![0]));
     model.borrow_mut().link = true;
-    assert_eq!(block_on(chip.look()), Ok(true));
+    assert_eq!(block_on(chip.look()), Ok(UP));
     model.borrow_mut().arrive(60);
     assert_eq!(receive(&mut chip), Ok(vec![1]));
     assert_eq!(chip.missed(), NOTHING);
+}
+
+#[test]
+fn speed_and_duplex_are_told() {
+    let (model, mut chip) = started();
+    for (speed, hundred, full_duplex) in [
+        (0b000, true, true),
+        (0b100, true, false),
+        (0b010, false, true),
+        (0b110, false, false),
+    ] {
+        model.borrow_mut().speed = speed;
+        let up = Link::Up {
+            hundred,
+            full_duplex,
+        };
+        assert_eq!(block_on(chip.look()), Ok(up));
+        model.borrow_mut().link = false;
+        assert_eq!(block_on(chip.look()), Ok(Link::Down));
+        model.borrow_mut().link = true;
+    }
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub(super) struct Model {
     pub(super) plugged: Plugged,
     pub(super) in_reset: bool,
     pub(super) link: bool,
+    /// Speed and duplex, as they stand in PHYSR.
+    pub(super) speed: u8,
     /// Accesses that fail from now on.
     pub(super) bus_errors: u32,
     pub(super) mischief: Mischief,
@@ -107,6 +109,7 @@ impl Model {
             plugged: Plugged::Yes,
             in_reset: true,
             link: true,
+            speed: 0,
             bus_errors: 0,
             mischief: Mischief::default(),
             random: Random(0x9e37_79b9_7f4a_7c15),
@@ -240,7 +243,7 @@ impl Model {
             let at = offset.wrapping_add(u16::try_from(i).unwrap());
             *octet = match (block, at) {
                 (0, 0..=3) => self.identity[usize::from(at)],
-                (0, 0x3000) => u8::from(self.link),
+                (0, 0x3000) => u8::from(self.link) | self.speed,
                 (1, 0x10) => u8::from(self.stuck),
                 (1, 0x30) => {
                     if self.open {
