@@ -38,6 +38,7 @@ mod faults;
 mod flood;
 mod host;
 mod line;
+mod port;
 mod program;
 mod silence;
 mod soak;

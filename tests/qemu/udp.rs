@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use magpie_collector::State;
 use magpie_emulator::{Board, BoardClock, BootBlock, Image, Network};
-use magpie_protocol::Ledger;
+use magpie_protocol::{Ledger, NetState};
 use magpie_sources::QemuOptions;
 use magpie_tests::corpus::{self, Capture, own, own_named};
 use magpie_tests::program::{self, stderr};
@@ -213,13 +213,15 @@ fn the_program_listens_on_a_real_socket(board: &'static Board) {
     assert_eq!(number("acked"), number("records"), "{books}");
 }
 
-/// Nobody answers the board's DHCP: it goes on as if it were silent.
+/// Nobody answers the board's DHCP: it goes on as if it were silent, and says so
+/// after ten seconds.
 fn without_a_lease_records_stay_on_the_serial_line(board: &'static Board) {
     let capture = own_named("lab.pcap");
     let mut options = QemuOptions::default();
     options.emulator.image = Some(udp::image(board));
-    // A port that speaks makes nobody wait.
-    options.feed.pace = magpie_emulator::Pace::PerSecond(1000);
+    // A port that speaks makes nobody wait; and the feed outlasts the ten seconds.
+    let frames = u32::try_from(capture.truth().frames).expect("a short capture");
+    options.feed.pace = magpie_emulator::Pace::PerSecond(frames / 15);
     let source = boards::start(board, &capture, &options);
     let outcome = boards::run(Box::new(source), |_, _| {}).sound(board.name);
     let books = outcome.books();
@@ -231,4 +233,13 @@ fn without_a_lease_records_stay_on_the_serial_line(board: &'static Board) {
         "{}",
         board.name
     );
+    let port = outcome.picture.port().expect("a board has a port");
+    assert_eq!(port.net, NetState::NoLease, "{}", board.name);
+    let told = "no DHCP lease in 10 s; records stay on the serial line";
+    let told = outcome
+        .warnings
+        .iter()
+        .filter(|text| text.contains(told))
+        .count();
+    assert_eq!(told, 1, "{}: {:?}", board.name, outcome.warnings);
 }
