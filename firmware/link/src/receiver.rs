@@ -31,7 +31,8 @@ pub struct ReceiverCounts {
     pub other_boot: u64,
     /// Batches refused for any other reason.
     pub bad: u64,
-    /// Finished records gone for good.
+    /// Finished records that will not come: the sensor dropped them, or another
+    /// host acknowledged them.
     pub lost_finals: u64,
     /// Live records that never came or came too late.
     pub live_gap: u64,
@@ -55,8 +56,8 @@ pub struct Delivery<'d> {
     /// record is delivered: an earlier receiver's last acknowledgement may
     /// arrive at the sensor after this one's first batch left it.
     pub joined_at: u64,
-    /// Finished records that the sensor dropped before they arrived here, by
-    /// this batch's word; each is reported once.
+    /// Finished records that will not come, by this batch's word: the sensor
+    /// dropped them, or another host has them. Each is reported once.
     pub lost_finals: u64,
     /// Live records missing right before this batch.
     pub live_gap: u64,

@@ -137,6 +137,45 @@ impl<'b> Sender<'b> {
         self.window.held()
     }
 
+    /// For how long finished records have been kept without the host
+    /// acknowledging one, in microseconds; 0 when none is kept.
+    pub fn unanswered_us(&self, now_us: u64) -> u64 {
+        if self.window.held() == 0 {
+            0
+        } else {
+            now_us.saturating_sub(self.heard_at)
+        }
+    }
+
+    /// True while something was sent and is not acknowledged.
+    pub fn is_unanswered(&self) -> bool {
+        self.window.unanswered()
+    }
+
+    /// What is sent goes to another host from now on, or by another way to the
+    /// same. It may not have what was sent and not acknowledged: that goes out
+    /// again at once. And it has its own time to answer before anything is
+    /// dropped.
+    pub fn redirect(&mut self, now_us: u64) {
+        self.heard_at = now_us;
+        if self.awaits_answer() {
+            self.go_back();
+            self.probe = Probe::Ready;
+            self.resend_us = RESEND_US;
+            self.sent_at = now_us;
+        }
+    }
+
+    /// Writes a batch without records: for a host that gets none just now, to
+    /// say that this sensor is here. It takes no number, so nobody misses it; who
+    /// hears it acknowledges, and so answers. The batch's length.
+    pub fn announce(&self, out: &mut [u8]) -> Option<usize> {
+        let (head, _) = split_batch(out)?;
+        let oldest = self.window.oldest();
+        *head = Header::new(Stream::Final, self.boot_id, oldest, oldest).to_octets();
+        Some(Header::OCTETS)
+    }
+
     /// Writes the next batch, unframed, to `out` (at least [`MAX_BATCH`]
     /// octets) and returns its length; `None` when there is nothing to send
     /// now. `now_us` is any clock that runs; it is handed on to the source.
@@ -759,6 +798,64 @@ mod tests {
         assert_eq!(bench.drain(5 + GATHER_US), [(Stream::Final, 0, 1)]);
         assert_eq!(bench.drain(3), []);
         assert_eq!(bench.drain(3 + RESEND_US), [(Stream::Final, 0, 1)]);
+    }
+
+    /// The first host falls silent, another one is told all that it may have
+    /// missed, at once, and nothing is dropped before it had its time.
+    #[test]
+    fn another_host_gets_what_the_first_may_not_have() {
+        let mut bench = Bench::new(2048, Overflow::DropOldest, Source::finals(40));
+        assert_eq!(bench.sender.unanswered_us(5), 0, "none is kept");
+        let sent = bench.drain(0);
+        assert!(matches!(sent[0], (Stream::Final, 0, _)), "{sent:?}");
+        let now = ABSENT_US - 1;
+        assert_eq!(bench.sender.unanswered_us(now), now);
+        let never = bench.drain(now);
+        assert!(never.len() <= 1, "a probe at most: {never:?}");
+        bench.sender.redirect(now);
+        assert_eq!(bench.sender.unanswered_us(now), 0);
+        let (first, count) = match bench.drain(now)[..] {
+            [(Stream::Final, first, count)] => (first, count),
+            ref other => panic!("one batch, then the answer: {other:?}"),
+        };
+        assert_eq!(first, 0);
+        bench.ack(now, count);
+        bench.drain(now + ABSENT_US - 1);
+        let counts = bench.sender.counts();
+        assert_eq!(
+            (counts.unconfirmed.records, counts.never_sent.records),
+            (0, 0)
+        );
+        // With nothing under way there is nothing to repeat.
+        let mut idle = Bench::new(2048, Overflow::Hold, Source::default());
+        idle.sender.redirect(5);
+        assert_eq!(idle.drain(5), []);
+        assert_eq!(idle.sender.poll_at(), None);
+    }
+
+    #[test]
+    fn an_announcement_has_no_number_and_is_answered() {
+        let mut bench = Bench::new(2048, Overflow::Hold, Source::finals(3));
+        bench.source.live = 2;
+        let mut out = [0; MAX_BATCH];
+        let mut receiver = crate::Receiver::new();
+        let mut announce = |bench: &Bench| {
+            let len = bench.sender.announce(&mut out).unwrap();
+            let delivery = receiver.handle_batch(&out[..len]).unwrap();
+            assert_eq!(delivery.items.count(), 0);
+            let counts = receiver.counts();
+            assert_eq!((counts.live_gap, counts.lost_finals), (0, 0));
+            receiver.poll_ack()
+        };
+        let ack = |next| Some(Command::Ack { boot_id: 7, next });
+        assert_eq!(announce(&bench), ack(0));
+        bench.drain(0);
+        bench.drain(GATHER_US);
+        assert_eq!(announce(&bench), ack(0));
+        // Another host has had the three: they are no loss of a newcomer's.
+        bench.ack(GATHER_US, 3);
+        assert_eq!(announce(&bench), ack(3));
+        assert_eq!(bench.sender.announce(&mut [0; 20]), None);
     }
 
     /// A source that claims what it did not write is stopped, and booked.

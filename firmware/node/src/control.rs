@@ -18,13 +18,20 @@ const CRC_OCTETS: usize = 4;
 /// The control side.
 pub(crate) struct Control {
     deframer: Deframer<{ MAX_COMMAND_BATCH + CRC_OCTETS }>,
+    heard_us: Option<u64>,
 }
 
 impl Control {
     pub(crate) const fn new() -> Self {
         Self {
             deframer: Deframer::new(),
+            heard_us: None,
         }
+    }
+
+    /// When a host was heard on the line, in microseconds since boot.
+    pub(crate) fn heard_us(&self) -> Option<u64> {
+        self.heard_us
     }
 
     /// What the line brought so far.
@@ -52,7 +59,10 @@ impl Control {
                     Some(Ok(batch)) => {
                         // Read after the batch came: a time answer must not
                         // say that it was there before it was sent.
-                        obey(batch, boot_us(), clock, sender, sensor);
+                        let now_us = boot_us();
+                        if obey(batch, now_us, clock, sender, sensor) {
+                            self.heard_us = Some(now_us);
+                        }
                     }
                 }
             }

@@ -137,6 +137,7 @@ impl<'b> Node<'b> {
             &boot_us,
             clock,
             uart,
+            self.control.heard_us(),
             side,
             &mut self.sender,
             &mut self.sensor,
@@ -191,8 +192,10 @@ impl<'b> Node<'b> {
 
     /// When the next turn is due, nothing having happened in this one.
     fn rest(&self, boot_us: u64, sensor_us: u64) -> Turn {
-        if self.uplink.waits() {
-            return Turn::Sleep { until_us: None }; // the line interrupts
+        if self.uplink.waits() || self.uplink.hands_over() {
+            // The line interrupts, or the stack wakes us.
+            let until_us = self.uplink.poll_at();
+            return Turn::Sleep { until_us };
         }
         // The sensor looks at a bounded number of entries a call: what is due
         // and was not finished goes on at once, if the link can take it.

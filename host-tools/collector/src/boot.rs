@@ -146,7 +146,7 @@ impl Boot {
         &self.received
     }
 
-    /// Finished records that are gone for good.
+    /// Finished records that will not come: dropped, or gone to another host.
     pub fn lost_finals(&self) -> u64 {
         self.lost_finals
     }

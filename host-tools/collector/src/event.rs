@@ -28,7 +28,8 @@ pub enum Event {
     Gap {
         /// In which boot.
         boot_id: u32,
-        /// True for finished records, which are gone for good; lost live ones
+        /// True for finished records, which were dropped or have gone to
+        /// another host; lost live ones
         /// are made up for by later ones.
         is_final: bool,
         /// How many.

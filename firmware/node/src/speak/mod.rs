@@ -13,7 +13,18 @@
 //! | commands | from that host to [`PORT`] |
 //!
 //! Without an address of its own, or a host, the sensor speaks by serial line
-//! as if there were no network.
+//! as if there were no network. Records go one way at a time:
+//!
+//! - by UDP, while there is a link, an address and a host;
+//! - but by the serial line once that host is silent and another one speaks there
+//!   (heard within 10 s). Silent: not a word for 25 s, or none for 3 s while finished
+//!   records wait to be acknowledged, or never heard at all.
+//! - The first word of the UDP host moves them back. It is told every 2 s that the
+//!   sensor is here, by a batch without records.
+//!
+//! A move loses nothing: what was not acknowledged is sent again by the new way, under
+//! its number. Before it, a host that answers is waited for, for half a second; what
+//! it has and could not acknowledge by then, both have.
 
 mod host;
 #[cfg(magpie_speak)]
@@ -25,6 +36,7 @@ use core::future::Future;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::sync::atomic::AtomicU32;
 
+pub(crate) use host::Ends;
 pub use settings::{OwnAddress, SETTINGS_OCTETS, Settings};
 pub use side::Speaking;
 pub(crate) use side::{Sent, Side, Silent};

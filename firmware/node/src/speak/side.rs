@@ -9,7 +9,7 @@ use magpie_link::Sender;
 use magpie_protocol::{Command, NetState, VERSION_MAJOR, VERSION_MINOR};
 use magpie_sensor::Sensor;
 
-use super::host::Host;
+use super::host::{Ends, Host};
 use super::{COMMANDS_HEARD, FrameSender, Given, Settings, Stack, may_concern, may_leave};
 use crate::control::{MAX_COMMAND_BATCH, obey};
 use crate::{Clock, FrameReceiver};
@@ -52,8 +52,8 @@ pub(crate) trait Side<R: FrameReceiver> {
         scratch: &mut [u8],
     ) -> usize;
 
-    /// Whether batches go this way.
-    fn is_up(&self) -> bool;
+    /// Whether batches go this way now, and not by the line.
+    fn is_chosen(&mut self, boot_us: u64, ends: Ends) -> bool;
 
     /// What the port is to the network, as of the last [`Self::listen`].
     fn net(&self, boot_us: u64) -> NetState;
@@ -93,7 +93,7 @@ impl<R: FrameReceiver> Side<R> for Silent {
         0
     }
 
-    fn is_up(&self) -> bool {
+    fn is_chosen(&mut self, _: u64, _: Ends) -> bool {
         false
     }
 
@@ -182,6 +182,17 @@ impl<S: Stack> Speaking<S> {
         }
     }
 
+    /// Lets a host that gets no records know that the sensor is here.
+    fn announce(&mut self, sender: &Sender<'_>, scratch: &mut [u8]) {
+        let batch = sender
+            .announce(scratch)
+            .and_then(|octets| scratch.get(..octets));
+        if let (Some(batch), Some(to)) = (batch, self.host.address()) {
+            // Without room it is lost like any datagram; another one follows.
+            self.stack.send(batch, to);
+        }
+    }
+
     fn is_for_us(&self, frame: &[u8]) -> bool {
         // No multicast: the stack has joined no group.
         match frame.first_chunk::<6>() {
@@ -237,17 +248,22 @@ impl<R: FrameSender, S: Stack> Side<R> for Speaking<S> {
         }
         let now_us = boot_us();
         if self.is_open() && self.host.take_greeting(now_us) {
-            let hello = Command::Hello {
-                major: VERSION_MAJOR,
-                minor: VERSION_MINOR,
-            };
-            sensor.handle_command(clock.now(now_us), &hello);
+            if self.host.is_given_up() {
+                self.announce(sender, scratch);
+            } else {
+                let hello = Command::Hello {
+                    major: VERSION_MAJOR,
+                    minor: VERSION_MINOR,
+                };
+                sensor.handle_command(clock.now(now_us), &hello);
+            }
         }
         taken
     }
 
-    fn is_up(&self) -> bool {
-        self.is_open() && self.host.address().is_some()
+    fn is_chosen(&mut self, boot_us: u64, ends: Ends) -> bool {
+        // A host that cannot be reached is not to blame for its silence.
+        self.is_open() && self.host.gets_records(boot_us, ends)
     }
 
     fn net(&self, boot_us: u64) -> NetState {

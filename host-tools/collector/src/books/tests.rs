@@ -372,6 +372,36 @@ fn what_an_earlier_host_has_does_not_open_the_books() {
     assert_eq!(stage(&books), "PARTIAL joined at record 1", "{books}");
 }
 
+/// A host that was away while two records were made: one was dropped, so another
+/// host has one.
+#[test]
+fn what_another_host_got_meanwhile_does_not_open_the_books() {
+    let dropped = Tally {
+        records: 1,
+        flows: 1,
+        packets: 5,
+        octets: 500,
+    };
+    let records = with_ledger(|ledger| ledger.uplink.never_sent = dropped);
+    let mut picture = Picture::new("test", Limits::default());
+    for (number, record) in (0..).zip(&records) {
+        if number == 1 {
+            picture.miss(BOOT, true, 2);
+        }
+        if number > 1 {
+            let at = Position {
+                boot_id: BOOT,
+                is_final: true,
+                number,
+            };
+            picture.apply(0, at, record);
+        }
+    }
+    let books = picture.books(Some(&offered()));
+    let went = "PARTIAL 1 records went to another host";
+    assert_eq!(stage(&books), went, "{books} {:?}", books.broken);
+}
+
 #[test]
 fn hiding_any_counter_opens_the_books_or_leaves_them_partial() {
     // Every loss and every drop counted once, then one of them hidden.

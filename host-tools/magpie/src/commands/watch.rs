@@ -256,7 +256,7 @@ fn event_line(event: &Event) -> Option<String> {
             records,
         } => {
             let what = if *is_final {
-                "finished records are gone for good"
+                "finished records will not come: dropped, or gone to another host"
             } else {
                 "live records did not arrive; later ones make up for them"
             };

@@ -228,7 +228,7 @@ pub fn shortfalls(picture: &Picture) -> Vec<String> {
         ),
         (
             sum(magpie_collector::Boot::lost_finals),
-            "records are gone for good",
+            "records will not come: dropped, or gone to another host",
         ),
         (
             sum(magpie_collector::Boot::unread),

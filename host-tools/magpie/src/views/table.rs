@@ -422,7 +422,8 @@ fn notes(
         if boot.lost_finals() > 0 {
             writeln!(
                 out,
-                "GAP     {} finished records of boot {:08x} are gone for good",
+                "GAP     {} finished records of boot {:08x} will not come: dropped, or gone to another \
+                 host",
                 thousands(boot.lost_finals()),
                 boot.id()
             )?;

@@ -192,7 +192,7 @@ fn records(page: &mut Page, facts: &Facts, findings: &Findings) {
         ("arrived here", findings.books.acked, Tone::Plain),
         ("never sent", findings.books.never_sent, Tone::Loss),
         ("unconfirmed", findings.books.unconfirmed, Tone::Loss),
-        ("gone for good", receiver.lost_finals, Tone::Loss),
+        ("will not come here", receiver.lost_finals, Tone::Loss),
         ("live ones that never came", receiver.live_gap, Tone::Plain),
     ] {
         page.count(name, n, tone);

@@ -1,5 +1,7 @@
 //! A whole node whose port speaks, with a stack that does as it is told.
 
+mod fallback;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -399,7 +401,7 @@ fn without_an_address_or_a_host_records_go_by_line() {
 fn rest_until(bench: &mut Bench, end_us: u64) {
     while bench.now_us < end_us {
         let until = bench.rest().unwrap_or(end_us);
-        bench.now_us = until.clamp(bench.now_us, end_us);
+        bench.now_us = until.min(end_us).max(bench.now_us);
     }
 }
 
