@@ -44,4 +44,5 @@ mod silence;
 mod soak;
 mod traffic;
 mod udp;
+mod udp_fallback;
 mod udp_soak;

@@ -1,7 +1,6 @@
 //! The board, the cable, and who feeds it.
 
 use std::collections::VecDeque;
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +15,7 @@ use magpie_sources::{Incoming, Source, SourceError};
 use smoltcp::wire::EthernetAddress;
 
 use self::feed::Feed;
+pub use self::line::SerialEnd;
 use super::host::{BOARD, HOST, Host, PREFIX};
 use super::own;
 use super::passed::{Frames, Passed};
@@ -25,6 +25,7 @@ use crate::corpus::Capture;
 
 mod faults;
 mod feed;
+mod line;
 
 /// UDP port of the sensor (`magpie_node::speak::PORT`).
 pub const PORT: u16 = 50_739;
@@ -84,6 +85,10 @@ pub struct SpeakingBoard {
     /// Datagrams to the program, and to the board.
     ways: [Way; 2],
     weather: Weather,
+    /// Until somebody takes it.
+    line: Option<SerialEnd>,
+    /// The host's machine is off.
+    host_off: bool,
     /// The cable is pulled out; what was sent into its open end.
     unplugged: Option<Frames>,
     /// The boot that speaks, and one that does no more.
@@ -123,15 +128,8 @@ impl SpeakingBoard {
         let mut emulator = Emulator::start(board, &options).unwrap_or_else(|e| panic!("{e}"));
         let wire = emulator.wire().unwrap_or_else(|e| panic!("{e}"));
         let ready = Arc::new(AtomicBool::new(false));
-        let mut line = emulator.uart().unwrap_or_else(|e| panic!("{e}"));
-        let heard = Arc::clone(&ready);
-        // Ends with QEMU.
-        std::thread::spawn(move || {
-            let mut scrap = [0; 4096];
-            while matches!(line.read(&mut scrap), Ok(1..)) {
-                heard.store(true, Relaxed);
-            }
-        });
+        let uart = emulator.uart().unwrap_or_else(|e| panic!("{e}"));
+        let line = SerialEnd::new(uart, Arc::clone(&ready));
         Self {
             name,
             wiring,
@@ -151,6 +149,8 @@ impl SpeakingBoard {
             passed: Arc::default(),
             ways: [Way::new(1), Way::new(2)],
             weather: Weather::default(),
+            line: Some(line),
+            host_off: false,
             unplugged: None,
             boot_id: None,
             old_boot: None,
@@ -229,7 +229,9 @@ impl SpeakingBoard {
             if self.wiring.hub {
                 self.deliver_own(frame.clone())?;
             }
-            self.host.take(frame);
+            if !self.host_off {
+                self.host.take(frame);
+            }
         }
         Ok(())
     }
@@ -238,7 +240,7 @@ impl SpeakingBoard {
     fn pump(&mut self) -> Result<(), SourceError> {
         self.hear()?;
         // A card that is not ready would lose it, and nobody would know.
-        if !self.ready.load(Relaxed) {
+        if !self.ready.load(Relaxed) || self.host_off {
             return Ok(());
         }
         for frame in self.host.poll() {
@@ -294,7 +296,7 @@ impl Source for SpeakingBoard {
     fn send(&mut self, batch: &[u8]) -> Result<(), SourceError> {
         // What is sent to a port that is not open yet is lost, and never
         // counted by anybody.
-        if self.ready.load(Relaxed) {
+        if self.ready.load(Relaxed) && !self.host_off {
             if asks_for_flush(batch) {
                 let mut passed = self.passed();
                 let own = passed.own.len();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use magpie_sources::SourceError;
 
 use super::feed::Feed;
-use super::{PATIENCE, SpeakingBoard};
+use super::{PATIENCE, SerialEnd, SpeakingBoard};
 use crate::udp::{Frames, Weather};
 
 impl SpeakingBoard {
@@ -48,7 +48,19 @@ impl SpeakingBoard {
         Ok(())
     }
 
-    fn wait_until_read(&mut self) -> Result<(), SourceError> {
+    /// The host's machine goes off, or on again: it neither hears nor answers,
+    /// ARP included. The feed then waits for the card alone, which must find the
+    /// board's buffers large enough.
+    pub fn turn_host_off(&mut self, off: bool) {
+        self.host_off = off;
+    }
+
+    /// The board's serial line, once, for a host that comes now.
+    pub fn serial_end(&mut self) -> SerialEnd {
+        self.line.take().expect("one host on the line").plugged_in()
+    }
+
+    pub(super) fn wait_until_read(&mut self) -> Result<(), SourceError> {
         let since = Instant::now();
         while self.credit.under_way() > 0 {
             self.confirm()?;

@@ -98,6 +98,10 @@ impl SpeakingBoard {
                 if self.unplugged.is_some() {
                     return Ok(false);
                 }
+                if self.host_off {
+                    self.wait_until_read()?;
+                    return Ok(false);
+                }
                 // Once for the work, once for its acknowledgement.
                 self.ask(true);
                 self.feed = Feed::Asking {
