@@ -153,17 +153,15 @@ impl<'b> Node<'b> {
         if did.iter().any(|n| *n > 0) || room {
             return Turn::Again;
         }
-        match (self.rest(boot_us, sensor_us), side.poll_at(boot_us)) {
-            (Turn::Sleep { until_us: None }, Some(at)) => Turn::Sleep { until_us: Some(at) },
-            (
+        match self.rest(boot_us, sensor_us) {
+            Turn::Again => Turn::Again,
+            Turn::Sleep { until_us } => {
+                // Whatever else there is to wait for, the cable is looked at.
+                let at = [until_us, side.poll_at(boot_us), self.status.poll_at()];
                 Turn::Sleep {
-                    until_us: Some(until),
-                },
-                Some(at),
-            ) => Turn::Sleep {
-                until_us: Some(until.min(at)),
-            },
-            (rest, _) => rest,
+                    until_us: at.into_iter().flatten().min(),
+                }
+            }
         }
     }
 

@@ -37,6 +37,11 @@ impl Status {
         self.load.slept = Some(slept);
     }
 
+    /// When the port is looked at next.
+    pub(crate) fn poll_at(&self) -> Option<u64> {
+        Some(self.looked_us?.saturating_add(LOOK_US))
+    }
+
     /// Looks at the port now and then, and tells the sensor what is new.
     pub(crate) fn turn<R: FrameReceiver, S: Side<R>>(
         &mut self,
