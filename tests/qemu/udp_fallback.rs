@@ -1,5 +1,6 @@
 //! A UDP host that goes away, one on the serial line that gets the records
-//! meanwhile, and the first again. What must come out is added up by `traffic`.
+//! meanwhile, and the first again; a cable that is pulled, and the lease after it.
+//! What must come out is added up by `traffic`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,7 +15,10 @@ use magpie_tests::udp::{SpeakingBoard, Wiring};
 use crate::host::Host;
 use crate::traffic::{SECOND, Traffic};
 
-on_each_board!(a_host_that_vanishes_and_returns);
+on_each_board!(
+    a_host_that_vanishes_and_returns,
+    a_pulled_cable_asks_for_a_lease_anew
+);
 
 const MINUTE: u64 = 60 * SECOND;
 /// Where the feed's clock begins.
@@ -153,4 +157,45 @@ fn a_host_that_vanishes_and_returns(board: &'static Board) {
     );
     let finals = line.session.receiver().counts().finals;
     assert_eq!(elsewhere, finals, "{}", board.name);
+}
+
+/// The network behind the next cable may be another one. (The emulated LM3S6965
+/// cannot see that its cable is out: its lease stays.)
+fn a_pulled_cable_asks_for_a_lease_anew(board: &'static Board) {
+    let mut traffic = Traffic::default();
+    part(&mut traffic, 0);
+    let before = traffic.frames.len();
+    part(&mut traffic, 1);
+    let wiring = Wiring {
+        dhcp: true,
+        ..Wiring::default()
+    };
+    let name = format!("{} over UDP", board.name);
+    let source = SpeakingBoard::start_with(name, board, vec![], wiring, &Options::default());
+    let mut ends = Ends {
+        udp: Host::with(source),
+        line: None,
+    };
+    let leases = |ends: &Ends| ends.udp.source.passed_so_far().leases;
+    ends.feed(&traffic.frames[..before]);
+    assert_eq!(leases(&ends), 1, "{}", board.name);
+    ends.udp.source.plug(false).expect("a card of QEMU's");
+    // Time for two looks at the cable.
+    let pulled = Instant::now();
+    ends.until("a while", |_| {
+        pulled.elapsed() > Duration::from_millis(1_500)
+    });
+    let missed = ends.udp.source.plug(true).expect("a card of QEMU's");
+    assert_eq!(missed.frames, 0, "nothing was fed meanwhile");
+    let told = if board.name.contains("lm3s") { 1 } else { 2 };
+    ends.until("a lease", |ends| leases(ends) == told);
+    ends.feed(&traffic.frames[before..]);
+    ends.udp.session.request_flush();
+    ends.until("a flush", |ends| ends.udp.session.flushed());
+    assert_eq!(leases(&ends), told, "{}", board.name);
+    let picture = &ends.udp.picture;
+    let ledger = picture.ledger().expect("a flushed sensor's ledger");
+    let passed = ends.udp.source.passed_so_far();
+    let books = picture.books(Some(&passed.offered(&[Some(ledger.counted.frames)])));
+    assert_eq!(books.state, State::Closed, "{books} {:?}", books.broken);
 }
