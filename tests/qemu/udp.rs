@@ -101,6 +101,19 @@ fn an_address_by_dhcp(board: &'static Board) {
     assert_eq!(passed.kinds(), [Said::Arp, Said::Dhcp, Said::Export]);
 }
 
+/// One board is enough: what is built in is the node's matter.
+#[test]
+#[ignore = "needs QEMU and images: cargo verify runs it"]
+fn settings_that_were_built_in() {
+    let wiring = Wiring {
+        built_in: true,
+        ..Wiring::default()
+    };
+    let board = boards::ready("mps2-an386");
+    let (_, passed) = exact(board, &own_named("lab.pcap"), wiring);
+    assert_eq!(passed.kinds(), [Said::Arp, Said::Export]);
+}
+
 fn a_host_that_is_learnt(board: &'static Board) {
     let wiring = Wiring {
         host_unknown: true,

@@ -195,7 +195,7 @@ async fn run(_: Spawner, node: &mut Node<'static>, port: &mut Port) {
 /// The port speaks.
 #[cfg(magpie_speak)]
 async fn run(spawner: Spawner, node: &mut Node<'static>, port: &mut Port) {
-    let settings = speak::Settings::default();
+    let settings = speak::Settings::built_in();
     let address = own_address();
     let seed = u64::from(node.sensor().boot_id());
     let (stack, runner) = speak::start(storage::network(), address, &settings, seed);

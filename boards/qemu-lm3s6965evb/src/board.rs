@@ -231,7 +231,7 @@ async fn run(
     uart: &mut Uart,
 ) {
     let address = port.nic.address();
-    let settings = speak::Settings::parse(&network);
+    let settings = speak::Settings::at_boot(&network);
     let seed = u64::from(node.sensor().boot_id());
     let (stack, runner) = speak::start(storage::network(), address, &settings, seed);
     if let Ok(task) = self::network(runner) {

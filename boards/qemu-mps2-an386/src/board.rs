@@ -241,7 +241,7 @@ async fn run(
     let Ok(address) = port.nic.address() else {
         panic!("LAN9118: it does not tell its address");
     };
-    let settings = speak::Settings::parse(&network);
+    let settings = speak::Settings::at_boot(&network);
     let seed = u64::from(node.sensor().boot_id());
     let (stack, runner) = speak::start(storage::network(), address, &settings, seed);
     if let Ok(task) = self::network(runner) {

@@ -18,11 +18,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::speak::{NETWORK, SPEAK_CFG, Voice};
 use crate::workspace::{Board, Workspace};
 use crate::{run, toolchain};
-
-/// `--cfg` of the variant whose port speaks.
-pub(crate) const SPEAK_CFG: &str = "magpie_speak";
 
 /// Options of `cargo xtask build`.
 #[derive(clap::Args)]
@@ -33,11 +31,15 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "boards")]
     all: bool,
     /// A `--cfg` for every crate on the board, such as `magpie_forget_one`
-    #[arg(long = "cfg", value_name = "SPEC", requires = "suffix")]
+    #[arg(
+        long = "cfg",
+        value_name = "SPEC",
+        requires = "suffix",
+        conflicts_with = "speak"
+    )]
     cfgs: Vec<String>,
-    /// The variant whose port speaks: the IP stack, and records over UDP
-    #[arg(long, conflicts_with_all = ["cfgs", "suffix", "features"])]
-    speak: bool,
+    #[command(flatten)]
+    speak: Voice,
     /// Cargo features of the board; `defmt` = logs on QEMU's stdout
     #[arg(long, value_name = "FEATURES")]
     features: Option<String>,
@@ -55,21 +57,102 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             "there is no board yet: no member has [package.metadata.board] target = \"…\""
         );
     }
+    let mut variant = Variant::speaking(&args.speak)?;
+    variant.cfgs.extend(args.cfgs.iter().cloned());
+    variant.features.clone_from(&args.features);
+    if args.suffix.is_some() || !args.speak.speak {
+        variant.suffix.clone_from(&args.suffix);
+    } else {
+        variant.name_features();
+    }
     for board in &boards {
-        if args.speak {
-            println!("{}", speaking(&workspace, board)?.display());
-            continue;
-        }
-        let image = image_with(
-            &workspace,
-            board,
-            &args.cfgs,
-            args.suffix.as_deref(),
-            args.features.as_deref(),
-        )?;
+        let image = variant.build(&workspace, board)?;
         println!("{}", image.display());
     }
     Ok(())
+}
+
+/// How an image differs from the plain one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// For every crate on the board.
+    pub(crate) cfgs: Vec<String>,
+    /// Cargo features of the board.
+    pub(crate) features: Option<String>,
+    /// In its name.
+    pub(crate) suffix: Option<String>,
+    /// Settings of a port that speaks.
+    network: Option<String>,
+}
+
+impl Variant {
+    /// What was asked for of a port that speaks; else the plain image.
+    pub(crate) fn speaking(args: &Voice) -> Result<Self> {
+        Ok(Self {
+            cfgs: args
+                .speak
+                .then(|| SPEAK_CFG.to_owned())
+                .into_iter()
+                .collect(),
+            features: None,
+            suffix: args.suffix(),
+            network: args.settings()?,
+        })
+    }
+
+    /// Its features stand in its name: nobody shall find an image with logs under
+    /// the name of one without.
+    pub(crate) fn name_features(&mut self) {
+        let features = self.features.as_ref().map(|f| f.replace([',', ' '], "-"));
+        let parts: Vec<String> = self.suffix.take().into_iter().chain(features).collect();
+        self.suffix = (!parts.is_empty()).then(|| parts.join("-"));
+    }
+
+    /// Refuses a board that has no such variant.
+    pub(crate) fn check(&self, board: &Board<'_>) -> Result<()> {
+        if self.cfgs.iter().any(|cfg| cfg == SPEAK_CFG) && board.speak.is_none() {
+            anyhow::bail!(
+                "{} has no variant that speaks: no `speak = {{ … }}` in its [package.metadata.board]",
+                board.name
+            );
+        }
+        Ok(())
+    }
+
+    /// Where the image is put.
+    pub(crate) fn path(&self, workspace: &Workspace, board: &Board<'_>) -> PathBuf {
+        let name = match &self.suffix {
+            Some(suffix) => format!("{}-{suffix}.elf", board.name),
+            None => format!("{}.elf", board.name),
+        };
+        workspace.images().join(name)
+    }
+
+    /// Builds it; returns where it was put.
+    pub(crate) fn build(&self, workspace: &Workspace, board: &Board<'_>) -> Result<PathBuf> {
+        self.check(board)?;
+        let flags: Vec<String> = self
+            .cfgs
+            .iter()
+            .flat_map(|c| ["--cfg".into(), c.clone()])
+            .collect();
+        let mut build = Build::new(workspace, "build", board.name, board.target, &flags)?;
+        if let Some(features) = &self.features {
+            build.cargo.args(["--features", features]);
+            // Without it, only errors are compiled in.
+            if std::env::var_os("DEFMT_LOG").is_none() {
+                build.cargo.env("DEFMT_LOG", "info");
+            }
+        }
+        if let Some(network) = &self.network {
+            build.cargo.env(NETWORK, network);
+        }
+        run::say(&format!("building {} for {}", board.name, board.target));
+        run::run(&mut build.cargo).with_context(|| format!("cannot build {}", board.name))?;
+        let image = self.path(workspace, board);
+        install(&build.binary, &image)?;
+        Ok(image)
+    }
 }
 
 /// Builds one image; returns where it was put.
@@ -79,55 +162,35 @@ pub(crate) fn image(
     cfgs: &[String],
     suffix: Option<&str>,
 ) -> Result<PathBuf> {
-    image_with(workspace, board, cfgs, suffix, None)
+    let variant = Variant {
+        cfgs: cfgs.to_vec(),
+        suffix: suffix.map(Into::into),
+        ..Variant::default()
+    };
+    variant.build(workspace, board)
 }
 
 /// The same, with the firmware's log compiled in.
 pub(crate) fn image_that_logs(workspace: &Workspace, board: &Board<'_>) -> Result<PathBuf> {
-    image_with(workspace, board, &[], Some("log"), Some("defmt"))
+    let variant = Variant {
+        features: Some("defmt".into()),
+        suffix: Some("log".into()),
+        ..Variant::default()
+    };
+    variant.build(workspace, board)
 }
 
 /// Builds the variant whose port speaks; returns where it was put.
 pub(crate) fn speaking(workspace: &Workspace, board: &Board<'_>) -> Result<PathBuf> {
-    if board.speak.is_none() {
-        anyhow::bail!(
-            "{} has no variant that speaks: no `speak = {{ … }}` in its [package.metadata.board]",
-            board.name
-        );
-    }
-    let cfgs = [SPEAK_CFG.to_owned()];
-    image(workspace, board, &cfgs, Some("speak"))
+    Variant::speaking(&Voice::plain())?.build(workspace, board)
 }
 
-/// The same with cargo features of the board.
-pub(crate) fn image_with(
-    workspace: &Workspace,
-    board: &Board<'_>,
-    cfgs: &[String],
-    suffix: Option<&str>,
-    features: Option<&str>,
-) -> Result<PathBuf> {
-    let flags: Vec<String> = cfgs
-        .iter()
-        .flat_map(|c| ["--cfg".into(), c.clone()])
-        .collect();
-    let mut build = Build::new(workspace, "build", board.name, board.target, &flags)?;
-    if let Some(features) = features {
-        build.cargo.args(["--features", features]);
-        // Without it, only errors are compiled in.
-        if std::env::var_os("DEFMT_LOG").is_none() {
-            build.cargo.env("DEFMT_LOG", "info");
-        }
-    }
-    run::say(&format!("building {} for {}", board.name, board.target));
-    run::run(&mut build.cargo).with_context(|| format!("cannot build {}", board.name))?;
-    let name = match suffix {
-        Some(suffix) => format!("{}-{suffix}.elf", board.name),
-        None => format!("{}.elf", board.name),
-    };
-    let image = workspace.images().join(&name);
-    install(&build.binary, &image)?;
-    Ok(image)
+/// The same with an address and a host of its own, for the test that looks whether
+/// they are in the image (`tests/qemu/udp.rs`).
+pub(crate) fn speaking_with_settings(workspace: &Workspace, board: &Board<'_>) -> Result<PathBuf> {
+    let mut variant = Variant::speaking(&Voice::for_tests())?;
+    variant.suffix = Some("static".into());
+    variant.build(workspace, board)
 }
 
 /// A cargo call that builds a package's binary for a board.
@@ -151,6 +214,8 @@ impl Build {
         let dir = target_dir(workspace);
         cargo
             .current_dir(&workspace.root)
+            // What the command line does not say is not in the image.
+            .env_remove(NETWORK)
             .args([
                 "--profile",
                 "firmware",

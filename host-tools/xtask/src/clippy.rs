@@ -3,6 +3,7 @@
 
 use anyhow::{Result, bail};
 
+use crate::speak::SPEAK_CFG;
 use crate::toolchain::{self, Toolchain};
 use crate::workspace::Workspace;
 use crate::{build, run};
@@ -11,7 +12,7 @@ use crate::{build, run};
 /// image for all of its.
 pub(crate) fn run() -> Result<()> {
     let workspace = Workspace::load()?;
-    let speaking = ["--cfg".to_owned(), build::SPEAK_CFG.to_owned()];
+    let speaking = ["--cfg".to_owned(), SPEAK_CFG.to_owned()];
     let mut images = Vec::new();
     for board in workspace.boards() {
         images.push((board.name, board.target, &[][..]));

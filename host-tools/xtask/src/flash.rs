@@ -16,8 +16,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::Variant;
+use crate::speak::Voice;
 use crate::workspace::{Board, Workspace};
-use crate::{build, drive, run, uf2};
+use crate::{drive, run, uf2};
 
 /// How long a board may take to restart with its new image.
 const RESTART: Duration = Duration::from_secs(10);
@@ -28,13 +30,12 @@ const PROBE_RS: &str = "probe-rs";
 pub(crate) struct Args {
     /// The board
     board: String,
-    /// The variant whose port speaks: the IP stack, and records over UDP
-    #[arg(long, conflicts_with_all = ["suffix", "features"])]
-    speak: bool,
+    #[command(flatten)]
+    speak: Voice,
     /// Cargo features of the board; `defmt` = logs by the debug probe
     #[arg(long, value_name = "FEATURES")]
     features: Option<String>,
-    /// Name the image BOARD-SUFFIX.elf [default: the features]
+    /// Name the image BOARD-SUFFIX.elf [default: what was asked for]
     #[arg(long)]
     suffix: Option<String>,
     /// Take this image; build none
@@ -135,36 +136,25 @@ fn image(workspace: &Workspace, board: &Board<'_>, args: &Args) -> Result<PathBu
         }
         return Ok(image.clone());
     }
-    let suffix = suffix(args);
+    let variant = variant(args)?;
     if args.dry_run {
-        if args.speak && board.speak.is_none() {
-            build::speaking(workspace, board)?; // says why not
-        }
-        let suffix = suffix.map(|s| format!("-{s}")).unwrap_or_default();
-        let image = workspace
-            .images()
-            .join(format!("{}{suffix}.elf", board.name));
+        variant.check(board)?;
+        let image = variant.path(workspace, board);
         println!("would build {}", image.display());
         return Ok(image);
     }
-    if args.speak {
-        return build::speaking(workspace, board);
-    }
-    build::image_with(
-        workspace,
-        board,
-        &[],
-        suffix.as_deref(),
-        args.features.as_deref(),
-    )
+    variant.build(workspace, board)
 }
 
-/// What sets the image's name apart: nobody shall find an image with logs under
-/// the name of the plain one.
-fn suffix(args: &Args) -> Option<String> {
-    let features = args.features.as_ref().map(|f| f.replace([',', ' '], "-"));
-    let speak = args.speak.then(|| "speak".to_owned());
-    args.suffix.clone().or(features).or(speak)
+/// What was asked for; all of it stands in the image's name.
+fn variant(args: &Args) -> Result<Variant> {
+    let mut variant = Variant::speaking(&args.speak)?;
+    variant.features.clone_from(&args.features);
+    variant.name_features();
+    if args.suffix.is_some() {
+        variant.suffix.clone_from(&args.suffix);
+    }
+    Ok(variant)
 }
 
 /// Where probe-rs is.
@@ -258,6 +248,10 @@ fn next(board: &Board<'_>, image: &Path, args: &Args) {
     let text = |key: &str| board.about.get(key).and_then(|value| value.as_str());
     let source = text("watch").unwrap_or("serial:/dev/ttyACM0");
     println!("next: magpie watch {source}");
+    if let Some(host) = args.speak.host {
+        let (address, port) = (host.ip(), host.port());
+        println!("or, on {address}: magpie watch udp://0.0.0.0:{port}");
+    }
     run::say(&format!(
         "in this folder that is `cargo run --release -p magpie -- watch {source}`"
     ));
@@ -277,7 +271,8 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{Args, Way, by_drive, suffix};
+    use super::{Args, Way, by_drive, variant};
+    use crate::speak::Voice;
     use crate::uf2;
     use crate::workspace::Board;
 
@@ -325,7 +320,7 @@ mod tests {
     fn args() -> Args {
         Args {
             board: "some-board".into(),
-            speak: false,
+            speak: Voice::default(),
             features: None,
             suffix: None,
             image: None,
@@ -337,6 +332,7 @@ mod tests {
 
     #[test]
     fn an_image_with_features_has_a_name_of_its_own() {
+        let suffix = |args: &Args| variant(args).expect("nothing to refuse").suffix;
         assert_eq!(suffix(&args()), None);
         let features = Some("defmt,other".to_owned());
         let with = |suffix: Option<&str>| Args {
@@ -346,11 +342,14 @@ mod tests {
         };
         assert_eq!(suffix(&with(None)).as_deref(), Some("defmt-other"));
         assert_eq!(suffix(&with(Some("log"))).as_deref(), Some("log"));
-        let speak = Args {
-            speak: true,
+        let speak = |features| Args {
+            speak: Voice::plain(),
+            features,
             ..args()
         };
-        assert_eq!(suffix(&speak).as_deref(), Some("speak"));
+        assert_eq!(suffix(&speak(None)).as_deref(), Some("speak"));
+        let both = suffix(&speak(Some("defmt".into())));
+        assert_eq!(both.as_deref(), Some("speak-defmt"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod proof;
 mod run;
 mod setup;
 mod size;
+mod speak;
 mod stack;
 mod thumb;
 mod toolchain;

@@ -209,9 +209,12 @@ const ENDS: &str = "qemu-mps2-an386";
 /// One board for each way in which logs leave: semihosting, a debug probe.
 const LOGS: [&str; 2] = ["qemu-mps2-an386", "nucleo-h743zi2"];
 
+/// One board whose address and host are built in.
+const STATIC: &str = "qemu-mps2-an386";
+
 /// Every image; the ones that forget to count one drop, whose books must come
-/// out open; one that ends on purpose; the ones whose ports speak; and some with
-/// logs.
+/// out open; one that ends on purpose; the ones whose ports speak, one of them
+/// with settings; and some with logs.
 fn images(workspace: &Workspace) -> Result<()> {
     for board in workspace.boards() {
         build::image(workspace, &board, &[], None)?;
@@ -226,6 +229,9 @@ fn images(workspace: &Workspace) -> Result<()> {
         }
         if board.speak.is_some() {
             build::speaking(workspace, &board)?;
+        }
+        if board.name == STATIC {
+            build::speaking_with_settings(workspace, &board)?;
         }
         if LOGS.contains(&board.name) {
             build::image_that_logs(workspace, &board)?;

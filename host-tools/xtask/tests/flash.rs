@@ -127,6 +127,43 @@ fn a_dry_run_does_nothing() {
 }
 
 #[test]
+fn a_port_that_speaks_is_told_who_it_is() {
+    let folder = Folder::new("speak");
+    folder.probe_rs();
+    let told = |line: &str| {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        folder.flash(&args)
+    };
+    let out = told(
+        "nucleo-h743zi2 --dry-run --speak --address 192.0.2.9/24 --host 192.0.2.1:4739 \
+         --features defmt",
+    );
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let image = "images/nucleo-h743zi2-speak-192-0-2-9-to-192-0-2-1-defmt.elf";
+    assert!(text(&out.stdout).contains(image), "{}", text(&out.stdout));
+    for (line, says) in [
+        (
+            "nucleo-h743zi2 --dry-run --speak --address 192.0.2.255/24",
+            "everybody in it",
+        ),
+        (
+            "nucleo-h743zi2 --dry-run --speak --address 192.0.2.9/24 --host 10.0.0.1:4739",
+            "which --gateway",
+        ),
+        ("nucleo-h743zi2 --dry-run --address 192.0.2.9/24", "--speak"),
+        (
+            "wiznet-w6100-evb-pico2 --dry-run --speak",
+            "no variant that speaks",
+        ),
+    ] {
+        let out = told(line);
+        assert!(!out.status.success(), "{line}");
+        assert!(text(&out.stderr).contains(says), "{}", text(&out.stderr));
+    }
+    assert_eq!(folder.asked(), "");
+}
+
+#[test]
 fn errors_say_what_to_do() {
     let folder = Folder::new("errors");
     let cases: [(&[&str], &str); 4] = [

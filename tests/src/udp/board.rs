@@ -39,13 +39,22 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The image that speaks.
 pub fn image(board: &Board) -> PathBuf {
+    variant(board, "speak", "--speak")
+}
+
+/// The same with address and host built in.
+fn image_with_settings(board: &Board) -> PathBuf {
+    let options = format!("--speak --address {BOARD}/{PREFIX} --host {HOST} --suffix static");
+    variant(board, "static", &options)
+}
+
+fn variant(board: &Board, suffix: &str, options: &str) -> PathBuf {
     let image = find_image(board, None).unwrap_or_else(|e| panic!("{e}"));
-    let path = image
-        .path
-        .with_file_name(format!("{}-speak.elf", board.name));
+    let name = format!("{}-{suffix}.elf", board.name);
+    let path = image.path.with_file_name(name);
     assert!(
         path.is_file(),
-        "{} is not there; cargo xtask build {} --speak",
+        "{} is not there; cargo xtask build {} {options}",
         path.display(),
         board.name
     );
@@ -54,11 +63,14 @@ pub fn image(board: &Board) -> PathBuf {
 
 /// How board and host find each other, and what the cable is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each may be so or not
 pub struct Wiring {
     /// The board asks for its address; else it has been told.
     pub dhcp: bool,
     /// The board is not told its host: whoever commands is it.
     pub host_unknown: bool,
+    /// It is told nothing at boot, for all of it is in the image.
+    pub built_in: bool,
     /// A hub: the board sees its own frames as well.
     pub hub: bool,
     /// Frames under the board's address that it never sent.
@@ -116,13 +128,19 @@ impl SpeakingBoard {
         wiring: Wiring,
         options: &Options,
     ) -> Self {
-        let options = Options {
-            image: Some(image(board)),
-            network: Network {
+        let (image, network) = if wiring.built_in {
+            (image_with_settings(board), Network::default())
+        } else {
+            let network = Network {
                 host: (!wiring.host_unknown).then_some(HOST),
                 own: (!wiring.dhcp).then_some((BOARD, PREFIX)),
                 gateway: None,
-            },
+            };
+            (image(board), network)
+        };
+        let options = Options {
+            image: Some(image),
+            network,
             ..options.clone()
         };
         let mut emulator = Emulator::start(board, &options).unwrap_or_else(|e| panic!("{e}"));

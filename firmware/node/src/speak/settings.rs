@@ -5,6 +5,9 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 /// Octets of encoded [`Settings`].
 pub const SETTINGS_OCTETS: usize = 16;
 
+/// What the image was built with (`cargo xtask build --speak --address …`).
+const BUILT_IN: [u8; SETTINGS_OCTETS] = include!(concat!(env!("OUT_DIR"), "/network.rs"));
+
 /// An address that is not asked for by DHCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnAddress {
@@ -36,6 +39,20 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Those that the image was built with: none, unless it was told some.
+    pub fn built_in() -> Self {
+        Self::parse(&BUILT_IN)
+    }
+
+    /// Those given at boot; where none are given, those built in.
+    pub fn at_boot(octets: &[u8; SETTINGS_OCTETS]) -> Self {
+        if *octets == [0; SETTINGS_OCTETS] {
+            Self::built_in()
+        } else {
+            Self::parse(octets)
+        }
+    }
+
     /// Reads them. What cannot be one is left out.
     pub fn parse(octets: &[u8; SETTINGS_OCTETS]) -> Self {
         let [
@@ -78,6 +95,7 @@ mod tests {
     #[test]
     fn nothing_given_is_nothing_set() {
         assert_eq!(Settings::parse(&[0; 16]), Settings::default());
+        assert_eq!(Settings::at_boot(&[0; 16]), Settings::built_in());
     }
 
     #[test]
@@ -89,6 +107,7 @@ mod tests {
         assert_eq!(own.address, Ipv4Addr::new(10, 0, 0, 9));
         assert_eq!(own.prefix, 24);
         assert_eq!(own.gateway, Some(Ipv4Addr::new(10, 0, 0, 254)));
+        assert_eq!(Settings::at_boot(&octets), settings);
     }
 
     #[test]
