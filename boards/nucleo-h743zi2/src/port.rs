@@ -7,6 +7,8 @@ use embassy_stm32::interrupt::InterruptExt;
 use embassy_stm32::peripherals::IWDG1;
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_time::{Duration, Instant};
+#[cfg(magpie_speak)]
+use magpie_node::speak::Placed;
 use magpie_node::{FrameReceiver, Lost};
 use magpie_protocol::{Known, LinkState, Losses};
 #[cfg(magpie_speak)]
@@ -48,6 +50,9 @@ pub(crate) struct Port {
     counters_read: Instant,
     link_seen: Instant,
     link: LinkState,
+    /// Frames that the MAC gave up, as of the last time it was asked.
+    #[cfg(magpie_speak)]
+    failed: u64,
     /// How long ago the last frame came, when it was taken.
     age_us: u32,
 }
@@ -75,6 +80,8 @@ impl Port {
             counters_read: now,
             link_seen: now,
             link: LinkState::Unknown,
+            #[cfg(magpie_speak)]
+            failed: 0,
             age_us: 0,
         }
     }
@@ -157,12 +164,23 @@ fn start(
 
 #[cfg(magpie_speak)]
 impl magpie_node::speak::FrameSender for Port {
-    fn poll_transmit(&mut self, frame: &[u8]) -> bool {
-        // What is never taken would block all behind it.
+    fn poll_transmit(&mut self, frame: &[u8]) -> Placed {
         let Ok(controller) = &mut self.controller else {
-            return true;
+            return Placed::Never;
         };
-        controller.transmit(frame) != Err(Refused::Full)
+        match controller.transmit(frame) {
+            Ok(()) => Placed::Taken,
+            Err(Refused::Full) => Placed::Full,
+            Err(Refused::Silent | Refused::Length) => Placed::Never,
+        }
+    }
+
+    fn take_failed(&mut self) -> u64 {
+        let Ok(controller) = &mut self.controller else {
+            return 0;
+        };
+        let failed = controller.transmitted().failed;
+        failed.wrapping_sub(core::mem::replace(&mut self.failed, failed))
     }
 }
 

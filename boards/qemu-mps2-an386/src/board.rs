@@ -173,9 +173,13 @@ impl FrameReceiver for Port {
 
 #[cfg(magpie_speak)]
 impl magpie_node::speak::FrameSender for Port {
-    fn poll_transmit(&mut self, frame: &[u8]) -> bool {
-        // What the chip never takes would block all behind it.
-        self.nic.transmit(frame) != Err(magpie_lan9118::TransmitError::Full)
+    fn poll_transmit(&mut self, frame: &[u8]) -> speak::Placed {
+        use magpie_lan9118::TransmitError;
+        match self.nic.transmit(frame) {
+            Ok(()) => speak::Placed::Taken,
+            Err(TransmitError::Full) => speak::Placed::Full,
+            Err(TransmitError::Off | TransmitError::Length) => speak::Placed::Never,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Own {
     address: [u8; 6],
-    /// Frames sent.
+    /// Frames sent, or on their way out.
     sent: u64,
     /// Frames seen under the address, no more than were sent.
     pub(crate) seen: u64,
@@ -27,6 +27,15 @@ impl Own {
 
     pub(crate) fn sent(&mut self) {
         self.sent = self.sent.saturating_add(1);
+    }
+
+    /// Frames that were on their way out have not left after all: what was taken
+    /// for them is somebody else's.
+    pub(crate) fn failed(&mut self, frames: u64) {
+        self.sent = self.sent.saturating_sub(frames);
+        let others = self.seen.saturating_sub(self.sent);
+        self.seen = self.seen.saturating_sub(others);
+        self.forged = self.forged.saturating_add(others);
     }
 
     /// A frame of the wire, from its destination address on.
@@ -71,6 +80,73 @@ mod tests {
         own.see(&frame(THEM, US));
         own.sent();
         assert_eq!((own.seen, own.forged, own.received), (2, 2, 0));
+    }
+
+    #[test]
+    fn what_never_left_cannot_have_been_seen() {
+        let mut own = Own::new(US);
+        own.sent();
+        own.sent();
+        own.see(&frame(THEM, US));
+        own.see(&frame(THEM, US));
+        assert_eq!((own.seen, own.forged), (2, 0));
+        own.failed(1);
+        assert_eq!((own.seen, own.forged), (1, 1));
+        own.sent();
+        own.failed(0);
+        own.see(&frame(THEM, US));
+        assert_eq!((own.seen, own.forged), (2, 1));
+        own.failed(u64::MAX);
+        assert_eq!((own.seen, own.forged), (0, 3));
+    }
+
+    /// On a hub, where all that leaves is seen: frames leave late or fail, others
+    /// use the address, in any order, and the two are told apart to the frame.
+    #[test]
+    fn whatever_fails_the_sums_are_exact() {
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |n: u64| {
+            random ^= random >> 12;
+            random ^= random << 25;
+            random ^= random >> 27;
+            (random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % n
+        };
+        for _ in 0..200 {
+            let mut own = Own::new(US);
+            let (mut waiting, mut echoes, mut sent, mut forged) = (0, 0, 0, 0);
+            for step in 0..1_000 {
+                match below(if step < 900 { 6 } else { 3 }) {
+                    0 if waiting > 0 => {
+                        waiting -= 1;
+                        own.failed(1);
+                    }
+                    1 if waiting > 0 => {
+                        waiting -= 1;
+                        echoes += 1;
+                        sent += 1;
+                    }
+                    2 if echoes > 0 => {
+                        echoes -= 1;
+                        own.see(&frame(THEM, US));
+                    }
+                    3 => {
+                        forged += 1;
+                        own.see(&frame(THEM, US));
+                    }
+                    4 | 5 if waiting < 8 => {
+                        waiting += 1;
+                        own.sent();
+                    }
+                    _ => {}
+                }
+            }
+            own.failed(waiting);
+            for _ in 0..echoes {
+                own.see(&frame(THEM, US));
+            }
+            assert!(sent > 20 && forged > 20);
+            assert_eq!((own.seen, own.forged), (sent, forged));
+        }
     }
 
     #[test]

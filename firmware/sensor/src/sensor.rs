@@ -200,11 +200,18 @@ impl<'a> Sensor<'a> {
         self.looks_closer = true;
     }
 
-    /// A frame goes out of the port under the address of [`Self::set_own`]:
-    /// one such frame may be seen.
+    /// A frame is on its way out of the port under the address of
+    /// [`Self::set_own`]: one such frame may be seen.
     pub fn note_own_tx(&mut self) {
         if let Some(own) = &mut self.books.own {
             own.sent();
+        }
+    }
+
+    /// So many of them have not left after all.
+    pub fn note_own_failed(&mut self, frames: u64) {
+        if let Some(own) = &mut self.books.own {
+            own.failed(frames);
         }
     }
 

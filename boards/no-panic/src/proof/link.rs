@@ -57,7 +57,11 @@ fn send() {
         sender.all_acked(),
         sender.room(),
     ));
-    black_box((sender.held(), sender.boot_id()));
+    black_box((sender.held(), sender.boot_id(), sender.is_unanswered()));
+    black_box(sender.unanswered_us(opaque(0)));
+    sender.redirect(opaque(0));
+    black_box(&mut sender);
+    black_box(sender.announce(opaque_buffer()));
 }
 
 #[inline(never)]

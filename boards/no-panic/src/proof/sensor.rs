@@ -3,7 +3,7 @@
 use core::hint::black_box;
 
 use magpie_link::{Overflow, Sender};
-use magpie_protocol::{BootReport, Losses, RecordSource, UplinkCounts, Want, decode_command};
+use magpie_protocol::{BootReport, Losses, Port, RecordSource, UplinkCounts, Want, decode_command};
 use magpie_sensor::{Config, DoubledSet, DoubledTable, Identity, Sensor, Storage, dissect};
 use managed::Managed;
 use static_cell::ConstStaticCell;
@@ -16,6 +16,8 @@ pub(super) fn all() -> Sensor<'static> {
     black_box(&mut sensor);
     sensor.set_own(opaque([0; 6]));
     sensor.note_own_tx();
+    sensor.note_own_failed(opaque(1));
+    sensor.set_port(opaque(Port::default()));
     black_box(&mut sensor);
     observe(&mut sensor);
     black_box(&mut sensor);

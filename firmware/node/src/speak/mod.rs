@@ -53,11 +53,28 @@ pub const PORT: u16 = 50_739;
 /// 2^32: for a lamp that says whether there is a host.
 pub static COMMANDS_HEARD: AtomicU32 = AtomicU32::new(0);
 
+/// What a port does with a frame to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placed {
+    /// It is on its way out, and may fail yet ([`FrameSender::take_failed`]).
+    Taken,
+    /// No room now: it is to be offered again.
+    Full,
+    /// It cannot be sent. Offered again it would block all behind it.
+    Never,
+}
+
 /// A port that can send.
 pub trait FrameSender: FrameReceiver {
     /// Gives a frame to the port, from its destination address on and without
-    /// FCS. False when it has no room now: the frame is offered again.
-    fn poll_transmit(&mut self, frame: &[u8]) -> bool;
+    /// FCS.
+    fn poll_transmit(&mut self, frame: &[u8]) -> Placed;
+
+    /// Frames taken that have not left after all, as far as the port can tell,
+    /// since the last call.
+    fn take_failed(&mut self) -> u64 {
+        0
+    }
 }
 
 /// What a datagram given to a [`Stack`] came to.

@@ -10,7 +10,7 @@ use magpie_protocol::{Command, NetState, VERSION_MAJOR, VERSION_MINOR};
 use magpie_sensor::Sensor;
 
 use super::host::{Ends, Host};
-use super::{COMMANDS_HEARD, FrameSender, Given, Settings, Stack, may_concern, may_leave};
+use super::{COMMANDS_HEARD, FrameSender, Given, Placed, Settings, Stack, may_concern, may_leave};
 use crate::control::{MAX_COMMAND_BATCH, obey};
 use crate::{Clock, FrameReceiver};
 
@@ -290,17 +290,22 @@ impl<R: FrameSender, S: Stack> Side<R> for Speaking<S> {
     }
 
     fn speak(&mut self, port: &mut R, sensor: &mut Sensor<'_>) -> usize {
+        // Noted as sent when they were taken: a tap may show a frame before the
+        // port knows that it has left.
+        sensor.note_own_failed(port.take_failed());
         let mut sent = 0_usize;
         while sent < FRAMES_A_TURN {
             let Some(frame) = self.stack.frame() else {
                 break;
             };
-            if !may_leave(frame) {
-                self.refused = self.refused.saturating_add(1);
-            } else if port.poll_transmit(frame) {
-                sensor.note_own_tx();
+            if may_leave(frame) {
+                match port.poll_transmit(frame) {
+                    Placed::Taken => sensor.note_own_tx(),
+                    Placed::Full => break,
+                    Placed::Never => {}
+                }
             } else {
-                break;
+                self.refused = self.refused.saturating_add(1);
             }
             self.stack.frame_done();
             sent = sent.saturating_add(1);

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use magpie_mmio::Registers;
 
@@ -177,11 +176,11 @@ fn a_silent_port_stays_so() {
 
 #[test]
 fn a_port_that_speaks_sends_what_it_is_given() {
-    let given = Rc::default();
+    let given = Given::new();
     let shared = Shared::new(8, 512);
     let port = Ethernet::<_, _, Given>::start_at(Chip::new(), shared.clone(), RING, SETUP);
     let mut port = port.expect("it starts");
-    port.start_transmitter_at(Given(Rc::clone(&given)), SENDING);
+    port.start_transmitter_at(given.clone(), SENDING);
     let chip = port.registers();
     assert_eq!(chip.last(MTLTXQOMR), 0x0007_000a, "TQS TXQEN TSF");
     assert_eq!(chip.last(DMACTXCR), 16 << 16 | 1);
@@ -205,8 +204,17 @@ fn a_port_that_speaks_sends_what_it_is_given() {
     assert_eq!(kicks(&port), 3, "woken, full or not");
     port.service().expect("no fault");
     assert_eq!(kicks(&port), 4, "should it have missed one");
-    assert_eq!(*given.borrow(), [[1; 60], [2; 60]]);
-    assert_eq!(port.transmitted().given, 2);
+    assert_eq!(*given.frames.borrow(), [[1; 60], [2; 60]]);
+    let told = |port: &mut Ethernet<Chip, Shared, Given>| {
+        let told = port.transmitted();
+        (told.given, told.sent, told.failed)
+    };
+    assert_eq!(told(&mut port), (2, 0, 0));
+    // The first left; the second found no carrier.
+    given.status.set([3 << 28, 1 << 31]);
+    assert_eq!(told(&mut port), (2, 1, 0));
+    given.status.set([3 << 28, 3 << 28 | 1 << 15 | 1 << 11]);
+    assert_eq!(told(&mut port), (2, 1, 1));
     // It still receives, and follows the link with its transmitter on.
     shared.card().queue.push_back(Arrival {
         on_wire: 64,

@@ -2,7 +2,7 @@
 //! itself, and falls asleep over a descriptor that has just been given. The card
 //! watches the CPU's side: whoever touches what is not his fails the test.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -305,8 +305,22 @@ fn a_million_steps() {
     assert!(full > 1_000 && slept > 1_000, "{full} {slept}");
 }
 
-/// For the controller's tests: what a port's ring was given.
-pub(super) struct Given(pub(super) Rc<RefCell<Vec<Vec<u8>>>>);
+/// For the controller's tests: what a port's ring was given, and what its two
+/// descriptors say (nothing ends unless that is changed).
+#[derive(Clone)]
+pub(super) struct Given {
+    pub(super) frames: Rc<RefCell<Vec<Vec<u8>>>>,
+    pub(super) status: Rc<Cell<[u32; 2]>>,
+}
+
+impl Given {
+    pub(super) fn new() -> Self {
+        Self {
+            frames: Rc::default(),
+            status: Rc::new(Cell::new([OWN; 2])),
+        }
+    }
+}
 
 impl TransmitMemory for Given {
     fn descriptors(&self) -> usize {
@@ -317,14 +331,14 @@ impl TransmitMemory for Given {
         1_520
     }
 
-    fn status(&self, _: usize) -> u32 {
-        OWN // it never ends
+    fn status(&self, index: usize) -> u32 {
+        self.status.get()[index]
     }
 
     fn take(&mut self, _: usize) {}
 
     fn put(&mut self, _: usize, octets: &[u8]) {
-        self.0.borrow_mut().push(octets.to_vec());
+        self.frames.borrow_mut().push(octets.to_vec());
     }
 
     fn give(&mut self, _: usize, _: usize) {}

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use magpie_link::{Deframer, MAX_BATCH, Receiver, command_batch, frame};
 use magpie_protocol::{Command, Ledger, LinkState, Losses, NetState, Record, decode_record};
 
-use super::{FrameSender, Given, Settings, Speaking, Stack, may_leave};
+use super::{FrameSender, Given, Placed, Settings, Speaking, Stack, may_leave};
 use crate::tests::{HIDDEN, Line, node, udp};
 use crate::{Clock, FrameReceiver, Lost, Node, Pace, Turn, UPLINK_BUFFER};
 
@@ -23,6 +23,10 @@ struct Port {
     sent: Vec<Vec<u8>>,
     /// Frames it takes until it is full.
     room: usize,
+    /// Longer ones it can never send.
+    longest: Option<usize>,
+    /// Frames that it took and that did not leave.
+    failed: u64,
     link: LinkState,
 }
 
@@ -43,13 +47,20 @@ impl FrameReceiver for Port {
 }
 
 impl FrameSender for Port {
-    fn poll_transmit(&mut self, frame: &[u8]) -> bool {
+    fn poll_transmit(&mut self, frame: &[u8]) -> Placed {
+        if self.longest.is_some_and(|longest| frame.len() > longest) {
+            return Placed::Never;
+        }
         if self.room == 0 {
-            return false;
+            return Placed::Full;
         }
         self.room -= 1;
         self.sent.push(frame.to_vec());
-        true
+        Placed::Taken
+    }
+
+    fn take_failed(&mut self) -> u64 {
+        std::mem::take(&mut self.failed)
     }
 }
 
@@ -395,6 +406,34 @@ fn without_an_address_or_a_host_records_go_by_line() {
     assert!(bench.line.from_node.len() > by_line, "nobody to send it to");
     let (records, _) = bench.heard();
     assert_eq!(records, []);
+}
+
+/// A frame that the port took and gave up, or never takes, was not seen: what
+/// passes under the address is forged.
+#[test]
+fn what_did_not_leave_is_not_ours() {
+    let mut bench = Bench::new(None);
+    bench.stack().to_send.extend([arp(), arp()]);
+    bench.rest();
+    for _ in 0..2 {
+        bench.port.frames.push_back(arp());
+    }
+    bench.rest();
+    let told = |bench: &Bench| (bench.ledger().own_tx, bench.ledger().forged);
+    assert_eq!(told(&bench), (2, 0));
+    bench.port.failed = 1;
+    bench.rest();
+    assert_eq!(told(&bench), (1, 1));
+    bench.port.longest = Some(59);
+    bench.stack().to_send.push_back(arp());
+    bench.rest();
+    assert!(bench.stack().to_send.is_empty(), "it blocks nothing");
+    // (The image under test hides the third frame of all.)
+    for _ in 0..=HIDDEN {
+        bench.port.frames.push_back(arp());
+    }
+    bench.rest();
+    assert_eq!(told(&bench), (1, 2));
 }
 
 /// Sleeps and wakes as the node says, until this time since boot.
