@@ -10,7 +10,7 @@ use super::look::{Facts, Findings};
 use super::pace::{Carried, Pace};
 use super::words;
 use crate::views::mirror::Words;
-use crate::views::text::{clock, megabits, millis, percent, plain, thousands};
+use crate::views::text::{clock, megabits, millis, plain, thousands};
 use crate::views::{Sort, names, rows};
 
 /// How the books look.
