@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use magpie_protocol::{CountEntry, RecordSource, Want};
-use magpie_sensor::{Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity};
+use magpie_sensor::{
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, Identity,
+};
 use magpie_sensor::{OutboxEntry, Sensor, Storage};
 
 use crate::known::{Known, WAYS, Words, seed};
@@ -30,6 +32,7 @@ pub(crate) fn sensor(config: Config, entries: usize, seed: &[u8; 32]) -> Sensor<
         icmp: lines(),
         arp_operations: lines(),
         outbox: vec![OutboxEntry::EMPTY; 64].into(),
+        unsent: vec![EMPTY_UNSENT_SET; 1].into(),
         doubled: None,
     };
     Sensor::new(config, Identity::default(), seed, storage)

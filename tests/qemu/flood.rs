@@ -1,21 +1,27 @@
 //! Floods of distinct flows through the boards' tables: thousands more than
 //! they hold, each one's sums exact.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use magpie_collector::{Books, Offered, Picture, State};
+use magpie_collector::{Books, Offered, Picture, State, UnsentFlows};
 use magpie_emulator::{Board, FeedFrame, Options};
 use magpie_tests::boards;
 use magpie_tests::corpus::Capture;
-use magpie_tests::flood::{Flood, number_of, total, truth, ways};
+use magpie_tests::flood::{
+    Flood, Kind, check_missing, missing, number_of, total, truth, unsent, ways,
+};
 use magpie_tests::line::{Harm, Line};
+use magpie_tests::udp::Weather;
 
 use crate::host::Host;
 use crate::traffic::Gate;
+use crate::udp_soak::{STALLED, counted, feed, is_own, start as start_udp};
 
 on_each_board!(
     twenty_thousand_flows,
-    seven_thousand_flows_and_a_reader_that_stalls
+    seven_thousand_flows_and_a_reader_that_stalls,
+    a_flood_that_nobody_hears
 );
 
 /// Some time of 2023.
@@ -85,6 +91,7 @@ fn check(board: &Board, picture: &Picture, books: &Books, offered: &Offered, flo
         let have = held.total().map(|sums| ways(&sums));
         assert_eq!(have, Some(truth.ways), "{}: {key:?}", board.name);
     }
+    assert_eq!(unsent(picture), UnsentFlows::default());
     // More flows than the table holds, by far.
     let ledger = picture.ledger().expect("a flushed ledger");
     let capacity = u64::from(picture.hello().expect("a greeting").capacities.flows);
@@ -133,4 +140,69 @@ fn seven_thousand_flows_and_a_reader_that_stalls(board: &'static Board) {
     let offered = line.progress();
     let books = host.picture.books(Some(&offered));
     check(board, &host.picture, &books, &offered, 7_000);
+}
+
+/// A port that speaks waits for nobody: what a flood leaves no room for is in
+/// the books, by what it went to.
+fn a_flood_that_nobody_hears(board: &'static Board) {
+    // Tables and buffers of the one hold hundreds, of the other thousands.
+    let flows = if board.name.contains("lm3s") {
+        2_000
+    } else {
+        12_000
+    };
+    let kind = Kind::OneWay;
+    let mut flood = Flood::of(kind, flows, BEGIN_US);
+    let mut frames = Vec::new();
+    while let Some((at_us, frame)) = flood.next_frame() {
+        frames.push(FeedFrame {
+            at_us,
+            wire_octets: u32::try_from(frame.len()).expect("a short frame"),
+            octets: frame.to_vec(),
+        });
+    }
+    let mut host = start_udp(board, &[]);
+    let heard = frames.len() / 10;
+    feed(&mut host, &frames[..heard]);
+    host.source.set_weather(STALLED);
+    host.source.feed(&frames[heard..]);
+    host.until("the feed", |host| host.source.is_fed());
+    host.source.set_weather(Weather::default());
+    host.flush();
+    let offered = host.source.passed_so_far().offered(&counted(&host));
+    let books = host.picture.books(Some(&offered));
+    assert_eq!(
+        books.state,
+        State::Closed,
+        "{}: {books} {:?}",
+        board.name,
+        books.broken
+    );
+    let told = unsent(&host.picture);
+    assert!(
+        told.total.never_sent.flows > 100,
+        "nothing was lost: {books}"
+    );
+    // (A flow may be shown by a live record whose final one is lost.)
+    let arrived = host.records.values().filter(|r| !is_own(&r.key));
+    let arrived: HashSet<u64> = arrived.map(|r| number_of(&r.key)).collect();
+    let missing = missing(kind, 0..flows, |flow| arrived.contains(&flow));
+    let victims: Vec<_> = (0..4).map(|flow| kind.responder(flow)).collect();
+    let lines = told
+        .lines
+        .iter()
+        .filter(|(key, _)| missing.contains_key(key));
+    let of_the_flood = UnsentFlows {
+        lines: lines.copied().collect(),
+        ..told.clone()
+    };
+    check_missing(&of_the_flood, |key| missing[key]);
+    let in_sight = |key| of_the_flood.lines.iter().any(|(of, _)| of == key);
+    assert!(victims.iter().all(in_sight), "{told:?}");
+    let (total, rest) = (told.total.flows(), told.other.flows());
+    println!(
+        "{}: {total} flows not kept, {rest} of them in no line of {}; {books}",
+        board.name,
+        told.lines.len()
+    );
 }

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use magpie_collector::{FlowSums, State};
 use magpie_emulator::{Board, FeedFrame, Options};
-use magpie_protocol::{AddressPair, EndReason, FlowKey, FlowRecord};
+use magpie_protocol::{Address, AddressPair, EndReason, FlowKey, FlowRecord, UnsentKey};
+use magpie_tests::flood::unsent;
 use magpie_tests::udp::host::BOARD;
 use magpie_tests::udp::{SpeakingBoard, Weather, Wiring};
 
 use crate::host::Host;
-use crate::traffic::{HOUR, SECOND, Traffic};
+use crate::traffic::{CLIENT, HOUR, SECOND, SERVER, Traffic, UDP};
 
 on_each_board!(
     minutes_and_weeks_in_any_weather,
@@ -29,16 +30,16 @@ const DAY: u64 = 24 * HOUR;
 /// As in `soak`: 32 bits of milliseconds and of microseconds begin anew.
 const ERA: u64 = (1 << 32) * 1_000 * 400;
 
-const STALLED: Weather = Weather {
+pub(crate) const STALLED: Weather = Weather {
     stalled: true,
     lost: 0,
     twice: 0,
     late: 0,
 };
 
-type Udp = Host<SpeakingBoard>;
+pub(crate) type Udp = Host<SpeakingBoard>;
 
-fn start(board: &'static Board, frames: &[FeedFrame]) -> Udp {
+pub(crate) fn start(board: &'static Board, frames: &[FeedFrame]) -> Udp {
     Host::with(SpeakingBoard::start_with(
         format!("{} over UDP", board.name),
         board,
@@ -48,7 +49,7 @@ fn start(board: &'static Board, frames: &[FeedFrame]) -> Udp {
     ))
 }
 
-fn feed(host: &mut Udp, frames: &[FeedFrame]) {
+pub(crate) fn feed(host: &mut Udp, frames: &[FeedFrame]) {
     feed_by(24, host, frames);
 }
 
@@ -62,7 +63,7 @@ fn feed_by(many: usize, host: &mut Udp, frames: &[FeedFrame]) {
 }
 
 /// Flows that host and board have with each other.
-fn is_own(key: &FlowKey) -> bool {
+pub(crate) fn is_own(key: &FlowKey) -> bool {
     match key.addresses {
         AddressPair::V4 { a, b } => [a, b].contains(&BOARD.octets()),
         AddressPair::V6 { .. } => false,
@@ -78,7 +79,7 @@ fn mirrored(host: &Udp) -> (Vec<FlowRecord>, Vec<(FlowKey, FlowSums)>) {
 }
 
 /// Frames counted by each boot, as its last ledger says.
-fn counted(host: &Udp) -> Vec<Option<u64>> {
+pub(crate) fn counted(host: &Udp) -> Vec<Option<u64>> {
     let boots = host.picture.boots().iter();
     boots
         .map(|boot| Some(boot.ledger()?.counted.frames))
@@ -106,6 +107,34 @@ fn stated(what: &str, host: &Udp, traffic: &Traffic) {
     let ended = ledger.in_flows.frames - ledger.flows.live_packets;
     assert_eq!(ended - arrived, stated, "{what}: {books}");
     nothing_twice(host, traffic);
+}
+
+/// And by what it went to: no flow of this traffic is answered, so that server
+/// and client are responders of what the other sent.
+fn stated_by_responder(host: &Udp, traffic: &Traffic) {
+    let told = unsent(&host.picture);
+    let (records, _) = mirrored(host);
+    for (to_client, who) in [(false, SERVER), (true, CLIENT)] {
+        let sent = traffic
+            .truth
+            .values()
+            .map(|sums| sums.ways[usize::from(to_client)]);
+        let arrived = records.iter().map(|r| if to_client { r.ba } else { r.ab });
+        let sent = sent.fold((0, 0), |sum, way| (sum.0 + way.0, sum.1 + way.1));
+        let missing = arrived.fold(sent, |left, way| {
+            (left.0 - way.packets, left.1 - way.frame_octets)
+        });
+        let key = UnsentKey {
+            protocol: UDP,
+            responder: Address::V4(who.octets()),
+        };
+        let line = told.lines.iter().find(|(of, _)| *of == key);
+        let (_, line) = line.unwrap_or_else(|| panic!("no line of {who}"));
+        let (never, unsure) = (line.never_sent, line.unconfirmed);
+        assert_eq!(line.missed_at_most, 0);
+        assert!((never.packets..=never.packets + unsure.packets).contains(&missing.0));
+        assert!((never.octets..=never.octets + unsure.octets).contains(&missing.1));
+    }
 }
 
 /// No key shows more than was sent.
@@ -243,6 +272,7 @@ fn a_stall_that_overflows_is_stated_to_the_packet(board: &'static Board) {
     stated(board.name, &host, &traffic);
     let ledger = host.picture.ledger().expect("a flushed sensor's ledger");
     assert!(ledger.never_sent.records > 100, "nothing was lost");
+    stated_by_responder(&host, &traffic);
 }
 
 /// The first host dies, nobody listens for ten minutes, another one comes:

@@ -8,8 +8,10 @@ use std::fs::File;
 use magpie_capture::Reader;
 use magpie_collector::{Books, Limits, Offered, Picture, Session};
 use magpie_link::{MAX_BATCH, Overflow, Sender};
-use magpie_protocol::{ClockKind, Emitted, RecordSource, UplinkCounts, VERSION_MINOR, Want};
-use magpie_sensor::{Config, Identity, OutboxEntry, ROOM_PER_FRAME, Sensor, Storage};
+use magpie_protocol::{ClockKind, Emitted, RecordSource, Tally, UplinkCounts, VERSION_MINOR, Want};
+use magpie_sensor::{
+    Config, EMPTY_UNSENT_SET, Identity, OutboxEntry, ROOM_PER_FRAME, Sensor, Storage,
+};
 
 use crate::corpus::Capture;
 use crate::wire::{Plan, Wire};
@@ -30,6 +32,8 @@ pub struct Setup {
     pub echoes: usize,
     /// Finished records that the outbox holds.
     pub outbox: usize,
+    /// Sets of eight lines for those that are not kept.
+    pub unsent_sets: usize,
     /// Octets the link keeps for repetition.
     pub resend: usize,
     /// Lines of each counter table.
@@ -60,6 +64,8 @@ impl Setup {
             flows,
             echoes: flows / 16,
             outbox: 16,
+            // As qemu-lm3s6965evb, or as the larger boards.
+            unsent_sets: if flows > 256 { 8 } else { 1 },
             resend: 8192,
             lines: 4096,
             config: Config {
@@ -134,6 +140,10 @@ impl RecordSource for AtFrameTime<'_> {
     fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
         self.0.note_uplink(counts, host_minor);
     }
+
+    fn note_dropped(&mut self, item: &[u8], tally: &Tally, sent: bool) {
+        self.0.note_dropped(item, tally, sent);
+    }
 }
 
 /// Both ends and the wire.
@@ -161,6 +171,7 @@ pub struct Bench {
 fn start(setup: &Setup, boots: u8) -> (Sensor<'static>, Sender<'static>) {
     let mut storage = Storage::owned(setup.flows, setup.echoes).with_doubled::<4096>();
     storage.outbox = vec![OutboxEntry::EMPTY; setup.outbox].into();
+    storage.unsent = vec![EMPTY_UNSENT_SET; setup.unsent_sets].into();
     for lines in [
         &mut storage.ethertypes,
         &mut storage.protocols,

@@ -12,6 +12,7 @@ magpie_node::storage! {
     icmp: 128,
     arp_operations: 128,
     outbox: 120, // 16 KB
+    unsent_sets: 8, // 64 lines
     resend: if cfg!(magpie_speak) { 32 * 1024 } else { 48 * 1024 },
     scratch: MAX_FRAME,
     doubled_sets: 128, // 512 frames: 3 ms of 100 Mbit/s

@@ -10,6 +10,7 @@ magpie_node::storage! {
     icmp: 32,
     arp_operations: 8,
     outbox: 16, // 2,176 octets
+    unsent_sets: 1, // 8 lines
     resend: if cfg!(magpie_speak) { 4096 } else { 2560 },
     scratch: 2048,
     doubled_sets: 32, // 128 frames: 860 us of 100 Mbit/s

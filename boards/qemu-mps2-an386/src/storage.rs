@@ -10,6 +10,7 @@ magpie_node::storage! {
     icmp: 128,
     arp_operations: 128,
     outbox: 120, // 16 KB
+    unsent_sets: 8, // 64 lines
     resend: 64 * 1024,
     scratch: 2048,
     doubled_sets: 256, // 1,024 frames: 500 us of gigabit

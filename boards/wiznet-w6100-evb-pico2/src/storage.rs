@@ -4,8 +4,8 @@
 use magpie_node::{Buffers, UPLINK_BUFFER};
 use magpie_protocol::CountEntry;
 use magpie_sensor::{
-    DoubledSet, DoubledTable, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet, FlowSet,
-    OutboxEntry, RequestSet, Storage,
+    DoubledSet, DoubledTable, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET,
+    EchoSet, FlowSet, OutboxEntry, RequestSet, Storage, UnsentSet,
 };
 use magpie_w6100::MAX_FRAME;
 use managed::{Managed, ManagedSlice::Borrowed};
@@ -23,6 +23,8 @@ const REQUEST_SETS: usize = 128;
 const COUNTS: usize = 128;
 /// Finished records on their way to the link.
 const OUTBOX: usize = 90;
+/// Eight lines each for those that were not kept: 64.
+const UNSENT_SETS: usize = 8;
 /// Octets of finished records until they are acknowledged.
 pub(crate) const RESEND: usize = 32 * 1024;
 /// Four frames each whose double may come: 512.
@@ -53,6 +55,8 @@ static ICMP: Counts = ConstStaticCell::new([FREE; COUNTS]);
 static ARP_OPERATIONS: Counts = ConstStaticCell::new([FREE; COUNTS]);
 static OUTBOX_ENTRIES: ConstStaticCell<[OutboxEntry; OUTBOX]> =
     ConstStaticCell::new([OutboxEntry::EMPTY; OUTBOX]);
+static UNSENT: ConstStaticCell<[UnsentSet; UNSENT_SETS]> =
+    ConstStaticCell::new([EMPTY_UNSENT_SET; UNSENT_SETS]);
 static DOUBLED: ConstStaticCell<DoubledTable<[DoubledSet; DOUBLED_SETS]>> =
     ConstStaticCell::new(DoubledTable::EMPTY);
 static RESEND_OCTETS: ConstStaticCell<[u8; RESEND]> = ConstStaticCell::new([0; RESEND]);
@@ -72,6 +76,7 @@ pub(crate) fn sensor() -> Storage<'static> {
         icmp: Borrowed(ICMP.take()),
         arp_operations: Borrowed(ARP_OPERATIONS.take()),
         outbox: Borrowed(OUTBOX_ENTRIES.take()),
+        unsent: Borrowed(UNSENT.take()),
         doubled: Some(Managed::Borrowed(DOUBLED.take())),
     }
 }

@@ -1,7 +1,7 @@
 //! The sensor's end: numbering, batches, acknowledgement, repetition.
 
 use magpie_protocol::{
-    Command, DecodeError, Items, MAX_ITEM, RecordSource, UplinkCounts, Want, decode_command,
+    Command, DecodeError, Items, MAX_ITEM, RecordSource, Tally, UplinkCounts, Want, decode_command,
 };
 
 use crate::MAX_BATCH;
@@ -315,7 +315,8 @@ impl<'b> Sender<'b> {
         source: &mut S,
         scratch: &mut [u8],
     ) -> bool {
-        let Some(scratch) = scratch.get_mut(..MAX_ITEM) else {
+        // One item that comes, and one that goes for it.
+        let Some((scratch, gone)) = scratch.split_at_mut_checked(MAX_ITEM) else {
             return false;
         };
         let mut drops = 0_usize;
@@ -340,7 +341,7 @@ impl<'b> Sender<'b> {
             let item = scratch.get(..emitted.len).filter(|item| is_one_item(item));
             let Some(item) = item else {
                 // Not a record: a fault of the source, booked all the same.
-                self.counts.never_sent.add(&emitted.tally);
+                self.drop_item(source, &[], &emitted.tally, false);
                 return false;
             };
             taken = taken.saturating_add(item.len());
@@ -352,8 +353,8 @@ impl<'b> Sender<'b> {
             }
             while !self.window.push(&emitted.tally, item) {
                 drops = drops.saturating_add(1);
-                if !self.drop_oldest() {
-                    self.counts.never_sent.add(&emitted.tally);
+                if !self.drop_oldest(source, gone) {
+                    self.drop_item(source, item, &emitted.tally, false);
                     return false;
                 }
             }
@@ -361,17 +362,32 @@ impl<'b> Sender<'b> {
         false
     }
 
-    fn drop_oldest(&mut self) -> bool {
+    fn drop_oldest<S: RecordSource>(&mut self, source: &mut S, gone: &mut [u8]) -> bool {
+        let len = self.window.read_oldest(gone);
         let Some((tally, sent)) = self.window.forget_oldest() else {
             return false;
         };
+        self.drop_item(source, gone.get(..len).unwrap_or_default(), &tally, sent);
+        true
+    }
+
+    /// Books a record that is dropped, and tells the source whose it was.
+    fn drop_item<S: RecordSource>(
+        &mut self,
+        source: &mut S,
+        item: &[u8],
+        tally: &Tally,
+        sent: bool,
+    ) {
         let counter = if sent {
             &mut self.counts.unconfirmed
         } else {
             &mut self.counts.never_sent
         };
-        counter.add(&tally);
-        true
+        counter.add(tally);
+        source.note_dropped(item, tally, sent);
+        // A ledger may come next.
+        source.note_uplink(&self.counts, self.host_minor);
     }
 
     fn check_time_out(&mut self, now_us: u64) {
@@ -520,6 +536,8 @@ mod tests {
         fn note_uplink(&mut self, _: &UplinkCounts, host_minor: u8) {
             self.host_minor = host_minor;
         }
+
+        fn note_dropped(&mut self, _: &[u8], _: &Tally, _: bool) {}
     }
 
     struct Bench {
@@ -872,6 +890,8 @@ mod tests {
                 Some(Emitted { len: self.0, tally })
             }
             fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
+
+            fn note_dropped(&mut self, _: &[u8], _: &Tally, _: bool) {}
         }
         let mut out = [0; MAX_BATCH];
         for len in [0, 1, 5, 22, MAX_ITEM, MAX_ITEM + 1, usize::MAX] {

@@ -80,6 +80,19 @@ impl<'b> Window<'b> {
         kept
     }
 
+    /// Copies the oldest record to `out`; returns its octets, 0 when there is
+    /// none or no room.
+    pub(crate) fn read_oldest(&self, out: &mut [u8]) -> usize {
+        let Some(entry) = self.kept.entry(0) else {
+            return 0;
+        };
+        let Some(place) = out.get_mut(..entry.item_len) else {
+            return 0;
+        };
+        self.kept.read(entry.item_at, place);
+        entry.item_len
+    }
+
     /// Forgets the oldest record; returns what it amounts to and whether it
     /// had been sent.
     pub(crate) fn forget_oldest(&mut self) -> Option<(Tally, bool)> {

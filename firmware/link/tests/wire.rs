@@ -19,6 +19,8 @@ struct Numbers {
     live_made: u32,
     pulled: Tally,
     noted: UplinkCounts,
+    /// What it was told was dropped: never sent, unconfirmed.
+    dropped: [Tally; 2],
 }
 
 impl Numbers {
@@ -28,6 +30,16 @@ impl Numbers {
             live_left,
             ..Self::default()
         }
+    }
+}
+
+/// What a final record amounts to.
+fn tally_of(id: u32) -> Tally {
+    Tally {
+        records: 1,
+        flows: u64::from(!id.is_multiple_of(3)),
+        packets: u64::from(id % 3 * id),
+        octets: u64::from(id % 3) * u64::from(id) * 1500,
     }
 }
 
@@ -47,12 +59,7 @@ impl RecordSource for Numbers {
                 self.finals_left = self.finals_left.checked_sub(1)?;
                 let id = self.finals_made;
                 self.finals_made += 1;
-                let tally = Tally {
-                    records: 1,
-                    flows: u64::from(!id.is_multiple_of(3)),
-                    packets: u64::from(id % 3 * id),
-                    octets: u64::from(id % 3) * u64::from(id) * 1500,
-                };
+                let tally = tally_of(id);
                 self.pulled.add(&tally);
                 Some(Emitted {
                     len: encode_record(&numbered(id, 1), out).unwrap(),
@@ -74,6 +81,15 @@ impl RecordSource for Numbers {
 
     fn note_uplink(&mut self, counts: &UplinkCounts, _: u8) {
         self.noted = *counts;
+    }
+
+    /// It is told of the record that was dropped, not of another.
+    fn note_dropped(&mut self, item: &[u8], tally: &Tally, sent: bool) {
+        let [id] = ids(magpie_protocol::Items::new(item))[..] else {
+            panic!("one record is dropped at a time");
+        };
+        assert_eq!(*tally, tally_of(id));
+        self.dropped[usize::from(sent)].add(tally);
     }
 }
 
@@ -230,6 +246,10 @@ impl Rig {
             + counts.never_sent.records
             + counts.unconfirmed.records;
         assert_eq!(self.source.pulled.records, booked, "{counts:?}");
+        let dropped = [counts.never_sent, counts.unconfirmed];
+        assert_eq!(self.source.dropped, dropped);
+        let noted = &self.source.noted;
+        assert_eq!([noted.never_sent, noted.unconfirmed], dropped);
     }
 
     fn step(&mut self, us: u64) {

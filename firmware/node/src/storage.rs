@@ -5,8 +5,8 @@
 pub mod parts {
     pub use magpie_protocol::CountEntry;
     pub use magpie_sensor::{
-        DoubledSet, DoubledTable, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EchoSet,
-        FlowSet, OutboxEntry, RequestSet, Storage,
+        DoubledSet, DoubledTable, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET,
+        EMPTY_UNSENT_SET, EchoSet, FlowSet, OutboxEntry, RequestSet, Storage, UnsentSet,
     };
     pub use managed::Managed;
     pub use managed::ManagedSlice::Borrowed;
@@ -36,6 +36,7 @@ pub mod parts {
 /// | `request_sets` | sets of eight echo requests |
 /// | `ethertypes`, `protocols`, `vlans`, `icmp`, `arp_operations` | lines of the counter tables |
 /// | `outbox` | finished records on their way to the link |
+/// | `unsent_sets` | sets of eight lines for those that were not kept, by protocol and responder |
 /// | `resend` | octets of finished records until they are acknowledged |
 /// | `scratch` | octets of one frame, with its stamp if it has one |
 /// | `doubled_sets` | sets of four frames whose double may come |
@@ -57,6 +58,7 @@ macro_rules! storage {
         icmp: $icmp:expr,
         arp_operations: $arp_operations:expr,
         outbox: $outbox:expr,
+        unsent_sets: $unsent_sets:expr,
         resend: $resend:expr,
         scratch: $scratch:expr,
         doubled_sets: $doubled_sets:expr
@@ -65,6 +67,7 @@ macro_rules! storage {
         use $crate::storage::parts::ConstStaticCell as Cell;
         use $crate::storage::parts::{
             CountEntry, DoubledSet, DoubledTable, EchoSet, FlowSet, OutboxEntry, RequestSet,
+            UnsentSet,
         };
 
         static FLOWS: Cell<$crate::storage::parts::OnLines<[FlowSet; $flow_sets]>> =
@@ -86,6 +89,8 @@ macro_rules! storage {
             Cell::new([$crate::storage::parts::FREE; $arp_operations]);
         static OUTBOX: Cell<[OutboxEntry; $outbox]> =
             Cell::new([OutboxEntry::EMPTY; $outbox]);
+        static UNSENT: Cell<[UnsentSet; $unsent_sets]> =
+            Cell::new([$crate::storage::parts::EMPTY_UNSENT_SET; $unsent_sets]);
         static DOUBLED: Cell<DoubledTable<[DoubledSet; $doubled_sets]>> =
             Cell::new(DoubledTable::EMPTY);
         static RESEND_OCTETS: Cell<[u8; RESEND]> = Cell::new([0; RESEND]);
@@ -108,6 +113,7 @@ macro_rules! storage {
                 icmp: Borrowed(ICMP.take()),
                 arp_operations: Borrowed(ARP_OPERATIONS.take()),
                 outbox: Borrowed(OUTBOX.take()),
+                unsent: Borrowed(UNSENT.take()),
                 doubled: Some(Managed::Borrowed(DOUBLED.take())),
             }
         }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use magpie_link::{Deframer, MAX_BATCH, Overflow, Receiver, Sender, command_batch, frame};
 use magpie_protocol::{
-    ClockKind, Command, CountEntry, Hello, Known, Ledger, Losses, Record, decode_record,
+    ClockKind, Command, CountEntry, FlowSum, Hello, Known, Ledger, Losses, Record, decode_record,
 };
 use magpie_sensor::{
-    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, OutboxEntry, Sensor,
-    Storage,
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, Identity,
+    OutboxEntry, Sensor, Storage,
 };
 use managed::ManagedSlice::Borrowed;
 
@@ -173,6 +173,7 @@ pub(crate) fn node(clock: Clock, pace: Pace, outbox: usize) -> (Node<'static>, &
         icmp: lines(),
         arp_operations: lines(),
         outbox: Borrowed(leak(OutboxEntry::EMPTY, outbox)),
+        unsent: Borrowed(leak(EMPTY_UNSENT_SET, 1)),
         doubled: None,
     };
     let identity = Identity {
@@ -382,6 +383,45 @@ fn a_port_that_cannot_wait_is_read_and_the_records_booked() {
     let ledger = bench.node.sensor().ledger(bench.now_us);
     assert_eq!(ledger.counted.frames + HIDDEN, u64::from(frames));
     assert!(ledger.never_sent.packets > 0, "the outbox is too small");
+}
+
+/// The outbox is full, and later the link drops what it had: whose that was,
+/// the lines say.
+#[test]
+fn what_a_node_does_not_keep_is_told_by_responder() {
+    let mut bench = Bench::new(Clock::SinceBoot, Pace::Never, 8);
+    bench.line.room = 0;
+    for _ in 0..3 {
+        for i in 0..200 {
+            bench.port.frames.push_back(Ok(udp(i)));
+        }
+        while bench.turn() == Turn::Again {}
+        bench.now_us += 5_000_000;
+        bench.line.room = usize::MAX;
+        for _ in 0..50 {
+            bench.turn();
+        }
+        bench.line.room = 0;
+    }
+    bench.line.room = 7;
+    let ledger = bench.flush(1);
+    // Later lines of a place replace earlier ones.
+    let mut lines = std::collections::BTreeMap::new();
+    for record in &bench.host.records {
+        if let Record::Unsent(unsent) = record {
+            lines.extend(unsent.lines.iter().map(|line| (line.place, line)));
+        }
+    }
+    let mut sums = [FlowSum::default(); 2];
+    for line in lines.values() {
+        sums[0].add(&line.never_sent);
+        sums[1].add(&line.unconfirmed);
+    }
+    let mut never_sent = ledger.never_sent;
+    never_sent.add(&ledger.uplink.never_sent);
+    let unconfirmed = FlowSum::from(&ledger.uplink.unconfirmed);
+    assert_eq!(sums, [FlowSum::from(&never_sent), unconfirmed]);
+    assert!(ledger.never_sent.flows > 0 && ledger.uplink.never_sent.flows > 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From the sensor to the host: records, batches, frames, octets.
 
 use magpie_link::{MAX_BATCH, MAX_FRAME, Sender, frame};
-use magpie_protocol::{Emitted, RecordSource, UplinkCounts, Want};
+use magpie_protocol::{Emitted, RecordSource, Tally, UplinkCounts, Want};
 use magpie_sensor::Sensor;
 
 use crate::speak::{Ends, Sent, Side};
@@ -53,6 +53,10 @@ impl RecordSource for Clocked<'_, '_> {
 
     fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
         self.sensor.note_uplink(counts, host_minor);
+    }
+
+    fn note_dropped(&mut self, item: &[u8], tally: &Tally, sent: bool) {
+        self.sensor.note_dropped(item, tally, sent);
     }
 }
 

@@ -230,11 +230,7 @@ pub(crate) fn read(body: &[u8]) -> Option<FlowRecord> {
     let mut body = Reader::new(body);
     let [what, how] = body.take()?;
     let flow_id = body.varint()?;
-    let initiator = if what & what::BY_B == 0 {
-        Side::A
-    } else {
-        Side::B
-    };
+    let initiator = initiator(what);
     let key = read_key(what, how, &mut body)?;
     let is_tcp = key.protocol == TCP;
     if !how::is_sound(how, is_tcp) {
@@ -273,6 +269,22 @@ pub(crate) fn read(body: &[u8]) -> Option<FlowRecord> {
         ba,
         tcp,
     })
+}
+
+/// The key in a body, and who began the flow.
+pub(crate) fn read_flow_key(body: &[u8]) -> Option<(FlowKey, Side)> {
+    let mut body = Reader::new(body);
+    let [what, how] = body.take()?;
+    body.varint()?; // the record's number
+    Some((read_key(what, how, &mut body)?, initiator(what)))
+}
+
+fn initiator(what: u8) -> Side {
+    if what & what::BY_B == 0 {
+        Side::A
+    } else {
+        Side::B
+    }
 }
 
 fn read_key(what: u8, how: u8, body: &mut Reader<'_>) -> Option<FlowKey> {

@@ -218,6 +218,21 @@ struct Wire {
     tcp: Option<TcpFacts>,
 }
 
+/// How a body begins, up to who began the flow.
+#[derive(Deserialize)]
+struct Beginning {
+    _flow_id: u64,
+    _reason: u8,
+    key: FlowKey,
+    initiator: Side,
+}
+
+/// The key in a body, and who began the flow.
+pub(crate) fn read_key(body: &[u8]) -> Option<(FlowKey, Side)> {
+    let (Beginning { key, initiator, .. }, _) = postcard::take_from_bytes(body).ok()?;
+    Some((key, initiator))
+}
+
 fn pack(d: Direction) -> [u64; 3] {
     [
         d.packets,

@@ -2,8 +2,9 @@
 
 use crate::octets::Writer;
 use crate::{
-    Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FlowRecord,
-    Hello, Ledger, MAX_BODY, Port, TimeReply, VERSION_MINOR, compact,
+    Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FlowKey,
+    FlowRecord, Hello, Ledger, MAX_BODY, Port, Side, TimeReply, Unsent, VERSION_MINOR, compact,
+    flow,
 };
 
 /// Type number of a record.
@@ -28,6 +29,8 @@ pub enum RecordType {
     CommandReply = 8,
     /// [`Record::Flow`], since 1.3
     CompactFlow = 9,
+    /// [`Record::Unsent`], since 1.3
+    Unsent = 11,
     /// [`Record::Port`], since 1.3
     Port = 12,
 }
@@ -55,6 +58,8 @@ pub enum Record {
     TimeReply(TimeReply),
     /// Answer to another command.
     CommandReply(CommandReply),
+    /// Lines of the table of flows whose records were not kept.
+    Unsent(Unsent),
     /// What port and processor are at (since 1.3).
     Port(Port),
 }
@@ -154,6 +159,7 @@ pub fn encode_record_for(
         Record::TimeReply(r) => put_item(RecordType::TimeReply as u8, out, |b| body(r, b)),
         Record::CommandReply(r) => put_item(RecordType::CommandReply as u8, out, |b| body(r, b)),
         Record::Port(r) => put_item(RecordType::Port as u8, out, |b| body(r, b)),
+        Record::Unsent(r) => put_item(RecordType::Unsent as u8, out, |b| body(r, b)),
     }
 }
 
@@ -297,7 +303,18 @@ pub fn decode_record(item: Item<'_>) -> Result<Record, DecodeError> {
         k if k == RecordType::TimeReply as u8 => read(item).map(Record::TimeReply),
         k if k == RecordType::CommandReply as u8 => read(item).map(Record::CommandReply),
         k if k == RecordType::Port as u8 => read(item).map(Record::Port),
+        k if k == RecordType::Unsent as u8 => read(item).map(Record::Unsent),
         other => Err(DecodeError::UnknownType(other)),
+    }
+}
+
+/// Reads out of an item which flow its record is of, and who began it; `None`
+/// where it is no flow's. Nothing else of the record is read.
+pub fn decode_flow_key(item: Item<'_>) -> Option<(FlowKey, Side)> {
+    match item.kind {
+        k if k == RecordType::Flow as u8 => flow::read_key(item.body),
+        k if k == RecordType::CompactFlow as u8 => compact::read_flow_key(item.body),
+        _ => None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use crate::Address;
+
 /// The outermost VLAN identifiers of a frame, outermost first, at most four.
 ///
 /// A frame with more tags is keyed by its outermost four; the ledger counts
@@ -115,6 +117,16 @@ impl AddressPair {
         match self {
             Self::V4 { .. } => 4,
             Self::V6 { .. } => 6,
+        }
+    }
+
+    /// The address of one end point.
+    pub fn of(&self, side: Side) -> Address {
+        match (*self, side) {
+            (Self::V4 { a, .. }, Side::A) => Address::V4(a),
+            (Self::V4 { b, .. }, Side::B) => Address::V4(b),
+            (Self::V6 { a, .. }, Side::A) => Address::V6(a),
+            (Self::V6 { b, .. }, Side::B) => Address::V6(b),
         }
     }
 }

@@ -138,7 +138,8 @@ pub struct Doubles {
 /// `counted = in_flows + arp + other + invalid`, and
 /// `in_flows = flows.live + exported + never_sent + unconfirmed`, in packets
 /// and in octets, where `exported` is what entered the outbox less what the
-/// uplink had to drop.
+/// uplink had to drop. What went to whom of the flows that were never sent or
+/// are unconfirmed, [`crate::Unsent`] says.
 ///
 /// | field | encoding |
 /// |---|---|

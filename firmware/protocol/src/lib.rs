@@ -74,6 +74,7 @@ mod ledger;
 mod octets;
 mod port;
 mod source;
+mod unsent;
 
 pub use command::{Command, CommandReply, CommandType, Configuration, Outcome, TimeReply};
 pub use counts::{
@@ -83,13 +84,14 @@ pub use echo::{EchoKey, EchoRecord, EchoSample};
 pub use flow::{Direction, EndReason, FlowRecord, Handshake, TcpFacts};
 pub use hello::{BootReason, BootReport, Capacities, ClockKind, Hello};
 pub use item::{
-    DecodeError, EncodeError, Item, Items, Record, RecordType, decode_command, decode_record,
-    encode_command, encode_record, encode_record_for,
+    DecodeError, EncodeError, Item, Items, Record, RecordType, decode_command, decode_flow_key,
+    decode_record, encode_command, encode_record, encode_record_for,
 };
 pub use key::{AddressPair, FlowKey, Side, VlanStack};
 pub use ledger::{Census, Doubles, Known, Ledger, Losses, Sum, Tally, UplinkCounts};
 pub use port::{LinkState, NetState, Port};
 pub use source::{Emitted, RecordSource, Want};
+pub use unsent::{Address, FlowSum, Unsent, UnsentKey, UnsentLine};
 
 /// Major version: a peer with another one is refused by name.
 pub const VERSION_MAJOR: u8 = 1;
@@ -99,7 +101,7 @@ pub const VERSION_MAJOR: u8 = 1;
 /// |---|---|
 /// | 1 | [`Hello::boot`] |
 /// | 2 | [`Ledger::doubles`], [`Configuration::dedup_us`], [`Capacities::doubles`] |
-/// | 3 | [`RecordType::CompactFlow`] and [`Record::Port`], for hosts that say they speak it; [`BootReport::watchdogs`] |
+/// | 3 | [`RecordType::CompactFlow`], [`Unsent`] and [`Record::Port`], for hosts that say they speak it; [`BootReport::watchdogs`] |
 pub const VERSION_MINOR: u8 = 3;
 
 /// Largest body of one item, in octets.

@@ -31,4 +31,9 @@ pub trait RecordSource {
     /// the host speaks by its latest batch (0 until one came): records are
     /// written for it.
     fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8);
+
+    /// A finished record that the link had taken was dropped; `sent`: after
+    /// having been sent at least once. It stands in the next counters noted.
+    /// `item` is the record, or whatever stood in its place.
+    fn note_dropped(&mut self, item: &[u8], tally: &Tally, sent: bool);
 }

@@ -2,12 +2,13 @@
 //! arrive makes a reader panic.
 
 use magpie_protocol::{
-    AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CommandReply,
-    Configuration, CountEntry, Counts, Direction, Doubles, EchoKey, EchoRecord, EchoSample,
-    EncodeError, EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger,
-    LinkState, Losses, MAX_ITEM, NetState, Outcome, Port, Record, Side, Sum, TableId, Tally,
-    TcpFacts, TimeReply, UplinkCounts, VERSION_MINOR, VlanStack, decode_command, decode_record,
-    encode_command, encode_record, encode_record_for,
+    Address, AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command,
+    CommandReply, Configuration, CountEntry, Counts, Direction, Doubles, EchoKey, EchoRecord,
+    EchoSample, EncodeError, EndReason, FlowKey, FlowRecord, FlowSum, Handshake, Hello, Items,
+    KEY_OTHER, Known, Ledger, LinkState, Losses, MAX_ITEM, NetState, Outcome, Port, Record, Side,
+    Sum, TableId, Tally, TcpFacts, TimeReply, Unsent, UnsentKey, UnsentLine, UplinkCounts,
+    VERSION_MINOR, VlanStack, decode_command, decode_flow_key, decode_record, encode_command,
+    encode_record, encode_record_for,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -397,6 +398,42 @@ fn port() -> impl Strategy<Value = Port> {
     })
 }
 
+fn unsent() -> impl Strategy<Value = Unsent> {
+    let flow_sum = |[flows, packets, octets]: [u64; 3]| FlowSum {
+        flows,
+        packets,
+        octets,
+    };
+    let responder = prop_oneof![
+        any::<[u8; 4]>().prop_map(Address::V4),
+        any::<[u8; 16]>().prop_map(Address::V6),
+    ];
+    let key = (any::<u8>(), responder).prop_map(|(protocol, responder)| UnsentKey {
+        protocol,
+        responder,
+    });
+    let line = (
+        any::<u16>(),
+        option::of(key),
+        number(),
+        numbers::<3>(),
+        numbers::<3>(),
+    );
+    let line = line.prop_map(
+        move |(place, key, missed_at_most, never, unsure)| UnsentLine {
+            place,
+            key,
+            missed_at_most,
+            never_sent: flow_sum(never),
+            unconfirmed: flow_sum(unsure),
+        },
+    );
+    (number(), vec(line, 0..=Unsent::MAX_LINES)).prop_map(|(flows, lines)| Unsent {
+        flows,
+        lines: lines.into_iter().collect(),
+    })
+}
+
 fn record() -> impl Strategy<Value = Record> {
     let time = (any::<u32>(), numbers::<3>()).prop_map(|(id, [host_us, received_us, sent_us])| {
         TimeReply {
@@ -423,6 +460,7 @@ fn record() -> impl Strategy<Value = Record> {
         time.prop_map(Record::TimeReply),
         reply.prop_map(Record::CommandReply),
         port().prop_map(Record::Port),
+        unsent().prop_map(Record::Unsent),
     ]
 }
 
@@ -457,6 +495,18 @@ proptest! {
         prop_assert!(items.next().is_none());
     }
 
+    /// In each of their forms.
+    #[test]
+    fn a_flow_is_known_by_the_beginning_of_its_record(
+        flow in flow(),
+        host_minor in 0..=VERSION_MINOR,
+    ) {
+        let mut out = [0; MAX_ITEM];
+        let len = encode_record_for(host_minor, &Record::Flow(flow), &mut out).unwrap();
+        let item = Items::new(&out[..len]).next().unwrap().unwrap();
+        prop_assert_eq!(decode_flow_key(item), Some((flow.key, flow.initiator)));
+    }
+
     #[test]
     fn commands_come_back_as_they_were(command in command()) {
         let mut out = [0; MAX_ITEM];
@@ -489,6 +539,7 @@ proptest! {
         for item in Items::new(&octets).flatten() {
             items += 1;
             let _ = decode_record(item);
+            let _ = decode_flow_key(item);
             let _ = decode_command(item);
         }
         prop_assert!(items * 2 <= octets.len());

@@ -3,12 +3,12 @@
 #![allow(clippy::too_many_lines)] // tables of data
 
 use magpie_protocol::{
-    AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CommandReply,
-    Configuration, CountEntry, Counts, DecodeError, Direction, Doubles, EchoKey, EchoRecord,
-    EchoSample, EndReason, FlowKey, FlowRecord, Handshake, Hello, Items, KEY_OTHER, Known, Ledger,
-    LinkState, Losses, MAX_BODY, MAX_ITEM, Malformed, NetState, Outcome, Port, Record, Side, Sum,
-    TableId, Tally, TcpFacts, TimeReply, UplinkCounts, VlanStack, decode_command, decode_record,
-    encode_command, encode_record_for,
+    Address, AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command,
+    CommandReply, Configuration, CountEntry, Counts, DecodeError, Direction, Doubles, EchoKey,
+    EchoRecord, EchoSample, EndReason, FlowKey, FlowRecord, FlowSum, Handshake, Hello, Items,
+    KEY_OTHER, Known, Ledger, LinkState, Losses, MAX_BODY, MAX_ITEM, Malformed, NetState, Outcome,
+    Port, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, Unsent, UnsentKey, UnsentLine,
+    UplinkCounts, VlanStack, decode_command, decode_record, encode_command, encode_record_for,
 };
 
 /// The forms that every host reads; `compact.rs` has the newer one of flows.
@@ -343,6 +343,62 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
                 cpu_permille: Some(0),
             }),
             "0c0b0701000000000000000100",
+        ),
+        (
+            "flows not kept",
+            Record::Unsent(Unsent {
+                flows: 1_003,
+                lines: [
+                    UnsentLine {
+                        place: 300,
+                        key: Some(UnsentKey {
+                            protocol: 6,
+                            responder: Address::V4([10, 0, 0, 5]),
+                        }),
+                        missed_at_most: 0,
+                        never_sent: FlowSum {
+                            flows: 700,
+                            packets: 2_100,
+                            octets: 126_000,
+                        },
+                        unconfirmed: FlowSum {
+                            flows: 3,
+                            packets: 4,
+                            octets: 240,
+                        },
+                    },
+                    UnsentLine {
+                        place: 301,
+                        key: Some(UnsentKey {
+                            protocol: 17,
+                            responder: Address::V6([
+                                0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+                            ]),
+                        }),
+                        missed_at_most: 200,
+                        never_sent: FlowSum {
+                            flows: 100,
+                            packets: 100,
+                            octets: 6_000,
+                        },
+                        unconfirmed: FlowSum::default(),
+                    },
+                    UnsentLine {
+                        place: 512,
+                        key: None,
+                        missed_at_most: 0,
+                        never_sent: FlowSum {
+                            flows: 200,
+                            packets: 201,
+                            octets: 12_060,
+                        },
+                        unconfirmed: FlowSum::default(),
+                    },
+                ]
+                .into_iter()
+                .collect(),
+            }),
+            "0b43eb0703ac020106000a00000500bc05b410b0d8070304f001ad0201110120010db8000000000000000000000002c8016464f02e00000080040000c801c9019c5e000000",
         ),
     ]
 }
@@ -693,8 +749,28 @@ fn the_largest_records_fit() {
             }),
         }),
     };
+    let flows = FlowSum {
+        flows: TOP,
+        packets: TOP,
+        octets: TOP,
+    };
+    let line = UnsentLine {
+        place: u16::MAX,
+        key: Some(UnsentKey {
+            protocol: 255,
+            responder: Address::V6([255; 16]),
+        }),
+        missed_at_most: TOP,
+        never_sent: flows,
+        unconfirmed: flows,
+    };
+    let unsent = Unsent {
+        flows: TOP,
+        lines: [line; Unsent::MAX_LINES].into_iter().collect(),
+    };
     for (record, octets) in [
         (Record::Ledger(ledger), 578),
+        (Record::Unsent(unsent), 566),
         (Record::Counts(counts), 245),
         (Record::Flow(flow), 239),
     ] {

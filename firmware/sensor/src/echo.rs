@@ -82,7 +82,8 @@ impl<'a> Echoes<'a> {
                 return;
             };
             if pair.is_recording() {
-                outbox.push(&RECORD, |entry| entry.set_echo(pair, EndReason::Evicted));
+                let entry = |entry: &mut Entry| entry.set_echo(pair, EndReason::Evicted);
+                outbox.push(&RECORD, entry, || None);
                 self.census.live = self.census.live.saturating_sub(1);
                 self.census.evicted = self.census.evicted.wrapping_add(1);
             }
@@ -246,7 +247,7 @@ fn close(at_us: u64, pair: &mut EchoSlot, request: &mut RequestSlot, outbox: &mu
     }
     pair.count_match();
     request.answer();
-    outbox.push(&RECORD, |entry| {
+    let sample = |entry: &mut Entry| {
         *entry = Entry::Sample(Sample {
             echo_id: pair.echo_id(),
             key: *pair.key(),
@@ -254,7 +255,8 @@ fn close(at_us: u64, pair: &mut EchoSlot, request: &mut RequestSlot, outbox: &mu
             reply_us: at_us,
             rtt_us: at_us.wrapping_sub(request.at_us()).cast_signed(),
         });
-    });
+    };
+    outbox.push(&RECORD, sample, || None);
 }
 
 /// Ends the pair's record; `None` where it has none since the last export.

@@ -8,10 +8,14 @@
 
 use magpie_protocol::{
     CommandReply, Counts, Emitted, EndReason, Ledger, Port, Record, RecordSource, TableId, Tally,
-    TimeReply, UplinkCounts, Want, encode_record_for,
+    TimeReply, Unsent, UplinkCounts, Want, encode_record_for,
 };
 
-use crate::{Sensor, books::TABLES};
+use crate::{
+    Sensor,
+    books::TABLES,
+    unsent::{Responder, Why},
+};
 
 /// Where a pass stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,6 +30,7 @@ enum Stage {
     Quiet(u32),
     /// Which table, which line.
     Tables(usize, usize),
+    Unsent(usize),
     Ledger,
 }
 
@@ -57,8 +62,10 @@ pub(crate) struct Exporter {
     port_due: bool,
     flush_id: u32,
     flush: Stage,
-    /// Frames counted when the flush began to write the counter tables.
+    /// Frames counted when the flush began to write the counter tables, and
+    /// flows not kept when it began to write those.
     tables_as_of: u64,
+    unsent_as_of: u64,
     tables_again: u8,
     sweep: Stage,
     sweep_began_us: Option<u64>,
@@ -152,7 +159,8 @@ impl Sensor<'_> {
             Stage::Flows(at) if at >= self.flows.slots() => Stage::Echoes(0),
             Stage::Echoes(at) if at >= self.echoes.slots().0 => Stage::Requests(0),
             Stage::Requests(at) if at >= self.echoes.slots().1 => Stage::Tables(0, 0),
-            Stage::Tables(table, _) if table >= TABLES.len() => Stage::Ledger,
+            Stage::Tables(table, _) if table >= TABLES.len() => Stage::Unsent(0),
+            Stage::Unsent(at) if at >= self.outbox.unsent.len() => Stage::Ledger,
             same => same,
         }
     }
@@ -182,6 +190,27 @@ impl Sensor<'_> {
             *table_at = table_at.saturating_add(1);
         }
         (!entries.is_empty()).then_some(Record::Counts(Counts { table, entries }))
+    }
+
+    /// Lines of what was not kept; the cursor moves behind them.
+    fn unsent_lines(&mut self, at: &mut usize, all: bool) -> Option<Record> {
+        let limit = self.limit().max(Unsent::MAX_LINES);
+        let flows = self.unsent_flows();
+        let is_read = self.exporter.host_minor >= Unsent::SINCE;
+        let unsent = &mut self.outbox.unsent;
+        if !is_read || (*at == 0 && !unsent.take_changed() && !all) {
+            *at = usize::MAX;
+        }
+        let lines = unsent.lines(at, limit);
+        (!lines.is_empty()).then_some(Record::Unsent(Unsent { flows, lines }))
+    }
+
+    /// Flows never sent or unconfirmed, as the ledger says.
+    fn unsent_flows(&self) -> u64 {
+        let uplink = &self.books.uplink;
+        let flows = self.outbox.never_sent.flows;
+        let flows = flows.saturating_add(uplink.never_sent.flows);
+        flows.saturating_add(uplink.unconfirmed.flows)
     }
 
     /// Whether the link holds finished records that nobody has acknowledged.
@@ -229,8 +258,15 @@ impl Sensor<'_> {
                 }
                 self.lines(table, line, true).map(|counts| (counts, record))
             }
+            Stage::Unsent(at) => {
+                if *at == 0 {
+                    self.exporter.unsent_as_of = self.unsent_flows();
+                }
+                self.unsent_lines(at, true).map(|lines| (lines, record))
+            }
             Stage::Ledger => {
-                let changed = self.books.frames() != self.exporter.tables_as_of;
+                let changed = self.books.frames() != self.exporter.tables_as_of
+                    || self.unsent_flows() != self.exporter.unsent_as_of;
                 if changed && self.exporter.tables_again < TABLES_AGAIN {
                     // Tables and ledger are to be as of the same frame.
                     self.exporter.tables_again = self.exporter.tables_again.saturating_add(1);
@@ -284,7 +320,11 @@ impl Sensor<'_> {
                 }
                 None
             }
-            Stage::Resting | Stage::Quiet(_) | Stage::Tables(..) | Stage::Ledger => {
+            Stage::Resting
+            | Stage::Quiet(_)
+            | Stage::Tables(..)
+            | Stage::Unsent(_)
+            | Stage::Ledger => {
                 self.exporter.sweep = Stage::Resting;
                 return None;
             }
@@ -320,6 +360,7 @@ impl Sensor<'_> {
                 None
             }
             Stage::Tables(table, line) => self.lines(table, line, false),
+            Stage::Unsent(at) => self.unsent_lines(at, false),
             Stage::Resting | Stage::Quiet(_) | Stage::Ledger => {
                 self.exporter.live = Stage::Resting;
                 return None;
@@ -358,7 +399,7 @@ impl Sensor<'_> {
             Emitted { len, tally }
         } else {
             // Only a caller's buffer below MAX_ITEM comes here.
-            self.outbox.never_sent.add(&tally);
+            self.outbox.lose(Responder::of_record(record), &tally);
             Emitted {
                 len: 0,
                 tally: Tally::default(),
@@ -432,6 +473,15 @@ impl RecordSource for Sensor<'_> {
     fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
         self.books.uplink = *counts;
         self.exporter.host_minor = host_minor;
+    }
+
+    fn note_dropped(&mut self, item: &[u8], tally: &Tally, sent: bool) {
+        let why = if sent {
+            Why::Unconfirmed
+        } else {
+            Why::NeverSent
+        };
+        self.outbox.unsent.add(Responder::of_item(item), why, tally);
     }
 }
 

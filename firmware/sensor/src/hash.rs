@@ -170,6 +170,11 @@ impl Secret {
     pub(crate) fn of_words(&self, words: [u32; 3]) -> u32 {
         Sum::new(self.start).add(&words, &self.ends).scattered()
     }
+
+    /// Hash of a protocol and an address, likewise.
+    pub(crate) fn of_address(&self, words: [u32; 5]) -> u32 {
+        Sum::new(self.start).add(&words, &self.rest).scattered()
+    }
 }
 
 #[cfg(test)]

@@ -240,6 +240,15 @@ impl Key {
         (!self.path.is_ip4()).then_some(&self.rest)
     }
 
+    /// Address of one end point in words; of IPv4 the first is all.
+    pub(crate) fn end_point(&self, side: Side) -> [u32; 4] {
+        let ([a0, b0], [a1, a2, a3, b1, b2, b3]) = (self.first, self.rest);
+        match side {
+            Side::A => [a0, a1, a2, a3],
+            Side::B => [b0, b1, b2, b3],
+        }
+    }
+
     fn addresses(&self) -> AddressPair {
         let ([a0, b0], [a1, a2, a3, b1, b2, b3]) = (self.first, self.rest);
         if self.path.is_ip4() {
@@ -283,13 +292,13 @@ fn swapped(pair: AddressPair) -> AddressPair {
 }
 
 #[inline]
-fn of_v6(address: [u8; 16]) -> [u32; 4] {
+pub(crate) fn of_v6(address: [u8; 16]) -> [u32; 4] {
     let bits = u128::from_be_bytes(address);
     let word = |shift: u32| ((bits >> shift) & 0xffff_ffff) as u32;
     [word(96), word(64), word(32), word(0)]
 }
 
-fn to_v6(words: [u32; 4]) -> [u8; 16] {
+pub(crate) fn to_v6(words: [u32; 4]) -> [u8; 16] {
     words
         .iter()
         .fold(0_u128, |bits, word| (bits << 32) | u128::from(*word))

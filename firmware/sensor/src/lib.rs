@@ -63,6 +63,7 @@ mod own;
 mod sensor;
 mod storage;
 mod table;
+mod unsent;
 
 pub use config::{Config, Identity};
 pub use doubled::{DoubledSet, DoubledTable, EMPTY_DOUBLED_SET};
@@ -70,4 +71,5 @@ pub use echo::{EchoSet, EchoSlot, RequestSet, RequestSlot};
 pub use flow::{FlowSet, FlowSlot};
 pub use outbox::OutboxEntry;
 pub use sensor::{ROOM_PER_FRAME, Sensor};
-pub use storage::{EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Storage};
+pub use storage::{EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, Storage};
+pub use unsent::{UnsentSet, UnsentSlot};

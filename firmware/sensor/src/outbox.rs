@@ -13,6 +13,7 @@ use crate::{
     flow::{Annex, FlowSlot, Leaving},
     key::Key,
     table::Slot as _,
+    unsent::{Responder, UnsentFlows, Why},
 };
 
 /// Room for one finished record: 136 octets, all zero when free.
@@ -136,17 +137,20 @@ pub(crate) struct Outbox<'a> {
     pub(crate) exported: Tally,
     /// Finished records that did not.
     pub(crate) never_sent: Tally,
+    /// The flows of those, and of what the link dropped.
+    pub(crate) unsent: UnsentFlows<'a>,
 }
 
 impl<'a> Outbox<'a> {
     /// An empty outbox over this storage.
-    pub(crate) fn new(ring: ManagedSlice<'a, OutboxEntry>) -> Self {
+    pub(crate) fn new(ring: ManagedSlice<'a, OutboxEntry>, unsent: UnsentFlows<'a>) -> Self {
         Self {
             ring,
             oldest: 0,
             waiting: 0,
             exported: Tally::default(),
             never_sent: Tally::default(),
+            unsent,
         }
     }
 
@@ -162,9 +166,16 @@ impl<'a> Outbox<'a> {
     }
 
     /// Has a finished record put in, or books it as never sent. It is made
-    /// where it stays: a copy costs a third of what evicting a flow does.
+    /// where it stays: a copy costs a third of what evicting a flow does. To
+    /// whom a flow went that finds no room, `responder` says: nobody else pays
+    /// for it.
     #[inline]
-    pub(crate) fn push(&mut self, tally: &Tally, put: impl FnOnce(&mut Entry)) {
+    pub(crate) fn push(
+        &mut self,
+        tally: &Tally,
+        put: impl FnOnce(&mut Entry),
+        responder: impl FnOnce() -> Option<Responder>,
+    ) {
         let len = self.ring.len();
         let behind = self.oldest.wrapping_add(self.waiting);
         let at = if behind < len {
@@ -178,8 +189,15 @@ impl<'a> Outbox<'a> {
                 self.waiting = self.waiting.wrapping_add(1);
                 self.exported.add(tally);
             }
-            _ => self.never_sent.add(tally),
+            _ => self.lose(responder(), tally),
         }
+    }
+
+    /// Books a finished record as never sent.
+    #[inline(never)]
+    pub(crate) fn lose(&mut self, responder: Option<Responder>, tally: &Tally) {
+        self.never_sent.add(tally);
+        self.unsent.add(responder, Why::NeverSent, tally);
     }
 
     /// Takes the oldest record out, for a host of this minor version.
@@ -211,6 +229,14 @@ mod tests {
         octets: 0,
     };
 
+    fn outbox(entries: usize) -> Outbox<'static> {
+        let unsent = UnsentFlows::new(ManagedSlice::Owned(vec![]), &[1; 32]);
+        Outbox::new(
+            ManagedSlice::Owned(vec![OutboxEntry::EMPTY; entries]),
+            unsent,
+        )
+    }
+
     fn sample(sequence: u16) -> Entry {
         Entry::Sample(Sample {
             echo_id: 1,
@@ -228,12 +254,12 @@ mod tests {
 
     #[test]
     fn first_in_first_out_across_the_end() {
-        let mut outbox = Outbox::new(ManagedSlice::Owned(vec![OutboxEntry::EMPTY; 5]));
+        let mut outbox = outbox(5);
         let mut out = [0; MAX_ITEM];
         let (mut next_in, mut next_out) = (0_u16, 0);
         for round in 0..200 {
             let before = outbox.exported.records;
-            outbox.push(&TALLY, |entry| *entry = sample(next_in));
+            outbox.push(&TALLY, |entry| *entry = sample(next_in), || None);
             if outbox.exported.records > before {
                 next_in += 1;
             }
@@ -262,8 +288,8 @@ mod tests {
 
     #[test]
     fn no_storage_loses_and_says_so() {
-        let mut outbox = Outbox::new(ManagedSlice::Owned(vec![]));
-        outbox.push(&TALLY, |entry| *entry = sample(1));
+        let mut outbox = outbox(0);
+        outbox.push(&TALLY, |entry| *entry = sample(1), || None);
         assert_eq!(outbox.never_sent.records, 1);
         assert_eq!(outbox.pop(VERSION_MINOR, &mut [0; MAX_ITEM]), None);
     }

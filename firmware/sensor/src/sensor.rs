@@ -16,6 +16,7 @@ use crate::{
     hash::{PathSum, Secret, draw},
     outbox::Outbox,
     own::Own,
+    unsent::UnsentFlows,
 };
 
 /// Room in the outbox that one frame can need at most, in records: a flow
@@ -74,7 +75,7 @@ impl<'a> Sensor<'a> {
         let books = Books::new(&mut storage);
         let flows = Flows::new(storage.flows, &config);
         let echoes = Echoes::new(storage.echoes, storage.requests);
-        let outbox = Outbox::new(storage.outbox);
+        let outbox = Outbox::new(storage.outbox, UnsentFlows::new(storage.unsent, seed));
         let (pairs, requests) = echoes.capacity();
         let doubled = Detector::new(storage.doubled, seed);
         let hello = Hello {

@@ -5,7 +5,7 @@ use managed::{Managed, ManagedSlice};
 
 use crate::{
     DoubledTable, EchoSet, EchoSlot, FlowSet, FlowSlot, OutboxEntry, RequestSet, RequestSlot,
-    table::Slot,
+    UnsentSet, table::Slot, unsent::UnsentSlot,
 };
 
 /// A set of the flow table with nothing in it (all zero).
@@ -14,6 +14,8 @@ pub const EMPTY_FLOW_SET: FlowSet = [FlowSlot::EMPTY; 8];
 pub const EMPTY_ECHO_SET: EchoSet = [EchoSlot::EMPTY; 8];
 /// A set of the request table with nothing in it (all zero).
 pub const EMPTY_REQUEST_SET: RequestSet = [RequestSlot::EMPTY; 8];
+/// A set of flows whose records were not kept with nothing in it (all zero).
+pub const EMPTY_UNSENT_SET: UnsentSet = [UnsentSlot::EMPTY; 8];
 
 /// Every buffer of a sensor. On a board: statics, all-zero at first. Of each
 /// table the largest power of two of its sets or entries is used.
@@ -36,6 +38,9 @@ pub struct Storage<'a> {
     pub arp_operations: ManagedSlice<'a, CountEntry>,
     /// Finished records on their way to the link.
     pub outbox: ManagedSlice<'a, OutboxEntry>,
+    /// Flows whose records were not kept, by protocol and responder, eight to a
+    /// set.
+    pub unsent: ManagedSlice<'a, UnsentSet>,
     /// Frames whose double may come; `None`: doubles cannot be looked for.
     pub doubled: Option<Managed<'a, DoubledTable>>,
 }
@@ -44,7 +49,8 @@ pub struct Storage<'a> {
 impl Storage<'static> {
     /// Storage on the heap: `flows` flow entries, `echoes` echo pairs (sixteen
     /// requests each), counter tables that hold every key of theirs (VLAN
-    /// stacks: 65,536), an outbox of 512 records, no table for doubles.
+    /// stacks: 65,536), an outbox of 512 records, 64 lines for what does not find
+    /// room there, no table for doubles.
     pub fn owned(flows: usize, echoes: usize) -> Self {
         fn vec<T: Clone>(value: T, len: usize) -> ManagedSlice<'static, T> {
             ManagedSlice::Owned(std::vec![value; len])
@@ -62,6 +68,7 @@ impl Storage<'static> {
             icmp: vec(free, 0x4_0000),
             arp_operations: vec(free, 0x1_0000),
             outbox: vec(OutboxEntry::EMPTY, 512),
+            unsent: vec(EMPTY_UNSENT_SET, 8),
             doubled: None,
         }
     }

@@ -4,8 +4,10 @@
 mod common;
 
 use common::{Sums, drain, echo, feed, flush, sensor, storage, sums, tcp, udp};
-use magpie_protocol::{Counts, Record, TableId, Want};
-use magpie_sensor::{Config, Identity, OutboxEntry, Sensor, Storage};
+use magpie_protocol::{
+    Counts, FlowSum, Record, RecordSource, TableId, UplinkCounts, VERSION_MINOR, Want,
+};
+use magpie_sensor::{Config, EMPTY_UNSENT_SET, Identity, OutboxEntry, Sensor, Storage};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone)]
@@ -48,7 +50,6 @@ fn run(core: &mut Sensor<'_>, inputs: &[(i64, Input)]) -> Vec<Record> {
             Input::Drain(n) => {
                 let mut out = [0; magpie_protocol::MAX_ITEM];
                 for _ in 0..*n {
-                    use magpie_protocol::RecordSource;
                     let Some(emitted) = core.poll_record(at, Want::Final, &mut out) else {
                         break;
                     };
@@ -71,6 +72,19 @@ fn table_sum(records: &[Record], wanted: TableId) -> (u64, u64) {
     });
     lines.flatten().fold((0, 0), |(frames, octets), line| {
         (frames + line.frames, octets.wrapping_add(line.octets))
+    })
+}
+
+/// All lines of what was not kept.
+fn unsent_sum(records: &[Record]) -> FlowSum {
+    let lines = records.iter().filter_map(|r| match r {
+        Record::Unsent(unsent) => Some(&unsent.lines),
+        _ => None,
+    });
+    lines.flatten().fold(FlowSum::default(), |mut sum, line| {
+        assert_eq!(line.unconfirmed, FlowSum::default());
+        sum.add(&line.never_sent);
+        sum
     })
 }
 
@@ -131,15 +145,22 @@ proptest! {
     fn what_an_outbox_without_room_loses_is_in_the_books(
         inputs in proptest::collection::vec((step(), input()), 0..200),
         outbox in 0_usize..6,
+        sets in 0_usize..3,
     ) {
-        let storage = Storage { outbox: vec![OutboxEntry::EMPTY; outbox].into(), ..storage(8, 4) };
+        let storage = Storage {
+            outbox: vec![OutboxEntry::EMPTY; outbox].into(),
+            unsent: vec![EMPTY_UNSENT_SET; sets].into(),
+            ..storage(8, 4)
+        };
         let mut core = Sensor::new(Config::default(), Identity::default(), &[3; 32], storage);
+        core.note_uplink(&UplinkCounts::default(), VERSION_MINOR);
         let records = run(&mut core, &inputs);
         check_books(&core);
         let ledger = core.ledger(0);
         let told: u64 = sums(&records).values().map(|(ab, ba, ..)| ab.packets + ba.packets).sum();
         prop_assert_eq!(told, ledger.exported.packets);
         prop_assert_eq!(told + ledger.never_sent.packets, ledger.in_flows.frames);
+        prop_assert_eq!(unsent_sum(&records), FlowSum::from(&ledger.never_sent));
     }
 
     #[test]
@@ -163,10 +184,12 @@ proptest! {
         let storage = Storage {
             flows: vec![].into(), echoes: vec![].into(), requests: vec![].into(),
             ethertypes: vec![].into(), protocols: vec![].into(), vlans: vec![].into(),
-            icmp: vec![].into(), arp_operations: vec![].into(), outbox: vec![].into(), doubled: None,
+            icmp: vec![].into(), arp_operations: vec![].into(), outbox: vec![].into(), unsent: vec![].into(), doubled: None,
         };
         let mut core = Sensor::new(Config::default(), Identity::default(), &[0; 32], storage);
-        run(&mut core, &inputs);
+        core.note_uplink(&UplinkCounts::default(), VERSION_MINOR);
+        let records = run(&mut core, &inputs);
         check_books(&core);
+        prop_assert_eq!(unsent_sum(&records), FlowSum::from(&core.ledger(0).never_sent));
     }
 }

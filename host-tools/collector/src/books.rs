@@ -7,6 +7,7 @@
 //! | `flow table` | `in_flows` = live + exported + `never_sent`; made likewise |
 //! | `uplink` | finished records received = exported - dropped by the link |
 //! | `tables` | lines of each counter table sum to what the ledger says |
+//! | `never sent`, `unconfirmed` | so do, in flows, packets and octets, the lines of what was not kept |
 //!
 //! The first equation that does not hold names the stage.
 

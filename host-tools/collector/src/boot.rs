@@ -6,6 +6,7 @@ use rangemap::RangeInclusiveSet;
 use crate::Position;
 use crate::counts::CountTables;
 use crate::ended::Numbers;
+use crate::unsent::{UnsentLines, UnsentSums};
 
 /// Gaps kept of the numbers of finished records. The link delivers in order,
 /// so a gap is gone for good and the oldest may be closed.
@@ -58,6 +59,9 @@ pub struct Flushed {
     /// True when later records had arrived before it, so that `received`
     /// cannot be held against it.
     pub blurred: bool,
+    /// What the lines of flows not kept came to that were written with it;
+    /// `None` where they may not all be here.
+    pub unsent: Option<UnsentSums>,
 }
 
 /// One boot of a sensor.
@@ -72,6 +76,7 @@ pub struct Boot {
     flushed: Option<Flushed>,
     received: Received,
     pub(crate) counts: CountTables,
+    pub(crate) unsent: UnsentLines,
     /// All finished records below it were booked ...
     in_order: u64,
     /// ... and these.
@@ -100,6 +105,7 @@ impl Boot {
             flushed: None,
             received: Received::default(),
             counts: CountTables::default(),
+            unsent: UnsentLines::default(),
             in_order: 0,
             numbers: RangeInclusiveSet::new(),
             ended_flows: Numbers::default(),
@@ -184,7 +190,7 @@ impl Boot {
 
     /// Notes a finished record's number; false when it was noted before.
     fn note_number(&mut self, number: u64) -> bool {
-        if number < self.in_order || self.numbers.contains(&number) {
+        if self.has_number(number) {
             return false;
         }
         // Nearly all come in order: those are one number.
@@ -208,6 +214,11 @@ impl Boot {
             self.numbers.remove(first);
         }
         true
+    }
+
+    /// Whether a finished record of this number was booked.
+    fn has_number(&self, number: u64) -> bool {
+        number < self.in_order || self.numbers.contains(&number)
     }
 
     /// The highest number of a finished record.
@@ -245,6 +256,11 @@ impl Boot {
             // The ledger itself among them: it counts itself as exported.
             received: self.received,
             blurred: last > number,
+            unsent: self
+                .unsent
+                .before(number, UnsentSums::of(ledger).flows(), |number| {
+                    self.has_number(number)
+                }),
         });
     }
 

@@ -34,6 +34,7 @@ mod rate;
 mod samples;
 mod session;
 mod table;
+mod unsent;
 
 pub use books::{Books, Loss, Offered, Refusal, State};
 pub use boot::{Boot, Flushed, Received};
@@ -52,3 +53,4 @@ pub use rate::Rate;
 pub use samples::Samples;
 pub use session::{Session, SessionError};
 pub use table::{Echo, EchoTable, Flow, FlowTable, Held, Table, TableRecord};
+pub use unsent::{UnsentFlows, UnsentSums, address};

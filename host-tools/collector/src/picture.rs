@@ -6,8 +6,10 @@ use magpie_protocol::{Hello, Ledger, Port, Record, TableId};
 
 use crate::boot::Entry;
 use crate::counts::{CountTable, CountTables};
+use crate::unsent::FoldedUnsent;
 use crate::{
-    Boot, Clock, EchoTable, Event, FlowTable, Limits, Peak, Position, TableRecord, ledger_sum,
+    Boot, Clock, EchoTable, Event, FlowTable, Limits, Peak, Position, TableRecord, UnsentFlows,
+    UnsentSums, ledger_sum,
 };
 
 /// Numbers of unknown record types that are told apart.
@@ -79,6 +81,7 @@ pub struct Picture {
     seen_boots: u64,
     folded_counts: CountTables,
     folded_ledger: Option<Ledger>,
+    folded_unsent: FoldedUnsent,
     flows: FlowTable,
     echoes: EchoTable,
     clock: Option<Clock>,
@@ -101,6 +104,7 @@ impl Picture {
             seen_boots: 0,
             folded_counts: CountTables::default(),
             folded_ledger: None,
+            folded_unsent: FoldedUnsent::default(),
             flows: FlowTable::new(limits.flows),
             echoes: EchoTable::new(limits.echoes),
             clock: None,
@@ -138,6 +142,7 @@ impl Picture {
             let oldest = self.boots.remove(0);
             self.folded_counts
                 .add(&oldest.counts, self.limits.count_lines);
+            self.folded_unsent.add(&oldest.unsent);
             if let Some(ledger) = oldest.ledger() {
                 ledger_sum(&mut self.folded_ledger, ledger);
             }
@@ -279,6 +284,9 @@ impl Picture {
                     self.tell(|| Event::Port(*port));
                 }
             }
+            Record::Unsent(unsent) => {
+                boot.unsent.take(at.is_final.then_some(at.number), unsent);
+            }
             // The session's own business.
             Record::TimeReply(_) | Record::CommandReply(_) => {}
         }
@@ -367,6 +375,14 @@ impl Picture {
             }
         }
         sum
+    }
+
+    /// Flows whose finished records the sensor could not keep, over all boots.
+    pub fn unsent(&self) -> UnsentFlows {
+        let total = self.ledger().map(|ledger| UnsentSums::of(&ledger));
+        let apart = self.boots.iter().flat_map(|boot| boot.unsent.all());
+        let all = apart.chain(self.folded_unsent.all());
+        UnsentFlows::new(total.unwrap_or_default(), all)
     }
 
     /// Flows by key.

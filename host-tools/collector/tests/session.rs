@@ -42,6 +42,8 @@ impl RecordSource for Core {
     }
 
     fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
+
+    fn note_dropped(&mut self, _: &[u8], _: &Tally, _: bool) {}
 }
 
 fn hello(boot_id: u32, clock: ClockKind) -> Record {

@@ -14,11 +14,11 @@ use magpie::views::{Seen, Sort};
 use magpie_collector::{Limits, Offered, Picture, Position, Session};
 use magpie_link::{Header, MAX_BATCH, Overflow, Sender};
 use magpie_protocol::{
-    AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command, CountEntry,
-    Counts, Direction, EchoKey, EchoRecord, EchoSample, Emitted, EndReason, FlowKey, FlowRecord,
-    Handshake, Hello, Items, Known, Ledger, LinkState, Losses, NetState, Port, Record,
-    RecordSource, Side, Sum, TableId, Tally, TcpFacts, TimeReply, UplinkCounts, VlanStack, Want,
-    decode_command, encode_record,
+    Address, AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command,
+    CountEntry, Counts, Direction, EchoKey, EchoRecord, EchoSample, Emitted, EndReason, FlowKey,
+    FlowRecord, FlowSum, Handshake, Hello, Items, Known, Ledger, LinkState, Losses, NetState, Port,
+    Record, RecordSource, Side, Sum, TableId, Tally, TcpFacts, TimeReply, Unsent, UnsentKey,
+    UnsentLine, UplinkCounts, VlanStack, Want, decode_command, encode_record,
 };
 use magpie_sources::{Phase, Status, Uplink};
 use ratatui::Terminal;
@@ -433,6 +433,8 @@ impl RecordSource for Says {
     }
 
     fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
+
+    fn note_dropped(&mut self, _: &[u8], _: &Tally, _: bool) {}
 }
 
 /// A host's session asks the sensor for its time; question and answer are under
@@ -546,6 +548,55 @@ fn the_last_page_is_full_and_whole() {
     assert_eq!(made.shown(&far, SMALL), got);
 }
 
+/// Later records that found no room, or were dropped after having been sent.
+fn not_kept(mut ledger: Ledger) -> [Record; 2] {
+    let flows = |flows: u64| FlowSum {
+        flows,
+        packets: 3 * flows,
+        octets: 180 * flows,
+    };
+    let line = |place, key, never, unsure, missed_at_most| UnsentLine {
+        place,
+        key,
+        missed_at_most,
+        never_sent: flows(never),
+        unconfirmed: flows(unsure),
+    };
+    let key = |protocol, responder| {
+        Some(UnsentKey {
+            protocol,
+            responder,
+        })
+    };
+    let v6 = [
+        0x20, 1, 0xd, 0xb8, 0, 0x80, 0xa, 0xb, 0xc, 0xd, 0xe, 0xf, 1, 2, 3, 4,
+    ];
+    let lines = [
+        line(0, key(6, Address::V4([192, 0, 2, 80])), 70_000, 0, 0),
+        line(7, key(17, Address::V6(v6)), 1_234, 20, 99),
+        line(64, None, 432, 0, 0),
+    ];
+    let tally = |flows| Tally {
+        records: flows,
+        flows,
+        packets: 3 * flows,
+        octets: 180 * flows,
+    };
+    // Of these 666 were left untold.
+    ledger.at_us += 1;
+    ledger.never_sent = tally(72_332);
+    ledger.uplink.unconfirmed = tally(20);
+    ledger.exported.add(&tally(20));
+    ledger.flows.made += 72_352;
+    ledger.flows.live_packets -= 3 * 72_352;
+    ledger.flows.live_octets -= 180 * 72_352;
+    let unsent = Unsent {
+        flows: 71_686,
+        lines: lines.into_iter().collect(),
+    };
+    [Record::Unsent(unsent), Record::Ledger(ledger)]
+}
+
 /// A run whose MAC cannot tell, with losses, a suspicious mirror, two boots.
 fn in_trouble() -> Made {
     let mut maker = Maker::new("serial:/dev/ttyACM1");
@@ -609,7 +660,7 @@ fn in_trouble() -> Made {
 
 #[test]
 fn several_sensors_and_trouble() {
-    let made = in_trouble();
+    let mut made = in_trouble();
     let second = Controls {
         source: 1,
         ..controls()
@@ -617,11 +668,21 @@ fn several_sensors_and_trouble() {
     let got = made.shown(&second, SMALL);
     assert!(!got.contains('\x1b'));
     golden("screen-trouble-80x24.txt", &got);
+    let picture = &mut made.sources[1].0;
+    let ledger = picture.ledger().expect("the ledger of a run in trouble");
+    for (number, record) in (1_000..).zip(not_kept(ledger)) {
+        let at = Position {
+            boot_id: BOOT,
+            is_final: false,
+            number,
+        };
+        picture.apply(NOW_US, at, &record);
+    }
     let ledger = Controls {
         page: Page::Ledger,
         ..second
     };
-    golden("screen-ledger-80x80.txt", &made.shown(&ledger, (80, 80)));
+    golden("screen-ledger-80x90.txt", &made.shown(&ledger, (80, 90)));
     let help = Controls {
         page: Page::Help,
         ..controls()

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use magpie_link::{MAX_BATCH, Overflow, Sender};
-use magpie_protocol::{ClockKind, Emitted, Losses, RecordSource, UplinkCounts, Want};
+use magpie_protocol::{ClockKind, Emitted, Losses, RecordSource, Tally, UplinkCounts, Want};
 use magpie_sensor::{Config, Identity, ROOM_PER_FRAME, Sensor, Storage};
 use self_cell::{MutBorrow, self_cell};
 
@@ -160,6 +160,10 @@ impl RecordSource for InFrameTime<'_> {
 
     fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
         self.sensor.note_uplink(counts, host_minor);
+    }
+
+    fn note_dropped(&mut self, item: &[u8], tally: &Tally, sent: bool) {
+        self.sensor.note_dropped(item, tally, sent);
     }
 }
 

@@ -35,6 +35,8 @@ struct Source {
     live: u32,
     len: u8,
     taken: Tally,
+    /// What it was told was dropped: never sent, unconfirmed.
+    dropped: [Tally; 2],
 }
 
 impl RecordSource for Source {
@@ -65,6 +67,15 @@ impl RecordSource for Source {
     }
 
     fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
+
+    fn note_dropped(&mut self, item: &[u8], tally: &Tally, sent: bool) {
+        let [3, len, body @ ..] = item else {
+            panic!("not an item of ours: {item:?}");
+        };
+        assert!(body.len() == usize::from(*len) && body.iter().all(|octet| octet == len));
+        assert_eq!(tally.packets, u64::from(*len));
+        self.dropped[usize::from(sent)].add(tally);
+    }
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -150,6 +161,7 @@ fn poll(
 /// Taken from the source = acknowledged + kept + never sent + unconfirmed.
 fn check(sender: &Sender<'_>, source: &Source) {
     let counts = sender.counts();
+    assert_eq!(source.dropped, [counts.never_sent, counts.unconfirmed]);
     let lost = counts.never_sent.records + counts.unconfirmed.records;
     assert_eq!(source.taken.records, counts.acked + sender.held() + lost);
     assert!(counts.never_sent.packets + counts.unconfirmed.packets <= source.taken.packets);

@@ -53,6 +53,9 @@ pub(crate) fn all(bench: &mut Bench) {
             run.count_with_slow_link(frame);
         });
     });
+    bench.case("evict_stalled", &mut |run, buffer| {
+        evict_stalled(run, buffer, capacity);
+    });
     bench.case("malformed", &mut malformed);
     bench.case("walks", &mut walks);
     bench.case("mix", &mut mix);
@@ -201,24 +204,39 @@ fn ipv6_ext(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
     assert_eq!(run.change, HELD);
 }
 
-/// A flood of SYNs, each from another address and port.
-struct Flood(u32);
+/// A flood of SYNs, each from another address and port, or to another address.
+struct Flood {
+    number: u32,
+    scans: bool,
+}
 
 impl Flood {
+    fn new() -> Self {
+        Self {
+            number: 0,
+            scans: false,
+        }
+    }
+
     fn next<'b>(&mut self, buffer: &'b mut [u8]) -> &'b [u8] {
         // An odd factor runs through all 2^32 sources, in no order.
-        self.0 = self.0.wrapping_add(1);
-        let source = self.0.wrapping_mul(0x9e37_79b1);
-        let [.., high, low] = self.0.wrapping_mul(0x85eb_ca77).to_be_bytes();
+        self.number = self.number.wrapping_add(1);
+        let source = self.number.wrapping_mul(0x9e37_79b1);
+        let [.., high, low] = self.number.wrapping_mul(0x85eb_ca77).to_be_bytes();
+        let (source, destination) = if self.scans {
+            (0xc000_0250, source)
+        } else {
+            (source, 0xc000_0250)
+        };
         let pair = Pair {
             source,
-            destination: 0xc000_0250,
+            destination,
             source_port: u16::from_be_bytes([high, low]),
             destination_port: 443,
         };
         let segment = Segment {
             flags: SYN,
-            seq: source,
+            seq: self.number.wrapping_mul(0x9e37_79b1),
             ack: 0,
             payload: 0,
         };
@@ -228,7 +246,7 @@ impl Flood {
 
 /// Into a table that has room: an eighth of it.
 fn new_flow(run: &mut Run<'_, '_>, buffer: &mut [u8], capacity: u32) {
-    let mut flood = Flood(0);
+    let mut flood = Flood::new();
     let flows = capacity / 8;
     for _ in 0..flows {
         run.count(flood.next(buffer));
@@ -248,7 +266,7 @@ fn evict(
     capacity: u32,
     count: impl Fn(&mut Run<'_, '_>, &[u8]),
 ) {
-    let mut flood = Flood(0);
+    let mut flood = Flood::new();
     for _ in 0..8 * capacity {
         run.show(flood.next(buffer));
     }
@@ -263,6 +281,31 @@ fn evict(
         ..Change::default()
     };
     assert_eq!(run.change, expected);
+}
+
+/// The same with nobody at the link: each flow that leaves was of another
+/// responder, and takes another's line among those that were not kept.
+fn evict_stalled(run: &mut Run<'_, '_>, buffer: &mut [u8], capacity: u32) {
+    let mut flood = Flood {
+        scans: true,
+        ..Flood::new()
+    };
+    for _ in 0..8 * capacity {
+        run.count_stalled(flood.next(buffer));
+    }
+    run.begin_anew();
+    for _ in 0..COUNTED {
+        run.count_stalled(flood.next(buffer));
+    }
+    let expected = Change {
+        made: COUNTED,
+        in_flows: COUNTED,
+        evicted: COUNTED,
+        lost: COUNTED,
+        ..Change::default()
+    };
+    assert_eq!(run.change, expected);
+    run.change.lost = 0; // as it should be
 }
 
 /// Every malformed frame of the capture that has them all.

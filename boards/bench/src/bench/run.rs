@@ -4,7 +4,8 @@ use cortex_m_semihosting::hprintln;
 use magpie_node::Buffers;
 use magpie_protocol::{Command, FlowRecord, Items, Record, RecordSource, Want, decode_record};
 use magpie_sensor::{
-    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, Identity, Sensor, Storage,
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, Identity, Sensor,
+    Storage,
 };
 use managed::ManagedSlice::Borrowed;
 use static_cell::StaticCell;
@@ -226,6 +227,7 @@ impl Bench {
         flows.fill(EMPTY_FLOW_SET);
         echoes.fill(EMPTY_ECHO_SET);
         requests.fill(EMPTY_REQUEST_SET);
+        storage.unsent.fill(EMPTY_UNSENT_SET);
         let mut sensor = sensor(Storage {
             flows: Borrowed(flows),
             echoes: Borrowed(echoes),
@@ -236,6 +238,7 @@ impl Bench {
             icmp: Borrowed(&mut storage.icmp),
             arp_operations: Borrowed(&mut storage.arp_operations),
             outbox: Borrowed(&mut storage.outbox),
+            unsent: Borrowed(&mut storage.unsent),
             doubled: storage
                 .doubled
                 .as_mut()
@@ -340,6 +343,17 @@ impl Run<'_, '_> {
         while self.sensor.outbox_room() < magpie_sensor::ROOM_PER_FRAME {
             self.take();
         }
+    }
+
+    /// The same, and nobody takes anything.
+    pub(crate) fn count_stalled(&mut self, frame: &[u8]) {
+        self.observe_if(frame, |_| true);
+    }
+
+    /// Forgets what was counted so far.
+    pub(crate) fn begin_anew(&mut self) {
+        self.sum = Sum::NONE;
+        self.change = Change::default();
     }
 
     /// Ends every flow; takes the first of them.

@@ -50,6 +50,8 @@ impl RecordSource for Source<'_> {
     }
 
     fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
+
+    fn note_dropped(&mut self, _: &[u8], _: &Tally, _: bool) {}
 }
 
 /// What is counted.

@@ -32,6 +32,10 @@ impl RecordSource for Source {
     fn note_uplink(&mut self, counts: &UplinkCounts, host_minor: u8) {
         black_box((counts, host_minor));
     }
+
+    fn note_dropped(&mut self, item: &[u8], tally: &Tally, sent: bool) {
+        black_box((item, tally, sent));
+    }
 }
 
 #[inline(never)]

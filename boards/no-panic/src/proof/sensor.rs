@@ -3,7 +3,9 @@
 use core::hint::black_box;
 
 use magpie_link::{Overflow, Sender};
-use magpie_protocol::{BootReport, Losses, Port, RecordSource, UplinkCounts, Want, decode_command};
+use magpie_protocol::{
+    BootReport, Losses, Port, RecordSource, Tally, UplinkCounts, Want, decode_command,
+};
 use magpie_sensor::{Config, DoubledSet, DoubledTable, Identity, Sensor, Storage, dissect};
 use managed::Managed;
 use static_cell::ConstStaticCell;
@@ -57,6 +59,7 @@ fn make() -> Sensor<'static> {
         icmp: black_box::<&mut [_]>(&mut []).into(),
         arp_operations: black_box::<&mut [_]>(&mut []).into(),
         outbox: black_box::<&mut [_]>(&mut []).into(),
+        unsent: black_box::<&mut [_]>(&mut []).into(),
         doubled: DOUBLED.try_take().map(|table| {
             let table: &'static mut DoubledTable = black_box(table);
             Managed::Borrowed(table)
@@ -97,6 +100,7 @@ fn command(sensor: &mut Sensor<'static>) {
 fn poll(sensor: &mut Sensor<'static>) {
     black_box(sensor.poll_record(opaque(0), opaque(Want::Final), opaque_buffer()));
     sensor.note_uplink(opaque(&UplinkCounts::default()), opaque(0));
+    sensor.note_dropped(opaque_octets(), opaque(&Tally::default()), opaque(true));
 }
 
 /// As on a board: the link pulls from the core.

@@ -16,6 +16,7 @@ use crate::{
     outbox::Outbox,
     sensor::Desk,
     table::{Slot, Table},
+    unsent::Responder,
 };
 pub(crate) use annex::Annex;
 pub use slot::FlowSlot;
@@ -180,7 +181,8 @@ impl<'a> Flows<'a> {
                 octets: u64::from(wire_len),
             };
             self.books.ended(&tally);
-            desk.outbox.never_sent.add(&tally);
+            let responder = Responder::of(&packet.key, packet.from);
+            desk.outbox.lose(Some(responder), &tally);
             return;
         };
         if slot.is_recording() {
@@ -384,9 +386,11 @@ impl FlowBooks {
     fn export(&mut self, slot: &mut FlowSlot, reason: EndReason, outbox: &mut Outbox<'_>) {
         if slot.is_recording() {
             let number = self.number(slot);
-            outbox.push(&slot.tally(), |entry| {
-                entry.set_flow(slot, &self.annex, number, reason);
-            });
+            outbox.push(
+                &slot.tally(),
+                |entry| entry.set_flow(slot, &self.annex, number, reason),
+                || Some(Responder::of(slot.key(), slot.progress.initiator())),
+            );
             self.end(slot);
         }
     }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use magpie_protocol::{Known, Ledger, Malformed, Sum, TableId, Tally};
+use magpie_protocol::{FlowSum, Known, Ledger, Malformed, Sum, TableId, Tally, Unsent};
 
 use super::{Offered, State, classes, unsure};
 use crate::boot::{Boot, Flushed};
 use crate::counts::{Count, sum};
-use crate::{Picture, ledger_sum};
+use crate::{Picture, UnsentSums, ledger_sum};
 
 /// An equation that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,9 @@ fn is_whole(boot: &Boot, ledger: &Ledger) -> bool {
 
 /// One of a tally's numbers.
 type Part = fn(&Tally) -> u64;
+
+/// One of a sum's numbers.
+type Number = fn(&FlowSum) -> u64;
 
 /// What was checked so far.
 #[derive(Debug, Default)]
@@ -226,6 +229,43 @@ impl Audit {
         let all = complete && known_dropped == 0 && kept.records == 0;
         let ip_octets = (all && ledger.flows.live_packets == 0).then_some(received.ip_octets);
         self.tables(boot, ledger, all, ip_octets);
+        self.unsent(boot, flushed);
+    }
+
+    /// What was not kept, line by line. Lines travel as finished records, right
+    /// before their ledger.
+    fn unsent(&mut self, boot: &Boot, flushed: &Flushed) {
+        if flushed.blurred || boot.unread() > 0 {
+            return;
+        }
+        let total = UnsentSums::of(&flushed.ledger);
+        let Some(lines) = flushed.unsent else {
+            // A host that does not read them gets none.
+            let mut hello = boot.hello().into_iter();
+            if total.flows() > 0 && hello.any(|hello| hello.minor >= Unsent::SINCE) {
+                self.doubt("lines of what was not kept are missing");
+            }
+            return;
+        };
+        let of: [(&'static str, Number); 3] = [
+            ("flows", |sum| sum.flows),
+            ("frames", |sum| sum.packets),
+            ("octets", |sum| sum.octets),
+        ];
+        for (unit, of) in of {
+            self.equal(
+                "never sent",
+                unit,
+                of(&total.never_sent),
+                of(&lines.never_sent),
+            );
+            self.equal(
+                "unconfirmed",
+                unit,
+                of(&total.unconfirmed),
+                of(&lines.unconfirmed),
+            );
+        }
     }
 
     fn table(&mut self, name: &str, all: bool, should: Count, is: Count, octets: bool) {

@@ -6,6 +6,8 @@ use magpie_protocol::{
 use super::*;
 use crate::{Limits, Position};
 
+mod unsent;
+
 const BOOT: u32 = 7;
 
 fn sum(frames: u64, octets: u64) -> Sum {

@@ -31,6 +31,8 @@ pub enum Table {
     Malformed,
     /// The ledger.
     Ledger,
+    /// Flows whose records the sensor could not keep, by responder.
+    Unsent,
     /// Mirror health.
     Mirror,
     /// Who the sensors are.
@@ -58,6 +60,7 @@ impl Table {
                 let ledger = seen.picture.ledger();
                 ledger.iter().map(|of| rows::ledger(seen, of)).collect()
             }
+            Self::Unsent => rows::unsent(seen),
             Self::Mirror => vec![rows::mirror(seen)],
             Self::Sensor => rows::sensor(seen).into_iter().collect(),
             Self::Port => {

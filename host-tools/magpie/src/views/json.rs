@@ -44,6 +44,9 @@ pub fn write(
     if let Some(ledger) = seen.picture.ledger() {
         line(&rows::ledger(seen, &ledger), out)?;
     }
+    for row in rows::unsent(seen) {
+        line(&row, out)?;
+    }
     for row in rows::gaps(seen) {
         line(&row, out)?;
     }

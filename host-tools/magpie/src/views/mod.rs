@@ -10,6 +10,7 @@ pub mod rows;
 pub mod screen;
 pub mod table;
 pub mod text;
+mod unsent;
 
 use magpie_collector::{Books, Mirror, Offered, Picture};
 use magpie_protocol::ClockKind;

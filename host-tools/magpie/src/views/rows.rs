@@ -15,7 +15,7 @@ mod accounts;
 mod port;
 
 use accounts::gap;
-pub use accounts::{books, forgotten, gaps, ledger, link, mirror};
+pub use accounts::{books, forgotten, gaps, ledger, link, mirror, unsent};
 pub(crate) use port::address;
 pub use port::port;
 

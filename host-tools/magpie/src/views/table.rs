@@ -11,7 +11,7 @@ use magpie_protocol::{EchoKey, FlowKey, KEY_OTHER, Ledger, Sum, TableId};
 
 use super::mirror::Words;
 use super::text::{Columns, millis, percent, plain, thousands};
-use super::{Choice, Seen, Sort, names, rows};
+use super::{Choice, Seen, Sort, names, rows, unsent};
 
 /// Lines of the smaller tables; the rest is one line. All malformed classes
 /// fit.
@@ -64,9 +64,16 @@ pub fn write(seen: &Seen<'_>, choice: &Choice, out: &mut impl Write) -> io::Resu
         section(out, title, &lines)?;
     }
     port(seen, out)?;
+    let not_kept = seen.picture.unsent();
+    let title = "NEVER SENT, by protocol and responder";
+    section(out, title, &unsent::columns(&not_kept))?;
     notes(seen, mirror, &ledger, out)?;
     let books = seen.picture.books_with(seen.offered, mirror);
-    writeln!(out, "\n{books}")
+    writeln!(out)?;
+    if let Some(sentence) = unsent::sentence(&not_kept) {
+        writeln!(out, "{sentence}")?;
+    }
+    writeln!(out, "{books}")
 }
 
 fn heading(seen: &Seen<'_>, out: &mut impl Write) -> io::Result<()> {

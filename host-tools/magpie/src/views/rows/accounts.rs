@@ -1,6 +1,8 @@
 //! Rows that account for frames and records: ledger, gaps, books.
 
-use magpie_protocol::{Census, Ledger, Sum, Tally};
+use magpie_collector::{UnsentSums, address};
+use magpie_protocol::{Census, FlowSum, Ledger, Sum, Tally, UnsentKey};
+use serde_json::Value;
 
 use super::{Row, Seen, put, put_known, row};
 
@@ -71,6 +73,47 @@ pub fn ledger(seen: &Seen<'_>, ledger: &Ledger) -> Row {
     put(&mut row, "doubled_unsure_frames", doubles.unsure);
     put(&mut row, "doubled_forgotten_frames", doubles.forgotten);
     row
+}
+
+fn put_flows(row: &mut Row, name: &str, sum: FlowSum) {
+    put(row, format!("{name}_flows"), sum.flows);
+    put(row, format!("{name}_packets"), sum.packets);
+    put(row, format!("{name}_octets"), sum.octets);
+}
+
+/// One line of what the sensor could not keep of its flows.
+fn unsent_line(seen: &Seen<'_>, of: &str, key: Option<&UnsentKey>, sums: &UnsentSums) -> Row {
+    let responder = key.map(|key| address(key.responder));
+    let mut row = row("unsent", seen);
+    put(&mut row, "of", of);
+    let version = responder.map(|address| if address.is_ipv4() { 4 } else { 6 });
+    put(&mut row, "ip_version", version);
+    put(&mut row, "protocol", key.map(|key| key.protocol));
+    put(
+        &mut row,
+        "responder",
+        responder.map(|address| address.to_string()),
+    );
+    put_flows(&mut row, "never_sent", sums.never_sent);
+    put_flows(&mut row, "unconfirmed", sums.unconfirmed);
+    let missed = key.map_or(Value::Null, |_| sums.missed_at_most.into());
+    put(&mut row, "missed_flows_at_most", missed);
+    row
+}
+
+/// What the sensor could not keep of its flows, by what they went to.
+pub fn unsent(seen: &Seen<'_>) -> Vec<Row> {
+    let unsent = seen.picture.unsent();
+    let lines = unsent.lines.iter();
+    let mut rows: Vec<Row> = lines
+        .map(|(key, sums)| unsent_line(seen, "responder", Some(key), sums))
+        .collect();
+    for (of, sums) in [("other", &unsent.other), ("untold", &unsent.untold)] {
+        if sums.flows() > 0 {
+            rows.push(unsent_line(seen, of, None, sums));
+        }
+    }
+    rows
 }
 
 pub(super) fn gap(seen: &Seen<'_>, boot_id: u32, is_final: bool, records: u64) -> Row {

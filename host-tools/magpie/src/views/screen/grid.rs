@@ -161,7 +161,7 @@ fn grow(columns: &[Column], wants: &[usize], given: &mut [Option<usize>], left: 
 
 /// Shortens an end point to so many characters by leaving out whole groups of
 /// an IPv6 address, from the middle; `~` stands for them.
-fn shorten(text: &str, room: usize) -> String {
+pub(super) fn shorten(text: &str, room: usize) -> String {
     if text.len() <= room {
         return text.to_owned();
     }

@@ -1,19 +1,23 @@
 //! The ledger page: where every frame and every record went.
 
-use magpie_protocol::{Known, Ledger, Sum};
+use magpie_collector::UnsentSums;
+use magpie_protocol::{FlowSum, Known, Ledger, Sum};
 use magpie_sources::Uplink;
 
+use super::grid::shorten;
 use super::line::{Line, Tone, width, wrap};
 use super::look::{Facts, Findings};
 use super::pace::Carried;
 use super::summary::{self, books_tone, losses, lost_in_all};
 use super::words;
 use crate::views::text::{percent, plain, thousands};
-use crate::views::{Times, names, rows};
+use crate::views::{Times, names, rows, unsent};
 
 /// Columns of a name and of a number.
 const NAME: usize = 26;
 const NUMBER: usize = 20;
+/// Lines of what was not kept; the rest is one line.
+const MOST_LINES: usize = 16;
 
 /// A page that grows.
 struct Page {
@@ -101,6 +105,7 @@ pub(super) fn page(
     frames(&mut page, facts, &ledger);
     tables(&mut page, &ledger);
     records(&mut page, facts, findings);
+    not_kept(&mut page, facts);
     uplink(&mut page, facts, carried, &ledger);
     sensor(&mut page, facts);
     page.title("BOOKS", &[]);
@@ -197,6 +202,31 @@ fn records(page: &mut Page, facts: &Facts, findings: &Findings) {
     ] {
         page.count(name, n, tone);
     }
+}
+
+/// What was not kept of flows, by protocol and responder.
+fn not_kept(page: &mut Page, facts: &Facts) {
+    if facts.unsent.total.flows() == 0 {
+        return;
+    }
+    let mut sums = |title: &str, sum: fn(&UnsentSums) -> &FlowSum| {
+        if sum(&facts.unsent.total).flows == 0 {
+            return;
+        }
+        page.title(title, &["FLOWS", "OCTETS", "PACKETS"]);
+        for (name, sums) in unsent::lines(&facts.unsent, MOST_LINES) {
+            let sum = sum(&sums);
+            if sum.flows > 0 {
+                let cells = [sum.flows, sum.octets, sum.packets];
+                let cells = cells.map(|n| (Tone::Loss, unsent::at_least(&sums, n)));
+                // An address may go on below the heading, up to the number.
+                let room = NAME + NUMBER - "  ".len() - width(&cells[0].1) - 1;
+                page.row(&shorten(&name, room), &cells);
+            }
+        }
+    };
+    sums("NEVER SENT, TO", |sums| &sums.never_sent);
+    sums("UNCONFIRMED, TO", |sums| &sums.unconfirmed);
 }
 
 fn uplink(page: &mut Page, facts: &Facts, carried: &Carried, ledger: &Ledger) {

@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use magpie_collector::{Books, FlowSums, Forgotten, LinkFacts, Mirror, Peak};
+use magpie_collector::{Books, FlowSums, Forgotten, LinkFacts, Mirror, Peak, UnsentFlows};
 use magpie_protocol::{EchoKey, FlowKey, Hello, KEY_OTHER, Ledger, LinkState, Port, TableId};
 use magpie_sources::Status;
 
@@ -48,6 +48,7 @@ pub(super) struct Facts {
     /// Flow keys held.
     pub(super) keys: usize,
     pub(super) forgotten: Forgotten,
+    pub(super) unsent: UnsentFlows,
     pub(super) link: LinkFacts,
     /// ICMP messages by name, in the order of the row.
     pub(super) icmp: Vec<(String, u64)>,
@@ -70,6 +71,7 @@ impl Facts {
             times: seen.times(),
             keys: picture.flows().len(),
             forgotten: picture.forgotten(),
+            unsent: picture.unsent(),
             link: picture.link().clone(),
             icmp: icmp(seen),
         }
