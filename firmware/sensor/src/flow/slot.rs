@@ -172,7 +172,6 @@ impl FlowSlot {
         (*number, *setup) = (0, Setup::NEW);
     }
 
-    #[cfg(feature = "std")]
     pub(super) fn key(&self) -> &Key {
         &self.key
     }
