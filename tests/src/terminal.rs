@@ -16,7 +16,7 @@ pub const SMALL: (u16, u16) = (80, 24);
 /// And of a large one.
 pub const LARGE: (u16, u16) = (200, 60);
 /// Longest wait for anything: debug builds on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn pty_size((cols, rows): (u16, u16)) -> PtySize {
     PtySize {
@@ -39,6 +39,22 @@ pub fn command<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> CommandBu
     command.env("TERM", "xterm-256color");
     command.env_remove("NO_COLOR");
     command
+}
+
+/// Looks at a screen again and again until it is as wished, twice in a row: it may
+/// be looked at while it is drawn.
+pub fn wait(what: &str, look: impl Fn() -> String, until: impl Fn(&str) -> bool) -> String {
+    let started = Instant::now();
+    let mut before = String::new();
+    loop {
+        let text = look();
+        if until(&text) && text == before {
+            return text;
+        }
+        assert!(started.elapsed() < PATIENCE, "{what}: still\n{text}");
+        before = text;
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A program on a terminal, and what stands on its screen. Dropping it ends it.
@@ -94,17 +110,10 @@ impl Terminal {
         lock(&self.screen).screen().contents()
     }
 
-    /// Waits until the screen is as wished; what stands on it then.
+    /// Waits until the screen is as wished, and drawn to its end; what stands on it
+    /// then.
     pub fn wait(&self, what: &str, until: impl Fn(&str) -> bool) -> String {
-        let started = Instant::now();
-        loop {
-            let text = self.text();
-            if until(&text) {
-                return text;
-            }
-            assert!(started.elapsed() < PATIENCE, "{what}: still\n{text}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait(what, || self.text(), until)
     }
 
     /// Waits for a text on the screen.

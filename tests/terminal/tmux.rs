@@ -2,10 +2,9 @@
 
 use std::io::ErrorKind;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 
 use magpie_tests::program;
-use magpie_tests::terminal::{LARGE, PATIENCE, SMALL};
+use magpie_tests::terminal::{self, LARGE, SMALL};
 use tempfile::TempDir;
 
 use crate::feed::{Feed, thousands};
@@ -80,15 +79,7 @@ impl Tmux {
     }
 
     fn wait(&self, what: &str, until: impl Fn(&str) -> bool) -> String {
-        let started = Instant::now();
-        loop {
-            let text = self.text();
-            if until(&text) {
-                return text;
-            }
-            assert!(started.elapsed() < PATIENCE, "{what}: still\n{text}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        terminal::wait(what, || self.text(), until)
     }
 }
 
@@ -104,7 +95,11 @@ fn seen_through_tmux(flows: u32) {
         let feed = Feed::new(flows);
         let tmux = Tmux::start(&feed, size);
         let live = format!("FLOWS  {} live", thousands(flows));
-        let text = tmux.wait(&live, |text| text.contains(&live));
+        let last = usize::from(size.1) - 1;
+        let text = tmux.wait(&live, |text| {
+            let last = text.lines().nth(last).unwrap_or_default();
+            text.contains(&live) && last.starts_with("-- q quit")
+        });
         laws::fills(&text, flows, size);
         tmux.run(&["send-keys", "q"], &[]);
         let text = tmux.wait("the end", |text| text.contains("it ended with "));
