@@ -3,8 +3,8 @@
 use magpie_link::{MAX_BATCH, Overflow, Sender, command_batch};
 use magpie_protocol::{Command, Configuration, CountEntry};
 use magpie_sensor::{
-    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, Identity, OutboxEntry, Sensor,
-    Storage,
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, Identity,
+    OutboxEntry, Sensor, Storage,
 };
 
 use crate::frames;

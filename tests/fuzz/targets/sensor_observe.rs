@@ -2,12 +2,15 @@
 //! what it exported is what it says it exported.
 #![no_main]
 
+use std::collections::BTreeMap;
+
 use libfuzzer_sys::fuzz_target;
 use magpie_fuzz::batches::storage;
 use magpie_fuzz::frames;
 use magpie_fuzz::input::{Input, push_piece};
 use magpie_protocol::{
-    Command, Configuration, Items, MAX_ITEM, Record, RecordSource, Want, decode_record,
+    Command, Configuration, FlowSum, Items, MAX_ITEM, Record, RecordSource, UnsentLine,
+    UplinkCounts, VERSION_MINOR, Want, decode_record,
 };
 use magpie_sensor::{Config, Identity, Sensor};
 
@@ -44,7 +47,10 @@ fuzz_target!(|data: &[u8]| {
         octets: 0,
         packets: 0,
         records: 0,
+        unsent: BTreeMap::new(),
     };
+    run.sensor
+        .note_uplink(&UplinkCounts::default(), VERSION_MINOR);
     for _ in 0..300 {
         if input.is_empty() {
             break;
@@ -61,6 +67,7 @@ fuzz_target!(|data: &[u8]| {
         (exported.records, exported.packets),
         (run.records, run.packets)
     );
+    run.check_unsent();
 });
 
 struct Run {
@@ -72,6 +79,8 @@ struct Run {
     /// What finished records said.
     packets: u64,
     records: u64,
+    /// The latest line of each place.
+    unsent: BTreeMap<u16, UnsentLine>,
 }
 
 impl Run {
@@ -141,11 +150,26 @@ impl Run {
             let record = decode_record(item).expect("a sound record");
             if want == Want::Final {
                 self.records += 1;
-                if let Record::Flow(flow) = record {
+                if let Record::Flow(flow) = &record {
                     self.packets += flow.ab.packets + flow.ba.packets;
                 }
             }
+            if let Record::Unsent(unsent) = record {
+                let lines = unsent.lines.iter().map(|line| (line.place, *line));
+                self.unsent.extend(lines);
+            }
         }
+    }
+
+    /// After a Flush: lines and `other` are all that was not kept.
+    fn check_unsent(&self) {
+        let lines = self.unsent.values();
+        let sum = lines.fold(FlowSum::default(), |mut sum, line| {
+            sum.add(&line.never_sent);
+            sum
+        });
+        let never_sent = self.sensor.ledger(self.now).never_sent;
+        assert_eq!(sum, FlowSum::from(&never_sent));
     }
 
     /// The equations of the ledger.
