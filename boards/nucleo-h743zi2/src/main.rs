@@ -2,6 +2,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
+mod bank;
+#[cfg(target_os = "none")]
 mod board;
 #[cfg(target_os = "none")]
 mod boot_stub;
