@@ -111,6 +111,10 @@ fn info_says_who_it_is(board: &'static Board) {
         "each boot has an id of its own"
     );
     assert!(one["max_flows"].as_u64().is_some_and(|n| n >= 256), "{one}");
+    let port = &one["port"];
+    assert_eq!(port["net"], "silent", "{one}");
+    let mbit = port["mbit"].as_u64();
+    assert_eq!(mbit.is_some(), board.name.contains("mps2"), "{one}");
 }
 
 /// A board that is fed for ever, and a user who has seen enough.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use magpie_collector::{Limits, Picture, Session};
-use magpie_protocol::{ClockKind, VERSION_MAJOR, VERSION_MINOR};
-use magpie_sources::{Incoming, OpenOptions, Source, open_all};
+use magpie_protocol::{ClockKind, Port, VERSION_MAJOR, VERSION_MINOR};
+use magpie_sources::{Incoming, OpenOptions, Source, Uplink, open_all};
 
 use super::shared::now_us;
 use crate::cli::{Info, InfoFormat};
@@ -17,7 +17,7 @@ use crate::views::{Seen, json, names, rows};
 
 /// Longest wait for one batch.
 const TURN: Duration = Duration::from_millis(50);
-/// Once it said who it is, so long for its time and its ledger.
+/// Once it said who it is, so long for its time and its port.
 const MORE: Duration = Duration::from_secs(2);
 
 pub(crate) fn info(options: &Info) -> anyhow::Result<Exit> {
@@ -47,8 +47,14 @@ pub(crate) fn info(options: &Info) -> anyhow::Result<Exit> {
     let mut out = output::stdout();
     match options.format {
         InfoFormat::Json => {
-            let port = picture.port().map(|port| rows::port(&seen, port));
-            for row in rows::sensor(&seen).into_iter().chain(port) {
+            if let Some(mut row) = rows::sensor(&seen) {
+                // One object, for who asks `jq .boot_id`.
+                let port = picture.port().map(|port| {
+                    let mut port = rows::port(&seen, port);
+                    port.retain(|name, _| name != "type" && name != "source");
+                    port
+                });
+                row.insert("port".into(), port.into());
                 json::line(&row, &mut out)?;
             }
         }
@@ -62,7 +68,7 @@ pub(crate) fn info(options: &Info) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Listens until the sensor said who it is and what time it has.
+/// Listens until the sensor said who it is, what time it has, and what its port is at.
 fn listen(source: &mut dyn Source, picture: &mut Picture, wait: Duration) -> anyhow::Result<()> {
     let mut session = Session::new(source.name());
     let mut until = Instant::now() + wait;
@@ -92,7 +98,9 @@ fn listen(source: &mut dyn Source, picture: &mut Picture, wait: Duration) -> any
             continue;
         };
         let wants_time = hello.clock == ClockKind::SinceBoot && picture.clock().is_none();
-        if !wants_time {
+        let has_port = hello.minor >= Port::SINCE && source.uplink() != Some(Uplink::InProcess);
+        let wants_port = has_port && picture.port().is_none();
+        if !(wants_time || wants_port) {
             break;
         }
         if !known {
