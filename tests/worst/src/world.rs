@@ -94,6 +94,8 @@ impl World {
             icmp: lines(icmp),
             arp_operations: lines(arp_operations),
             outbox: ManagedSlice::Borrowed(&mut self.outbox),
+            // Asked only where the outbox is full, which it is not here.
+            unsent: ManagedSlice::Borrowed(&mut []),
             doubled: None,
         };
         let mut sensor = Sensor::new(Config::default(), Identity::default(), &SEED, storage);
