@@ -6,8 +6,9 @@ use magpie_protocol::{Census, EndReason, Record, Tally};
 use managed::ManagedSlice;
 
 use crate::{
-    dissect::{Echo, Parsed},
-    hash::{PathSum, Secret},
+    dissect::Echo,
+    hash::Secret,
+    key::Key,
     outbox::{Entry, Outbox, Sample},
     table::{Slot, Table},
 };
@@ -57,24 +58,16 @@ impl<'a> Echoes<'a> {
         (self.pairs.capacity(), self.requests.capacity())
     }
 
-    /// Counts one echo message.
+    /// Counts one echo message of the pair with this hash and key.
     #[inline]
     pub(crate) fn observe(
         &mut self,
         at_us: u64,
-        (packet, path): (&Parsed, PathSum),
+        (hash, key): (u32, &Key),
         echo: Echo,
-        secret: &Secret,
-        outbox: &mut Outbox<'_>,
+        (secret, outbox): (&Secret, &mut Outbox<'_>),
     ) {
-        let requester = if echo.request {
-            packet.from
-        } else {
-            packet.from.other()
-        };
-        let key = packet.key.of_echo(echo.id, requester);
-        let hash = secret.of_key_on(path, &key);
-        let (place, pair) = if let Some(found) = self.pairs.find(hash, &key) {
+        let (place, pair) = if let Some(found) = self.pairs.find(hash, key) {
             found
         } else {
             let Some((place, pair)) = self.pairs.admit(hash, at_us) else {
@@ -88,7 +81,7 @@ impl<'a> Echoes<'a> {
                 self.census.evicted = self.census.evicted.wrapping_add(1);
             }
             self.forgotten = self.forgotten.wrapping_add(pair.waiting());
-            *pair = EchoSlot::new(&key, self.next_id);
+            *pair = EchoSlot::new(key, self.next_id);
             (place, pair)
         };
         if !pair.is_recording() {
@@ -112,6 +105,7 @@ impl<'a> Echoes<'a> {
         }
     }
 
+    #[inline(never)] // replies are not to pay for it
     fn open(&mut self, at_us: u64, wanted: &RequestKey, hash: u32, place: u32) {
         let request = if let Some((_, request)) = self.requests.find(hash, wanted) {
             request
@@ -216,7 +210,10 @@ impl<'a> Echoes<'a> {
                 .grow(|request| secret.of_words(request.key().words()));
         }
         if self.pairs.is_crowded() {
-            self.pairs.grow(|pair| secret.of_key(pair.key()));
+            self.pairs.grow(|pair| {
+                let flow = secret.of_key(&pair.key().flow_of_echo());
+                secret.of_echo(flow, pair.key())
+            });
             let places: std::collections::HashMap<u64, u32> = (0_u32..)
                 .zip(self.pairs.slots().iter())
                 .map(|(at, p)| (p.serial(), at))

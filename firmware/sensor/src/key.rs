@@ -139,12 +139,12 @@ impl Key {
     ) -> Side {
         self.path = self.path.carrying(IP4, protocol);
         let (from, to) = (ports >> 16, ports & 0xffff);
-        if source < destination || (source == destination && from <= to) {
-            (self.ports, self.first) = (ports, [source, destination]);
-            Side::A
-        } else {
+        if source > destination || (source == destination && from > to) {
             (self.ports, self.first) = (ports.rotate_left(16), [destination, source]);
             Side::B
+        } else {
+            (self.ports, self.first) = (ports, [source, destination]);
+            Side::A
         }
     }
 
@@ -181,14 +181,23 @@ impl Key {
         }
     }
 
-    /// The echo pair's key, from its flow's.
+    /// What was its flow's becomes the echo pair's.
     #[inline]
-    pub(crate) fn of_echo(&self, id: u16, requester: Side) -> Self {
+    pub(crate) fn become_echo(&mut self, id: u16, requester: Side) {
         let asks = u32::from(requester == Side::B && !self.is_one_host());
-        Self {
-            ports: u32::from(id) << 16 | asks,
-            ..*self
-        }
+        self.ports = u32::from(id) << 16 | asks;
+    }
+
+    /// The words in which pairs of one flow differ.
+    #[inline]
+    pub(crate) fn of_pair(&self) -> u32 {
+        self.ports
+    }
+
+    /// The key of an echo pair's flow.
+    #[cfg(any(test, feature = "std"))]
+    pub(crate) fn flow_of_echo(&self) -> Self {
+        Self { ports: 0, ..*self }
     }
 
     /// Both end points have the same address, so neither asks.
@@ -271,7 +280,7 @@ impl Key {
         }
     }
 
-    /// In the protocol's form, for a key made by [`Self::of_echo`].
+    /// In the protocol's form, for a key that became an echo pair's.
     pub(crate) fn echo(&self) -> EchoKey {
         EchoKey {
             vlan: self.path.vlan(),
@@ -431,15 +440,21 @@ mod tests {
     fn an_echo_key_says_who_asks() {
         let (low, high) = ([10, 0, 0, 1], [10, 0, 1, 0]);
         let flow = key(&[], AddressPair::V4 { a: low, b: high }, 0, 0).0;
-        let down = flow.of_echo(77, Side::B).echo();
+        let asked_by = |requester| {
+            let mut pair = flow;
+            pair.become_echo(77, requester);
+            assert!(pair.flow_of_echo().is(&flow));
+            pair
+        };
+        let down = asked_by(Side::B).echo();
         assert_eq!(
             (down.id, down.addresses),
             (77, AddressPair::V4 { a: high, b: low })
         );
         assert_eq!(
-            flow.of_echo(77, Side::A).echo().addresses,
+            asked_by(Side::A).echo().addresses,
             AddressPair::V4 { a: low, b: high }
         );
-        assert!(!flow.of_echo(77, Side::A).is(&flow.of_echo(77, Side::B)));
+        assert!(!asked_by(Side::A).is(&asked_by(Side::B)));
     }
 }

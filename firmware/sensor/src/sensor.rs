@@ -8,12 +8,12 @@ use magpie_protocol::{
 use crate::{
     Config, Identity, Storage,
     books::Books,
-    dissect::{self, Content, Echo, Parsed},
+    dissect::{self, Content, Parsed},
     doubled::Detector,
     echo::Echoes,
     export::Exporter,
     flow::{Flows, FollowUp},
-    hash::{PathSum, Secret, draw},
+    hash::{Secret, draw},
     outbox::Outbox,
     own::Own,
     unsent::UnsentFlows,
@@ -136,21 +136,18 @@ impl<'a> Sensor<'a> {
         let mut parsed = Parsed::nothing();
         dissect::parse(frame, wire_len, &mut parsed);
         let path = self.books.count(&parsed, wire_len, &self.secret);
-        if !parsed.rare.is_none() {
+        if !parsed.is_plain_ip() {
             self.books.count_rare(&parsed);
-        }
-        if !parsed.is_ip() {
-            return;
+            if !parsed.is_ip() {
+                return;
+            }
         }
         let hash = self.secret.of_key_on(path, &parsed.key);
         let follow_up = self.flows.take(hash, at_us, wire_len, &parsed);
-        if follow_up != FollowUp::Nothing {
-            self.follow_up(follow_up, hash, at_us, wire_len, &parsed);
-        }
-        if let Content::Icmp(icmp) = &parsed.content
-            && let Some(echo) = icmp.echo
-        {
-            self.observe_echo(at_us, &parsed, path, echo);
+        match follow_up {
+            FollowUp::Nothing => {}
+            FollowUp::Echo => self.observe_echo(hash, at_us, &mut parsed),
+            _ => self.follow_up(follow_up, hash, at_us, wire_len, &mut parsed),
         }
     }
 
@@ -169,20 +166,41 @@ impl<'a> Sensor<'a> {
     }
 
     #[inline(never)] // out of the way of most frames
-    fn follow_up(&mut self, what: FollowUp, hash: u32, at_us: u64, wire_len: u32, packet: &Parsed) {
+    fn follow_up(
+        &mut self,
+        what: FollowUp,
+        hash: u32,
+        at_us: u64,
+        wire_len: u32,
+        packet: &mut Parsed,
+    ) {
         let desk = &mut Desk {
             config: &self.config,
             outbox: &mut self.outbox,
         };
         self.flows
             .follow_up(what, hash, at_us, wire_len, packet, desk);
+        if let Content::Icmp(_) = packet.content {
+            self.observe_echo(hash, at_us, packet);
+        }
     }
 
+    /// A packet of ICMP, whose flow has this hash, may be of an echo pair.
     #[inline(never)] // likewise
-    fn observe_echo(&mut self, at_us: u64, packet: &Parsed, path: PathSum, echo: Echo) {
-        let (secret, outbox) = (&self.secret, &mut self.outbox);
-        self.echoes
-            .observe(at_us, (packet, path), echo, secret, outbox);
+    fn observe_echo(&mut self, hash: u32, at_us: u64, packet: &mut Parsed) {
+        if let Content::Icmp(icmp) = packet.content
+            && let Some(echo) = icmp.echo
+        {
+            let requester = if echo.request {
+                packet.from
+            } else {
+                packet.from.other()
+            };
+            packet.key.become_echo(echo.id, requester);
+            let hash = self.secret.of_echo(hash, &packet.key);
+            let desk = (&self.secret, &mut self.outbox);
+            self.echoes.observe(at_us, (hash, &packet.key), echo, desk);
+        }
     }
 
     /// What the port is at, for boards that have one: told live, with every

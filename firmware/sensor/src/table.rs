@@ -17,8 +17,8 @@ pub(crate) trait Slot: Copy {
     /// Does it hold this key? Never, where it is free.
     fn holds(&self, key: &Self::Key) -> bool;
     /// How dispensable it is at this time: of a full set, the most dispensable
-    /// leaves.
-    fn dispensable(&self, now_us: u64) -> u32;
+    /// leaves, the first of several.
+    fn dispensable(&self, now_us: u64) -> i32;
 }
 
 /// The mask that folds a hash into the largest power of two of `len` places; 0
@@ -33,7 +33,7 @@ pub(crate) fn index_mask(len: usize) -> usize {
 fn alike() {}
 
 fn most_dispensable<S: Slot, const W: usize>(set: &[S; W], now_us: u64) -> usize {
-    let (mut leaves, mut most) = (0, 0);
+    let (mut leaves, mut most) = (0, i32::MIN);
     for (way, slot) in (0..).zip(set) {
         let dispensable = slot.dispensable(now_us);
         if dispensable > most {
@@ -188,8 +188,8 @@ mod tests {
         fn holds(&self, key: &u32) -> bool {
             self.key == *key
         }
-        fn dispensable(&self, now_us: u64) -> u32 {
-            u32::try_from(now_us - self.seen).unwrap()
+        fn dispensable(&self, now_us: u64) -> i32 {
+            i32::try_from(now_us - self.seen).unwrap()
         }
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct Link(u32);
 impl Link {
     const PART: u32 = 20;
     const ETHERTYPE: u32 = (1 << Self::PART) - 1;
+    const PARTS: u32 = 3 << Self::PART;
     const REQUEST: u32 = 1 << 22;
     const REPLY: u32 = 1 << 23;
 
@@ -125,11 +126,6 @@ impl Rare {
         self.0 & bits != 0
     }
 
-    #[inline]
-    pub(crate) fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
     pub(crate) fn classes(self) -> Classes {
         Classes::from_bits(self.0 & Self::CLASSES)
     }
@@ -223,6 +219,13 @@ impl Parsed {
     #[inline]
     pub(crate) fn is_ip(&self) -> bool {
         self.link.part() == Part::Flow
+    }
+
+    /// It is one, with nothing rare about it: most frames are.
+    #[inline]
+    pub(crate) fn is_plain_ip(&self) -> bool {
+        let beside = self.link.0 & Link::PARTS ^ (Part::Flow as u32) << Link::PART;
+        beside | self.rare.0 == 0
     }
 
     /// For people to read.

@@ -22,7 +22,7 @@ pub struct EchoSlot {
     matched: u64,
     duplicates: u64,
     orphans: u64,
-    /// See [`Key::of_echo`].
+    /// See [`Key::become_echo`].
     key: Key,
     waiting: u32,
     changed: bool,
@@ -61,14 +61,13 @@ impl Slot for EchoSlot {
     }
 
     /// The one that was quiet longest leaves.
-    fn dispensable(&self, now_us: u64) -> u32 {
+    fn dispensable(&self, now_us: u64) -> i32 {
         let quiet = now_us.saturating_sub(self.last_us);
         if self.is_recording() {
-            const LONGEST: u32 = u32::MAX - 2;
-            let quiet = u32::try_from(quiet).unwrap_or(LONGEST).min(LONGEST);
-            quiet.saturating_add(1)
+            const LONGEST: i32 = i32::MAX - 1;
+            i32::try_from(quiet).unwrap_or(LONGEST).min(LONGEST)
         } else {
-            u32::MAX
+            i32::MAX
         }
     }
 }
@@ -135,8 +134,11 @@ impl EchoSlot {
 
     /// Counts one message.
     pub(super) fn touch(&mut self, at_us: u64, request: bool) {
-        self.first_us = self.first_us.min(at_us);
-        self.last_us = self.last_us.max(at_us);
+        if at_us >= self.last_us {
+            self.last_us = at_us;
+        } else {
+            self.first_us = self.first_us.min(at_us);
+        }
         self.changed = true;
         let counter = if request {
             &mut self.requests
@@ -209,10 +211,12 @@ pub(crate) struct RequestKey {
 }
 
 impl RequestKey {
+    /// To be hashed. Nobody has 2^32 pairs at once, so the lower half of the
+    /// serial tells them apart.
     #[inline]
-    pub(super) fn words(&self) -> [u32; 3] {
+    pub(super) fn words(&self) -> [u32; 2] {
         let low = (self.serial & 0xffff_ffff) as u32;
-        [(self.serial >> 32) as u32, low, u32::from(self.sequence)]
+        [low, u32::from(self.sequence)]
     }
 }
 
@@ -268,14 +272,12 @@ impl Slot for RequestSlot {
 
     /// Answered ones first (they only tell a duplicate: one that comes after
     /// its request left is an orphan), then the oldest.
-    fn dispensable(&self, now_us: u64) -> u32 {
-        const ANSWERED: u32 = 1 << 31;
-        const OLDEST: u32 = ANSWERED - 2;
-        let age = now_us.saturating_sub(self.at_us);
-        let age = u32::try_from(age).unwrap_or(OLDEST).min(OLDEST);
+    fn dispensable(&self, now_us: u64) -> i32 {
+        let age = i32::try_from(now_us.saturating_sub(self.at_us)).unwrap_or(i32::MAX);
         match self.state {
-            RequestState::Answered => age | ANSWERED,
-            _ => age.saturating_add(1),
+            RequestState::Answered => age,
+            // From the least number on.
+            _ => age.wrapping_add(i32::MIN),
         }
     }
 }

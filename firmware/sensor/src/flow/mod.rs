@@ -42,27 +42,19 @@ pub(crate) enum FollowUp {
     Admit,
     /// Its record could not take it without a closer look.
     Renew,
-    /// Its record can take no more.
+    /// Its record took it, and can take no more.
     Split,
-}
-
-/// Whether a record took a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    Whole,
-    /// It did, and the next one might overflow a counter.
-    Last,
-    /// A counter is full: nothing was done.
-    Not,
+    /// Its record took it; it may have an echo pair besides.
+    Echo,
 }
 
 /// What became of the flows.
 struct FlowBooks {
-    next_id: u64,
+    /// Records begun: the number of the latest.
     made: u64,
-    live: u64,
     evicted: u64,
-    /// Packets and octets of records that ended.
+    /// Records that ended, their packets and octets.
+    ended: u64,
     ended_packets: u64,
     ended_octets: u64,
     annex: Annex,
@@ -74,10 +66,9 @@ impl<'a> Flows<'a> {
         let mut flows = Self {
             table: Table::new(sets),
             books: FlowBooks {
-                next_id: 1,
                 made: 0,
-                live: 0,
                 evicted: 0,
+                ended: 0,
                 ended_packets: 0,
                 ended_octets: 0,
                 annex: Annex::new(),
@@ -103,7 +94,7 @@ impl<'a> Flows<'a> {
         let books = &self.books;
         Census {
             made: books.made,
-            live: books.live,
+            live: books.made.saturating_sub(books.ended),
             evicted: books.evicted,
             live_packets: all.frames.saturating_sub(books.ended_packets),
             live_octets: all.octets.saturating_sub(books.ended_octets),
@@ -131,11 +122,7 @@ impl<'a> Flows<'a> {
         let Some(since) = slot.since(at_us, self.longest_us) else {
             return FollowUp::Renew;
         };
-        match self.books.take(slot, since, wire_len, packet) {
-            Taken::Whole => FollowUp::Nothing,
-            Taken::Last => FollowUp::Split,
-            Taken::Not => FollowUp::Renew,
-        }
+        self.books.take(slot, since, wire_len, packet)
     }
 
     /// Does what few packets need.
@@ -154,7 +141,7 @@ impl<'a> Flows<'a> {
         }
         if let Some((_, slot)) = self.table.find(hash, &packet.key) {
             match what {
-                FollowUp::Nothing | FollowUp::Admit => {}
+                FollowUp::Nothing | FollowUp::Admit | FollowUp::Echo => {}
                 FollowUp::Renew => self.books.renew(slot, at_us, wire_len, packet, desk),
                 FollowUp::Split => self.books.export(slot, EndReason::Split, desk.outbox),
             }
@@ -180,7 +167,7 @@ impl<'a> Flows<'a> {
                 packets: 1,
                 octets: u64::from(wire_len),
             };
-            self.books.ended(&tally);
+            self.books.count_ended(&tally);
             let responder = Responder::of(&packet.key, packet.from);
             desk.outbox.lose(Some(responder), &tally);
             return;
@@ -190,7 +177,7 @@ impl<'a> Flows<'a> {
             let reason = reason.unwrap_or(EndReason::Evicted);
             let evicted = u64::from(reason == EndReason::Evicted);
             self.books.evicted = self.books.evicted.wrapping_add(evicted);
-            self.books.export(slot, reason, desk.outbox);
+            self.books.hand_over(slot, reason, desk.outbox);
         }
         self.books.annex.release(slot.setup.annexed());
         slot.let_to(&packet.key);
@@ -273,20 +260,25 @@ impl<'a> Flows<'a> {
 impl FlowBooks {
     /// Counts one packet in the record.
     #[inline]
-    fn take(&mut self, slot: &mut FlowSlot, since: u32, wire_len: u32, packet: &Parsed) -> Taken {
+    fn take(
+        &mut self,
+        slot: &mut FlowSlot,
+        since: u32,
+        wire_len: u32,
+        packet: &Parsed,
+    ) -> FollowUp {
         if !slot.count(since, packet.from, packet.ip_octets, wire_len) {
-            return Taken::Not;
+            return FollowUp::Renew;
         }
         match &packet.content {
             Content::Tcp(segment) if slot.segment(since, packet.from, segment, &mut self.annex) => {
-                Taken::Last
+                return FollowUp::Split;
             }
-            Content::TcpFirst(segment) => {
-                slot.flags(packet.from, segment);
-                Taken::Whole
-            }
-            _ => Taken::Whole,
+            Content::TcpFirst(segment) => slot.flags(packet.from, segment),
+            Content::Icmp(_) => return FollowUp::Echo,
+            Content::Tcp(_) | Content::Nothing | Content::Arp(_) => {}
         }
+        FollowUp::Nothing
     }
 
     /// The same, and ends the record where it can take no more; false, and
@@ -300,10 +292,10 @@ impl FlowBooks {
         outbox: &mut Outbox<'_>,
     ) -> bool {
         let taken = self.take(slot, since, wire_len, packet);
-        if taken == Taken::Last {
+        if taken == FollowUp::Split {
             self.export(slot, EndReason::Split, outbox);
         }
-        taken != Taken::Not
+        taken != FollowUp::Renew
     }
 
     /// A packet of a known flow that may have to end its record, or has none.
@@ -345,10 +337,8 @@ impl FlowBooks {
         packet: &Parsed,
         outbox: &mut Outbox<'_>,
     ) {
-        slot.begin(low(self.next_id), at_us, packet.from, &mut self.annex);
-        self.next_id = self.next_id.wrapping_add(1);
         self.made = self.made.wrapping_add(1);
-        self.live = self.live.wrapping_add(1);
+        slot.begin(low(self.made), at_us, packet.from, &mut self.annex);
         self.take_and_split(slot, 0, wire_len, packet, outbox);
     }
 
@@ -356,28 +346,28 @@ impl FlowBooks {
     /// one follows as long as fewer than 2^32 records began since, see
     /// [`Self::is_ancient`].
     fn number(&self, slot: &FlowSlot) -> u64 {
-        let newer = low(self.next_id).wrapping_sub(slot.number());
-        self.next_id.wrapping_sub(u64::from(newer))
+        let newer = low(self.made).wrapping_sub(slot.number());
+        self.made.wrapping_sub(u64::from(newer))
     }
 
     /// So many records began since the slot's that its number will soon be
     /// doubtful: it is split. A sweep, which looks at every slot, comes long
     /// before another 2^31 have begun.
     fn is_ancient(&self, slot: &FlowSlot) -> bool {
-        low(self.next_id).wrapping_sub(slot.number()) >> 31 != 0 && slot.is_recording()
+        low(self.made).wrapping_sub(slot.number()) >> 31 != 0 && slot.is_recording()
     }
 
     /// Ends the slot's record: what it amounts to.
     fn end(&mut self, slot: &mut FlowSlot) -> Tally {
         let tally = slot.tally();
         slot.rest();
-        self.live = self.live.saturating_sub(1);
-        self.ended(&tally);
+        self.count_ended(&tally);
         tally
     }
 
     /// What a record that ended amounts to.
-    fn ended(&mut self, tally: &Tally) {
+    fn count_ended(&mut self, tally: &Tally) {
+        self.ended = self.ended.wrapping_add(tally.flows);
         self.ended_packets = self.ended_packets.wrapping_add(tally.packets);
         self.ended_octets = self.ended_octets.wrapping_add(tally.octets);
     }
@@ -385,14 +375,20 @@ impl FlowBooks {
     /// Ends the slot's record, if it has one, by the outbox.
     fn export(&mut self, slot: &mut FlowSlot, reason: EndReason, outbox: &mut Outbox<'_>) {
         if slot.is_recording() {
-            let number = self.number(slot);
-            outbox.push(
-                &slot.tally(),
-                |entry| entry.set_flow(slot, &self.annex, number, reason),
-                || Some(Responder::of(slot.key(), slot.progress.initiator())),
-            );
-            self.end(slot);
+            self.hand_over(slot, reason, outbox);
+            slot.rest();
         }
+    }
+
+    /// The slot's record leaves by the outbox. The slot is not at rest yet.
+    fn hand_over(&mut self, slot: &FlowSlot, reason: EndReason, outbox: &mut Outbox<'_>) {
+        let (number, tally) = (self.number(slot), slot.tally());
+        outbox.push(
+            &tally,
+            |entry| entry.set_flow(slot, &self.annex, number, reason),
+            || Some(Responder::of(slot.key(), slot.progress.initiator())),
+        );
+        self.count_ended(&tally);
     }
 }
 

@@ -82,6 +82,12 @@ impl Progress {
         self.has(Self::CLOSED)
     }
 
+    /// Recording, and no earlier record was an elephant's.
+    #[inline]
+    pub(super) fn is_mouse(self) -> bool {
+        self.0 & (Self::RECORDING | Self::ELEPHANT) == Self::RECORDING
+    }
+
     pub(super) fn was_elephant(self) -> bool {
         self.has(Self::ELEPHANT)
     }

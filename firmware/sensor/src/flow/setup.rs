@@ -108,13 +108,8 @@ impl FlowSlot {
     }
 
     fn set_numbers(&mut self, numbers: &Numbers, annex: &mut Annex) {
-        if let Some((times, [a, b], syn_data)) = numbers.narrow() {
-            annex.release(self.setup.annexed());
-            self.setup.times = times;
-            let [way_a, way_b] = &mut self.ways;
-            (way_a.repeated, way_b.repeated) = (a, b);
-            self.syn_data = syn_data;
-            return;
+        if let Some((times, repeated, syn_data)) = numbers.narrow() {
+            return self.set_narrow(times, repeated, syn_data, annex);
         }
         let place = annex.keep(self.setup.annexed(), numbers);
         let place = place.and_then(|place| i32::try_from(place).ok());
@@ -122,11 +117,25 @@ impl FlowSlot {
         self.syn_data = u16::try_from(numbers.syn_data).unwrap_or(u16::MAX);
     }
 
+    #[inline]
+    fn set_narrow(&mut self, times: [i32; 2], [a, b]: [u8; 2], syn_data: u16, annex: &mut Annex) {
+        annex.release(self.setup.annexed());
+        self.setup.times = times;
+        let [way_a, way_b] = &mut self.ways;
+        (way_a.repeated, way_b.repeated) = (a, b);
+        self.syn_data = syn_data;
+    }
+
     /// The record that times refer to begins anew, `by_us` earlier.
+    #[inline]
     pub(super) fn setup_moves(&mut self, by_us: i64, annex: &mut Annex) {
-        if !self.progress.has(Progress::OPENING) || self.progress.has(Progress::COMPLETED) {
-            return;
+        if self.progress.has(Progress::OPENING) && !self.progress.has(Progress::COMPLETED) {
+            self.times_move(by_us, annex);
         }
+    }
+
+    #[inline(never)] // few records end in mid-handshake
+    fn times_move(&mut self, by_us: i64, annex: &mut Annex) {
         let Some(mut numbers) = self.numbers(annex) else {
             return;
         };
@@ -163,6 +172,11 @@ impl FlowSlot {
         progress.set(Progress::OPENING, true);
         progress.set(Progress::ANSWERED, false);
         let numbers = match (completed, again) {
+            (false, false)
+                if let (Ok(time), Ok(octets)) = (since.try_into(), payload.try_into()) =>
+            {
+                return self.set_narrow([time, 0], [0; 2], octets, annex);
+            }
             (false, false) => Some(Numbers {
                 times: [i64::from(since), 0],
                 repeated: [0; 2],

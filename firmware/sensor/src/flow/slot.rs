@@ -19,7 +19,6 @@ const ELEPHANT: u32 = 64;
 
 /// More packets than this do not count for more.
 const HEAVIEST: u32 = 1024;
-const MOST_PATIENCE: u32 = log2(HEAVIEST).wrapping_mul(2);
 
 /// What one end point sent: 24 octets.
 #[derive(Debug, Clone, Copy)]
@@ -119,12 +118,13 @@ impl Slot for FlowSlot {
     /// fewer flows; `tests/attack/README.md` has the figures, and those of
     /// other rules. A dead elephant leaves by its time-out.
     #[inline]
-    fn dispensable(&self, now_us: u64) -> u32 {
+    fn dispensable(&self, now_us: u64) -> i32 {
         let mut packets = self.packets();
-        if self.progress.was_elephant() {
+        if !self.progress.is_mouse() {
+            if !self.progress.was_elephant() {
+                return i32::MAX; // at rest
+            }
             packets = packets.max(ELEPHANT);
-        } else if !self.is_recording() {
-            return u32::MAX;
         }
         // Modulo 71 minutes, which no record spans: one that nobody ended for
         // so long may pass for a younger one. Before its time, after a clock
@@ -132,22 +132,25 @@ impl Slot for FlowSlot {
         let quiet = low(now_us)
             .wrapping_sub(low(self.first_us))
             .wrapping_sub(self.last_us);
+        let weight = log2(quiet | 1);
+        if packets <= 1 {
+            return weight; // as below, without the work: in a flood most are such
+        }
         let patience = log2(packets.min(HEAVIEST)).wrapping_mul(2);
-        // Never 0: somebody has to leave.
-        log2(quiet | 1)
-            .wrapping_add(MOST_PATIENCE)
-            .wrapping_sub(patience)
-            | 1
+        weight.wrapping_sub(patience)
     }
 }
 
-/// Logarithm to base 2 of a number above 0: 5 bits before the point, 26 behind
+/// Logarithm to base 2 of a number above 0: 6 bits before the point, 25 behind
 /// it; linear between powers of two.
 #[inline]
-const fn log2(number: u32) -> u32 {
+const fn log2(number: u32) -> i32 {
     let zeros = number.leading_zeros();
     // The leading 1 counts as one before the point.
-    (number.wrapping_shl(zeros) >> 5).wrapping_add(30_u32.wrapping_sub(zeros) << 26)
+    let fraction = number.wrapping_shl(zeros) >> 6;
+    fraction
+        .wrapping_add(30_u32.wrapping_sub(zeros) << 25)
+        .cast_signed()
 }
 
 impl FlowSlot {
@@ -165,7 +168,12 @@ impl FlowSlot {
             number,
             setup,
         } = self;
-        *ways = [Way::NEW; 2];
+        let [way_a, way_b] = ways;
+        *way_a = Way::NEW;
+        // So much at once is written here; more, by a call that takes longer.
+        compiler_fence(Ordering::SeqCst);
+        *way_b = Way::NEW;
+        compiler_fence(Ordering::SeqCst);
         (*progress, *syn_data) = (Progress::NEW, 0);
         (*last_us, *first_us) = (0, 0);
         *key = *new;
@@ -409,20 +417,19 @@ mod tests {
         // More than a thousand are not worth more; a longer silence always is.
         assert_eq!(weigh(1_000_000, 1_024), weigh(1_000_000, 60_000));
         for packets in [1, 8, 9, 1_000, u16::MAX] {
-            let by_quiet: Vec<u32> = (1..32).map(|bit| weigh(1 << bit, packets)).collect();
+            let by_quiet: Vec<i32> = (1..32).map(|bit| weigh(1 << bit, packets)).collect();
             assert!(
                 by_quiet.is_sorted_by(|less, more| less < more),
                 "{by_quiet:?}"
             );
         }
-        assert!(weigh(0, u16::MAX) > 0);
     }
 
     #[test]
     fn who_rests_leaves_first_unless_an_elephant() {
         let mut mouse = slot(0, 60, 0);
         mouse.rest();
-        assert_eq!(mouse.dispensable(1), u32::MAX);
+        assert_eq!(mouse.dispensable(1), i32::MAX);
         let mut elephant = slot(0, 64, 0);
         elephant.rest();
         assert!(elephant.dispensable(100_000) < slot(0, 1, 0).dispensable(100));
