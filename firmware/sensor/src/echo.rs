@@ -81,7 +81,7 @@ impl<'a> Echoes<'a> {
                 self.census.evicted = self.census.evicted.wrapping_add(1);
             }
             self.forgotten = self.forgotten.wrapping_add(pair.waiting());
-            *pair = EchoSlot::new(key, self.next_id);
+            pair.let_to(key, self.next_id);
             (place, pair)
         };
         if !pair.is_recording() {

@@ -79,12 +79,15 @@ fn count(counter: &mut u64) {
 }
 
 impl EchoSlot {
-    pub(super) fn new(key: &Key, serial: u64) -> Self {
-        Self {
-            key: *key,
-            serial,
-            ..Self::EMPTY
-        }
+    /// For this key from now on, without a record. In parts: made elsewhere it
+    /// would be copied by a call.
+    pub(super) fn let_to(&mut self, key: &Key, serial: u64) {
+        self.key = *key;
+        (self.waiting, self.changed) = (0, false);
+        compiler_fence(Ordering::SeqCst);
+        (self.serial, self.first_us, self.last_us) = (serial, 0, 0);
+        compiler_fence(Ordering::SeqCst);
+        self.rest();
     }
 
     /// Becomes a copy of another one, in two halves: one of 128 octets would be

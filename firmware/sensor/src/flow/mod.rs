@@ -173,10 +173,10 @@ impl<'a> Flows<'a> {
             return;
         };
         if slot.is_recording() {
-            let reason = slot.expired(at_us, desk.config);
-            let reason = reason.unwrap_or(EndReason::Evicted);
-            let evicted = u64::from(reason == EndReason::Evicted);
-            self.books.evicted = self.books.evicted.wrapping_add(evicted);
+            let reason = slot.expired(at_us, desk.config).unwrap_or_else(|| {
+                self.books.evicted = self.books.evicted.wrapping_add(1);
+                EndReason::Evicted
+            });
             self.books.hand_over(slot, reason, desk.outbox);
         }
         self.books.annex.release(slot.setup.annexed());

@@ -136,21 +136,19 @@ impl Slot for FlowSlot {
         if packets <= 1 {
             return weight; // as below, without the work: in a flood most are such
         }
-        let patience = log2(packets.min(HEAVIEST)).wrapping_mul(2);
-        weight.wrapping_sub(patience)
+        let patience = log2(packets.min(HEAVIEST)).wrapping_sub(log2(1));
+        weight.wrapping_sub(patience.wrapping_mul(2))
     }
 }
 
-/// Logarithm to base 2 of a number above 0: 6 bits before the point, 25 behind
-/// it; linear between powers of two.
+/// Logarithm to base 2 of a number above 0, less 30: the point is before bit
+/// 25; linear between powers of two.
 #[inline]
 const fn log2(number: u32) -> i32 {
     let zeros = number.leading_zeros();
     // The leading 1 counts as one before the point.
     let fraction = number.wrapping_shl(zeros) >> 6;
-    fraction
-        .wrapping_add(30_u32.wrapping_sub(zeros) << 25)
-        .cast_signed()
+    fraction.wrapping_sub(zeros << 25).cast_signed()
 }
 
 impl FlowSlot {
