@@ -38,6 +38,24 @@ fn every_capture_equals_its_truth() {
     report(&results);
 }
 
+/// As tcpdump reads the two messages of the capture.
+#[test]
+fn who_said_that_a_packet_was_too_big() {
+    let capture = own_named("lab.pcap");
+    let path = text(&capture.path);
+    let output = run(&["replay", path, "--format", "csv", "--table", "icmp"]);
+    let lines = String::from_utf8(output.stdout).expect("text");
+    let told = lines.lines().filter(|line| line.ends_with("1400"));
+    let told: Vec<_> = told.filter_map(|line| line.split_once(".pcap,")).collect();
+    assert_eq!(
+        told.iter().map(|(_, facts)| *facts).collect::<Vec<_>>(),
+        [
+            "4,3,4,frag-needed,1,203.0.113.2,10.0.10.23,1400",
+            "6,2,0,too-big,1,2001:db8:113::2,2001:db8:10::23,1400",
+        ]
+    );
+}
+
 /// One content, every form of file, from a path and from stdin, packed or not.
 #[test]
 fn every_form_of_file_gives_the_same_answer() {

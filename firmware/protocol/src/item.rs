@@ -3,8 +3,8 @@
 use crate::octets::Writer;
 use crate::{
     Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FlowKey,
-    FlowRecord, Hello, Ledger, MAX_BODY, Port, Side, TimeReply, Unsent, VERSION_MINOR, compact,
-    flow,
+    FlowRecord, Hello, Ledger, MAX_BODY, Port, Side, TimeReply, TooBig, Unsent, VERSION_MINOR,
+    compact, flow,
 };
 
 /// Type number of a record.
@@ -33,6 +33,8 @@ pub enum RecordType {
     Unsent = 11,
     /// [`Record::Port`], since 1.3
     Port = 12,
+    /// [`Record::TooBig`], since 1.3
+    TooBig = 13,
 }
 
 /// Hosts from this minor version on read [`RecordType::CompactFlow`].
@@ -62,6 +64,8 @@ pub enum Record {
     Unsent(Unsent),
     /// What port and processor are at (since 1.3).
     Port(Port),
+    /// The latest message that a packet was too big (since 1.3).
+    TooBig(TooBig),
 }
 
 /// Why an item could not be written.
@@ -159,6 +163,7 @@ pub fn encode_record_for(
         Record::TimeReply(r) => put_item(RecordType::TimeReply as u8, out, |b| body(r, b)),
         Record::CommandReply(r) => put_item(RecordType::CommandReply as u8, out, |b| body(r, b)),
         Record::Port(r) => put_item(RecordType::Port as u8, out, |b| body(r, b)),
+        Record::TooBig(r) => put_item(RecordType::TooBig as u8, out, |b| body(r, b)),
         Record::Unsent(r) => put_item(RecordType::Unsent as u8, out, |b| body(r, b)),
     }
 }
@@ -303,6 +308,7 @@ pub fn decode_record(item: Item<'_>) -> Result<Record, DecodeError> {
         k if k == RecordType::TimeReply as u8 => read(item).map(Record::TimeReply),
         k if k == RecordType::CommandReply as u8 => read(item).map(Record::CommandReply),
         k if k == RecordType::Port as u8 => read(item).map(Record::Port),
+        k if k == RecordType::TooBig as u8 => read(item).map(Record::TooBig),
         k if k == RecordType::Unsent as u8 => read(item).map(Record::Unsent),
         other => Err(DecodeError::UnknownType(other)),
     }

@@ -74,6 +74,7 @@ mod ledger;
 mod octets;
 mod port;
 mod source;
+mod too_big;
 mod unsent;
 
 pub use command::{Command, CommandReply, CommandType, Configuration, Outcome, TimeReply};
@@ -91,6 +92,7 @@ pub use key::{AddressPair, FlowKey, Side, VlanStack};
 pub use ledger::{Census, Doubles, Known, Ledger, Losses, Sum, Tally, UplinkCounts};
 pub use port::{LinkState, NetState, Port};
 pub use source::{Emitted, RecordSource, Want};
+pub use too_big::TooBig;
 pub use unsent::{Address, FlowSum, Unsent, UnsentKey, UnsentLine};
 
 /// Major version: a peer with another one is refused by name.
@@ -101,7 +103,7 @@ pub const VERSION_MAJOR: u8 = 1;
 /// |---|---|
 /// | 1 | [`Hello::boot`] |
 /// | 2 | [`Ledger::doubles`], [`Configuration::dedup_us`], [`Capacities::doubles`] |
-/// | 3 | [`RecordType::CompactFlow`], [`Unsent`] and [`Record::Port`], for hosts that say they speak it; [`BootReport::watchdogs`] |
+/// | 3 | [`RecordType::CompactFlow`], [`Unsent`], [`Record::Port`] and [`TooBig`], for hosts that say they speak it; [`BootReport::watchdogs`] |
 pub const VERSION_MINOR: u8 = 3;
 
 /// Largest body of one item, in octets.

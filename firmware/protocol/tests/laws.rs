@@ -6,7 +6,7 @@ use magpie_protocol::{
     CommandReply, Configuration, CountEntry, Counts, Direction, Doubles, EchoKey, EchoRecord,
     EchoSample, EncodeError, EndReason, FlowKey, FlowRecord, FlowSum, Handshake, Hello, Items,
     KEY_OTHER, Known, Ledger, LinkState, Losses, MAX_ITEM, NetState, Outcome, Port, Record, Side,
-    Sum, TableId, Tally, TcpFacts, TimeReply, Unsent, UnsentKey, UnsentLine, UplinkCounts,
+    Sum, TableId, Tally, TcpFacts, TimeReply, TooBig, Unsent, UnsentKey, UnsentLine, UplinkCounts,
     VERSION_MINOR, VlanStack, decode_command, decode_flow_key, decode_record, encode_command,
     encode_record, encode_record_for,
 };
@@ -398,6 +398,14 @@ fn port() -> impl Strategy<Value = Port> {
     })
 }
 
+fn too_big() -> impl Strategy<Value = TooBig> {
+    (number(), addresses(), any::<u32>()).prop_map(|(at_us, addresses, mtu)| TooBig {
+        at_us,
+        addresses,
+        mtu,
+    })
+}
+
 fn unsent() -> impl Strategy<Value = Unsent> {
     let flow_sum = |[flows, packets, octets]: [u64; 3]| FlowSum {
         flows,
@@ -460,6 +468,7 @@ fn record() -> impl Strategy<Value = Record> {
         time.prop_map(Record::TimeReply),
         reply.prop_map(Record::CommandReply),
         port().prop_map(Record::Port),
+        too_big().prop_map(Record::TooBig),
         unsent().prop_map(Record::Unsent),
     ]
 }

@@ -7,8 +7,9 @@ use magpie_protocol::{
     CommandReply, Configuration, CountEntry, Counts, DecodeError, Direction, Doubles, EchoKey,
     EchoRecord, EchoSample, EndReason, FlowKey, FlowRecord, FlowSum, Handshake, Hello, Items,
     KEY_OTHER, Known, Ledger, LinkState, Losses, MAX_BODY, MAX_ITEM, Malformed, NetState, Outcome,
-    Port, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, Unsent, UnsentKey, UnsentLine,
-    UplinkCounts, VlanStack, decode_command, decode_record, encode_command, encode_record_for,
+    Port, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, TooBig, Unsent, UnsentKey,
+    UnsentLine, UplinkCounts, VlanStack, decode_command, decode_record, encode_command,
+    encode_record_for,
 };
 
 /// The forms that every host reads; `compact.rs` has the newer one of flows.
@@ -343,6 +344,35 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
                 cpu_permille: Some(0),
             }),
             "0c0b0701000000000000000100",
+        ),
+        (
+            "too big for IPv4",
+            Record::TooBig(TooBig {
+                at_us: 300,
+                addresses: AddressPair::V4 {
+                    a: [10, 0, 0, 1],
+                    b: [10, 0, 10, 77],
+                },
+                mtu: 1420,
+            }),
+            "0d0dac02000a0000010a000a4d8c0b",
+        ),
+        (
+            "too big for IPv6",
+            Record::TooBig(TooBig {
+                at_us: 7,
+                addresses: AddressPair::V6 {
+                    a: [0xfe; 16],
+                    b: [0x20; 16],
+                },
+                mtu: 0,
+            }),
+            concat!(
+                "0d230701",
+                "fefefefefefefefefefefefefefefefe",
+                "20202020202020202020202020202020",
+                "00"
+            ),
         ),
         (
             "flows not kept",

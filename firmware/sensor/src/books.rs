@@ -1,6 +1,6 @@
 //! Every frame is counted here exactly once, before any table takes it.
 
-use magpie_protocol::{CountEntry, Ledger, Losses, Malformed, Sum, TableId, UplinkCounts};
+use magpie_protocol::{CountEntry, Ledger, Losses, Malformed, Sum, TableId, TooBig, UplinkCounts};
 
 use crate::{
     counters::Counters,
@@ -83,6 +83,8 @@ pub(crate) struct Books<'a> {
     parts: [Sum; Part::ALL.len()],
     malformed: u64,
     vlan_cut: u64,
+    /// Over IPv4, over IPv6.
+    pub(crate) too_big: [Latest<TooBig>; 2],
     pub(crate) own: Option<Own>,
     pub(crate) losses: Losses,
     pub(crate) uplink: UplinkCounts,
@@ -94,6 +96,31 @@ pub(crate) struct Books<'a> {
     fragments: [u64; 4],
     arp_kinds: [u64; 3],
     classes: [u64; Malformed::ALL.len()],
+}
+
+/// The latest of its kind, and whether it was shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Latest<T> {
+    seen: Option<T>,
+    changed: bool,
+}
+
+impl<T: Copy> Latest<T> {
+    const NONE: Self = Self {
+        seen: None,
+        changed: false,
+    };
+
+    fn see(&mut self, one: T) {
+        self.seen = Some(one);
+        self.changed = true;
+    }
+
+    /// It, once for each one seen; where `all`, whatever was shown.
+    pub(crate) fn take(&mut self, all: bool) -> Option<T> {
+        let due = core::mem::take(&mut self.changed) || all;
+        self.seen.filter(|_| due)
+    }
 }
 
 /// The tables, in the order they are exported.
@@ -126,6 +153,7 @@ impl<'a> Books<'a> {
             parts: [Sum::default(); Part::ALL.len()],
             malformed: 0,
             vlan_cut: 0,
+            too_big: [Latest::NONE; 2],
             own: None,
             losses: Losses::default(),
             uplink: UplinkCounts::default(),
@@ -188,7 +216,7 @@ impl<'a> Books<'a> {
 
     /// Counts what most frames have nothing of.
     #[inline(never)]
-    pub(crate) fn count_rare(&mut self, frame: &Parsed) {
+    pub(crate) fn count_rare(&mut self, at_us: u64, frame: &Parsed) {
         let rare = frame.rare;
         if rare.has(Rare::VLAN_CUT) {
             self.vlan_cut = self.vlan_cut.saturating_add(1);
@@ -211,10 +239,22 @@ impl<'a> Books<'a> {
             }));
         }
         match frame.content {
-            Content::Icmp(Icmp { kind, code, .. }) if rare.has(Rare::ICMP) => {
+            Content::Icmp(Icmp {
+                kind, code, mtu, ..
+            }) if rare.has(Rare::ICMP) => {
                 let version = if is_ip4 { 4 << 16 } else { 6 << 16 };
                 let key = version | u64::from(kind) << 8 | u64::from(code);
                 self.icmp.count(key, 0);
+                if let Some(mtu) = mtu {
+                    let (addresses, _) = frame.key.sent_by(frame.from);
+                    let [over_4, over_6] = &mut self.too_big;
+                    let latest = if is_ip4 { over_4 } else { over_6 };
+                    latest.see(TooBig {
+                        at_us,
+                        addresses,
+                        mtu,
+                    });
+                }
             }
             Content::Arp(arp) => self.count_arp(arp),
             // Echo messages are counted by their kind.

@@ -8,7 +8,7 @@
 
 use magpie_protocol::{
     CommandReply, Counts, Emitted, EndReason, Ledger, Port, Record, RecordSource, TableId, Tally,
-    TimeReply, Unsent, UplinkCounts, Want, encode_record_for,
+    TimeReply, TooBig, Unsent, UplinkCounts, Want, encode_record_for,
 };
 
 use crate::{
@@ -30,6 +30,8 @@ enum Stage {
     Quiet(u32),
     /// Which table, which line.
     Tables(usize, usize),
+    /// Which IP version's.
+    TooBig(usize),
     Unsent(usize),
     Ledger,
 }
@@ -159,7 +161,8 @@ impl Sensor<'_> {
             Stage::Flows(at) if at >= self.flows.slots() => Stage::Echoes(0),
             Stage::Echoes(at) if at >= self.echoes.slots().0 => Stage::Requests(0),
             Stage::Requests(at) if at >= self.echoes.slots().1 => Stage::Tables(0, 0),
-            Stage::Tables(table, _) if table >= TABLES.len() => Stage::Unsent(0),
+            Stage::Tables(table, _) if table >= TABLES.len() => Stage::TooBig(0),
+            Stage::TooBig(at) if at >= self.books.too_big.len() => Stage::Unsent(0),
             Stage::Unsent(at) if at >= self.outbox.unsent.len() => Stage::Ledger,
             same => same,
         }
@@ -203,6 +206,16 @@ impl Sensor<'_> {
         }
         let lines = unsent.lines(at, limit);
         (!lines.is_empty()).then_some(Record::Unsent(Unsent { flows, lines }))
+    }
+
+    /// Who said last that a packet was too big; the cursor moves behind it.
+    fn too_big(&mut self, at: &mut usize, all: bool) -> Option<Record> {
+        let latest = self.books.too_big.get_mut(*at)?;
+        *at = at.saturating_add(1);
+        if self.exporter.host_minor < TooBig::SINCE {
+            return None;
+        }
+        latest.take(all).map(Record::TooBig)
     }
 
     /// Flows never sent or unconfirmed, as the ledger says.
@@ -264,6 +277,7 @@ impl Sensor<'_> {
                 }
                 self.unsent_lines(at, true).map(|lines| (lines, record))
             }
+            Stage::TooBig(at) => self.too_big(at, true).map(|it| (it, record)),
             Stage::Ledger => {
                 let changed = self.books.frames() != self.exporter.tables_as_of
                     || self.unsent_flows() != self.exporter.unsent_as_of;
@@ -324,6 +338,7 @@ impl Sensor<'_> {
             | Stage::Quiet(_)
             | Stage::Tables(..)
             | Stage::Unsent(_)
+            | Stage::TooBig(_)
             | Stage::Ledger => {
                 self.exporter.sweep = Stage::Resting;
                 return None;
@@ -361,6 +376,7 @@ impl Sensor<'_> {
             }
             Stage::Tables(table, line) => self.lines(table, line, false),
             Stage::Unsent(at) => self.unsent_lines(at, false),
+            Stage::TooBig(at) => self.too_big(at, false),
             Stage::Resting | Stage::Quiet(_) | Stage::Ledger => {
                 self.exporter.live = Stage::Resting;
                 return None;

@@ -137,7 +137,7 @@ impl<'a> Sensor<'a> {
         dissect::parse(frame, wire_len, &mut parsed);
         let path = self.books.count(&parsed, wire_len, &self.secret);
         if !parsed.is_plain_ip() {
-            self.books.count_rare(&parsed);
+            self.books.count_rare(at_us, &parsed);
             if !parsed.is_ip() {
                 return;
             }

@@ -3,11 +3,13 @@
 
 mod common;
 
-use common::{ACK, FIN, RST, SYN, drain, echo, feed, flows, flush, reasons, sensor, tcp, udp};
+use common::{
+    ACK, FIN, RST, SYN, drain, echo, feed, flows, flush, ipv4, reasons, sensor, tcp, udp,
+};
 use magpie_protocol::{
-    Command, Configuration, EndReason, Handshake, Items, Ledger, LinkState, MAX_ITEM, Malformed,
-    NetState, Outcome, Port, Record, RecordSource, RecordType, Side, TableId, TcpFacts,
-    UplinkCounts, VERSION_MINOR, Want, decode_record,
+    AddressPair, Command, Configuration, EndReason, Handshake, Items, Ledger, LinkState, MAX_ITEM,
+    Malformed, NetState, Outcome, Port, Record, RecordSource, RecordType, Side, TableId, TcpFacts,
+    TooBig, UplinkCounts, VERSION_MINOR, Want, decode_record,
 };
 use magpie_sensor::{Config, EMPTY_REQUEST_SET, Identity, Sensor, Storage};
 
@@ -523,6 +525,42 @@ fn a_port_is_told_with_each_ledger_and_when_it_changes() {
     port.link = LinkState::Unknown;
     core.set_port(port);
     assert_eq!(told(&mut core, 9_000_001), [at(9_000_001, port)]);
+}
+
+/// The latest one, when another came, and with every flush.
+#[test]
+fn who_says_that_a_packet_was_too_big_is_told() {
+    let config = Config {
+        live_us: 1_000_000,
+        ..Config::default()
+    };
+    let mut core = sensor(config, 64);
+    let told = |records: Vec<Record>| {
+        let told = records.into_iter().filter_map(|r| match r {
+            Record::TooBig(one) => Some(one),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    let says = |router, mtu: u8| ipv4(router, 77, 1, &[3, 4, 0, 0, 0xff, 0xff, 5, mtu]);
+    core.note_uplink(&UplinkCounts::default(), 3);
+    assert_eq!(told(drain(&mut core, 0, Want::Live)), []);
+    feed(&mut core, 10, &says(1, 140));
+    feed(&mut core, 20, &says(99, 141));
+    let latest = TooBig {
+        at_us: 20,
+        addresses: AddressPair::V4 {
+            a: [10, 0, 0, 99],
+            b: [10, 0, 0, 77],
+        },
+        mtu: 5 * 256 + 141,
+    };
+    assert_eq!(told(drain(&mut core, 30, Want::Live)), [], "not yet due");
+    assert_eq!(told(drain(&mut core, 1_000_030, Want::Live)), [latest]);
+    assert_eq!(told(drain(&mut core, 2_000_030, Want::Live)), []);
+    assert_eq!(told(flush(&mut core, 2_000_031, 1)), [latest]);
+    core.note_uplink(&UplinkCounts::default(), 2);
+    assert_eq!(told(flush(&mut core, 2_000_032, 2)), [], "not read");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What one boot of a sensor has said.
 
-use magpie_protocol::{FlowRecord, Hello, Ledger, Port, Tally};
+use magpie_protocol::{AddressPair, FlowRecord, Hello, Ledger, Port, Tally, TooBig};
 use rangemap::RangeInclusiveSet;
 
 use crate::Position;
@@ -73,6 +73,8 @@ pub struct Boot {
     ledger: Option<Ledger>,
     /// With its place among the boot's live records.
     port: Option<(u64, Port)>,
+    /// Over IPv4, over IPv6.
+    too_big: [Option<TooBig>; 2],
     flushed: Option<Flushed>,
     received: Received,
     pub(crate) counts: CountTables,
@@ -102,6 +104,7 @@ impl Boot {
             hello: None,
             ledger: None,
             port: None,
+            too_big: [None; 2],
             flushed: None,
             received: Received::default(),
             counts: CountTables::default(),
@@ -135,6 +138,11 @@ impl Boot {
     /// The latest ledger.
     pub fn ledger(&self) -> Option<&Ledger> {
         self.ledger.as_ref()
+    }
+
+    /// Who said last that a packet was too big, over IPv4 and over IPv6.
+    pub fn too_big(&self) -> impl Iterator<Item = &TooBig> {
+        self.too_big.iter().flatten()
     }
 
     /// What its port and processor were at, at last.
@@ -272,6 +280,18 @@ impl Boot {
         let old = self.port.replace((at.number, *port));
         let facts = |port: &Port| (port.link, port.net);
         old.is_none_or(|(_, old)| facts(&old) != facts(port))
+    }
+
+    /// Takes a message that a packet was too big, if it is the latest.
+    pub(crate) fn take_too_big(&mut self, one: &TooBig) {
+        let [over_4, over_6] = &mut self.too_big;
+        let latest = match one.addresses {
+            AddressPair::V4 { .. } => over_4,
+            AddressPair::V6 { .. } => over_6,
+        };
+        if latest.is_none_or(|known| known.at_us <= one.at_us) {
+            *latest = Some(*one);
+        }
     }
 
     /// Marks a table entry as ended; false when it had ended before. `bounded`

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use magpie_protocol::{Hello, Ledger, Port, Record, TableId};
+use magpie_protocol::{Hello, Ledger, Port, Record, TableId, TooBig};
 
 use crate::boot::Entry;
 use crate::counts::{CountTable, CountTables};
@@ -284,6 +284,7 @@ impl Picture {
                     self.tell(|| Event::Port(*port));
                 }
             }
+            Record::TooBig(one) => boot.take_too_big(one),
             Record::Unsent(unsent) => {
                 boot.unsent.take(at.is_final.then_some(at.number), unsent);
             }
@@ -348,6 +349,12 @@ impl Picture {
     /// What port and processor of the sensor's present boot are at.
     pub fn port(&self) -> Option<&Port> {
         self.boots.last().and_then(Boot::port)
+    }
+
+    /// Who said last that a packet was too big, over IPv4 and over IPv6, in the
+    /// sensor's present boot.
+    pub fn too_big(&self) -> impl Iterator<Item = &TooBig> {
+        self.boots.last().into_iter().flat_map(Boot::too_big)
     }
 
     /// The latest ledgers of all boots added up; `at_us` and `flush` are the

@@ -5,7 +5,7 @@ use magpie_collector::{EchoSums, Event, FlowSums, Limits, Picture, Position};
 use magpie_protocol::{
     AddressPair, CountEntry, Counts, Direction, EchoKey, EchoRecord, EchoSample, EndReason,
     FlowKey, FlowRecord, Handshake, LinkState, NetState, Port, Record, Side, TableId, TcpFacts,
-    VlanStack,
+    TooBig, VlanStack,
 };
 use proptest::prelude::*;
 
@@ -352,6 +352,28 @@ fn a_live_record_gives_way_to_its_finished_one_only() {
     live.flow_id = 4;
     assert_eq!(apply(&mut picture, &live), 28, "another entry adds");
     assert!(picture.flows().get(&flow_key(2)).unwrap().is_live());
+}
+
+/// A live record may come behind a later one.
+#[test]
+fn the_latest_that_was_too_big_stays() {
+    let mut picture = Picture::new("test", Limits::default());
+    let mut tell = |boot_id, at_us| {
+        let at = Position {
+            boot_id,
+            is_final: false,
+            number: 0,
+        };
+        let one = TooBig {
+            at_us,
+            addresses: echo_key(1).addresses,
+            mtu: 1_420,
+        };
+        picture.apply(0, at, &Record::TooBig(one));
+        picture.too_big().next().unwrap().at_us
+    };
+    assert_eq!([5, 7, 6, 7].map(|at_us| tell(1, at_us)), [5, 7, 7, 7]);
+    assert_eq!(tell(2, 3), 3, "another boot");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use magpie_protocol::{
     Address, AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, CountEntry,
     Counts, Direction, EchoKey, EchoRecord, EchoSample, EndReason, FlowKey, FlowRecord, FlowSum,
     Handshake, Hello, Known, Ledger, LinkState, Losses, Malformed, NetState, Port, Record, Side,
-    Sum, TableId, Tally, TcpFacts, Unsent, UnsentKey, UnsentLine, VlanStack,
+    Sum, TableId, Tally, TcpFacts, TooBig, Unsent, UnsentKey, UnsentLine, VlanStack,
 };
 
 const NOW_US: u64 = 1_700_000_100_000_000;
@@ -701,4 +701,47 @@ fn what_was_never_sent_and_to_whom() {
     golden("unsent.json", &rows);
     let got = text(|out| csv::write(&[seen], csv::Table::Unsent, &choice, out));
     golden("unsent.csv", &got);
+}
+
+/// The latest stands with the messages of its kind.
+#[test]
+fn who_said_that_a_packet_was_too_big() {
+    let told = |addresses, mtu| {
+        let mut maker = Maker::new("file:lab.pcap", Limits::default());
+        let kinds = [(0x4_0303, 2, 0), (0x4_0304, 3, 0), (0x6_0200, 1, 0)];
+        maker.table(TableId::Icmp, &kinds);
+        maker.put(&Record::TooBig(TooBig {
+            at_us: START_US,
+            addresses,
+            mtu,
+        }));
+        let offered = Offered::default();
+        let mut out = Vec::new();
+        let seen = seen(&maker.picture, &offered);
+        csv::write(&[seen], csv::Table::Icmp, &Choice::default(), &mut out).unwrap();
+        let lines = String::from_utf8(out).unwrap();
+        let lines = lines.lines().skip(1).map(|line| {
+            let (_, line) = line.split_once(",file:lab.pcap,").unwrap();
+            line.to_owned()
+        });
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told(v4([10, 0, 0, 1], [10, 0, 10, 77]), 1_420),
+        [
+            "4,3,3,port-unreach,2,,,",
+            "4,3,4,frag-needed,3,10.0.0.1,10.0.10.77,1420",
+            "6,2,0,too-big,1,,,",
+        ]
+    );
+    let v6 = AddressPair::V6 {
+        a: [0xfe; 16],
+        b: [0x20; 16],
+    };
+    let last = "6,2,0,too-big,1,fefe:fefe:fefe:fefe:fefe:fefe:fefe:fefe,\
+                2020:2020:2020:2020:2020:2020:2020:2020,";
+    assert_eq!(
+        told(v6, 0),
+        ["4,3,3,port-unreach,2,,,", "4,3,4,frag-needed,3,,,", last]
+    );
 }

@@ -17,8 +17,8 @@ use magpie_protocol::{
     Address, AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command,
     CountEntry, Counts, Direction, EchoKey, EchoRecord, EchoSample, Emitted, EndReason, FlowKey,
     FlowRecord, FlowSum, Handshake, Hello, Items, Known, Ledger, LinkState, Losses, NetState, Port,
-    Record, RecordSource, Side, Sum, TableId, Tally, TcpFacts, TimeReply, Unsent, UnsentKey,
-    UnsentLine, UplinkCounts, VlanStack, Want, decode_command, encode_record,
+    Record, RecordSource, Side, Sum, TableId, Tally, TcpFacts, TimeReply, TooBig, Unsent,
+    UnsentKey, UnsentLine, UplinkCounts, VlanStack, Want, decode_command, encode_record,
 };
 use magpie_sources::{Phase, Status, Uplink};
 use ratatui::Terminal;
@@ -378,9 +378,18 @@ fn many(flows: u64) -> Picture {
         (0x4_0800, 183),
         (0x4_0000, 179),
         (0x4_0303, 12),
+        (0x4_0304, 3),
         (0x6_8000, 94),
         (0x4_0b00, 4),
     ]);
+    maker.put(&Record::TooBig(TooBig {
+        at_us: SENSOR_US,
+        addresses: AddressPair::V4 {
+            a: [10, 0, 0, 1],
+            b: [10, 0, 10, 77],
+        },
+        mtu: 1_420,
+    }));
     // Two a second apart: 100 Mb/s between them.
     let mut before = ledger(flows, QUIET);
     before.at_us -= 1_000_000;
@@ -804,7 +813,7 @@ fn the_uplink_says_what_it_carries_and_how_full_it_is() {
     );
     let (row, full) = after(serial(23_432, room), 4);
     assert!(
-        row.contains("  uplink serial 37 kb/s 5%  records 49  never sent 0") && !full,
+        row.contains("  uplink serial 37 kb/s 5%  records 50  never sent 0") && !full,
         "{row}"
     );
     let (row, full) = after(serial(23_432 + 83_000, room), 5);

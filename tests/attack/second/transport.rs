@@ -1,5 +1,6 @@
 //! TCP, UDP, SCTP, ICMP.
 
+use etherparse::icmpv4::DestUnreachableHeader;
 use etherparse::{
     Icmpv4Slice, Icmpv4Type, Icmpv6Slice, Icmpv6Type, IgmpSlice, TcpSlice, UdpSlice,
     err::tcp::HeaderSliceError,
@@ -94,14 +95,20 @@ impl Second {
                 return self.icmp_short(ip, body);
             }
             self.because(Why::TimestampLength);
-            return message(ip, body[0], body[1], None);
+            return message(ip, body[0], body[1], None, None);
         };
         let echo = match icmp.icmp_type() {
             Icmpv4Type::EchoRequest(echo) => Some((true, echo.id, echo.seq)),
             Icmpv4Type::EchoReply(echo) => Some((false, echo.id, echo.seq)),
             _ => self.with_code(icmp.type_u8(), [8, 0], icmp.bytes5to8()),
         };
-        message(ip, icmp.type_u8(), icmp.code_u8(), echo);
+        let mtu = match icmp.icmp_type() {
+            Icmpv4Type::DestinationUnreachable(DestUnreachableHeader::FragmentationNeeded {
+                next_hop_mtu,
+            }) => Some(u32::from(next_hop_mtu)),
+            _ => None,
+        };
+        message(ip, icmp.type_u8(), icmp.code_u8(), echo, mtu);
     }
 
     fn icmp6(&mut self, ip: &mut Ip, body: &[u8]) {
@@ -113,7 +120,17 @@ impl Second {
             Icmpv6Type::EchoReply(echo) => Some((false, echo.id, echo.seq)),
             _ => self.with_code(icmp.type_u8(), [128, 129], icmp.bytes5to8()),
         };
-        message(ip, icmp.type_u8(), icmp.code_u8(), echo);
+        let mtu = match icmp.icmp_type() {
+            Icmpv6Type::PacketTooBig { mtu } => Some(mtu),
+            // RFC 4443 section 3.2: the receiver ignores the code.
+            Icmpv6Type::Unknown {
+                type_u8: 2,
+                bytes5to8,
+                ..
+            } => Some(u32::from_be_bytes(bytes5to8)),
+            _ => None,
+        };
+        message(ip, icmp.type_u8(), icmp.code_u8(), echo, mtu);
     }
 
     fn with_code(
@@ -133,7 +150,7 @@ impl Second {
     fn icmp_short(&mut self, ip: &mut Ip, body: &[u8]) {
         self.because(Why::TransportShort);
         if let [kind, code, ..] = *body {
-            message(ip, kind, code, None);
+            message(ip, kind, code, None, None);
         }
     }
 }
@@ -146,7 +163,7 @@ fn ports(ip: &mut Ip, body: &[u8]) {
     }
 }
 
-fn message(ip: &mut Ip, kind: u8, code: u8, echo: Option<(bool, u16, u16)>) {
+fn message(ip: &mut Ip, kind: u8, code: u8, echo: Option<(bool, u16, u16)>, mtu: Option<u32>) {
     ip.transport = Transport::Icmp(Icmp {
         kind,
         code,
@@ -155,5 +172,6 @@ fn message(ip: &mut Ip, kind: u8, code: u8, echo: Option<(bool, u16, u16)>) {
             id,
             sequence,
         }),
+        mtu,
     });
 }

@@ -148,15 +148,30 @@ fn icmp(body: &[u8], [request, reply]: [u8; 2], parsed: &mut Parsed) -> u32 {
             })
         }
     };
+    let mut mtu = None;
     if *code == 0 && (*kind == request || *kind == reply) {
         parsed.link.set_echo(*kind == request);
     } else {
         parsed.rare.set(Rare::ICMP);
+        mtu = too_big(body, request == 128);
     }
     parsed.content = Content::Icmp(Icmp {
         kind: *kind,
         code: *code,
         echo,
+        mtu,
     });
     0
+}
+
+/// The MTU in a message that a packet was too big.
+#[inline(never)] // rare
+fn too_big(body: &[u8], is_6: bool) -> Option<u32> {
+    let [kind, code, _, _, m0, m1, m2, m3] = *body.first_chunk::<8>()?;
+    match (is_6, kind, code) {
+        (true, 2, _) => Some(u32::from_be_bytes([m0, m1, m2, m3])),
+        // The upper half is unused, or of extensions (RFC 4884).
+        (false, 3, 4) => Some(u32::from_be_bytes([0, 0, m2, m3])),
+        _ => None,
+    }
 }

@@ -110,6 +110,10 @@ pub struct Icmp {
     pub code: u8,
     /// Set in an echo request or reply whose eight octets were captured.
     pub echo: Option<Echo>,
+    /// Set in a message that a packet was too big (RFC 1191 section 4, RFC 4443
+    /// section 3.2), likewise: what the link takes, or 0 where the router does
+    /// not say.
+    pub mtu: Option<u32>,
 }
 
 /// What matches echo requests and replies.

@@ -1,8 +1,10 @@
 //! Names of numbers, and how keys are written: as EXACT.md writes them.
 
+use std::net::IpAddr;
+
 use magpie_protocol::{
-    ETHERTYPE_LLC, ETHERTYPE_NONE, EndReason, KEY_OTHER, LinkState, Malformed, NetState, TableId,
-    VlanStack,
+    AddressPair, ETHERTYPE_LLC, ETHERTYPE_NONE, EndReason, KEY_OTHER, LinkState, Malformed,
+    NetState, TableId, TooBig, VlanStack,
 };
 
 /// IANA's keyword of an IP protocol, for those one meets.
@@ -91,6 +93,30 @@ pub fn icmp(version: u64, kind: u64, code: u64) -> Option<&'static str> {
         (6, 143, _) => "mld2-report",
         _ => return None,
     })
+}
+
+/// The router, who sent too much at once, and the MTU if it is said.
+pub fn too_big(one: &TooBig) -> (IpAddr, IpAddr, Option<u32>) {
+    let [router, host] = match one.addresses {
+        AddressPair::V4 { a, b } => [IpAddr::from(a), IpAddr::from(b)],
+        AddressPair::V6 { a, b } => [IpAddr::from(a), IpAddr::from(b)],
+    };
+    (router, host, (one.mtu > 0).then_some(one.mtu))
+}
+
+/// The same in words: `10.0.0.1 -> 10.0.10.77 mtu 1420`.
+pub fn too_big_words(one: &TooBig) -> String {
+    let (router, host, mtu) = too_big(one);
+    let mtu = mtu.map_or("?".to_owned(), |mtu| mtu.to_string());
+    format!("{router} -> {host} mtu {mtu}")
+}
+
+/// Whether the message of a counter line is of the kind of this one.
+pub fn is_too_big(one: &TooBig, version: u64, kind: u64, code: u64) -> bool {
+    match one.addresses {
+        AddressPair::V4 { .. } => (version, kind, code) == (4, 3, 4),
+        AddressPair::V6 { .. } => (version, kind) == (6, 2),
+    }
 }
 
 /// How a flow's record ended, or `live`.

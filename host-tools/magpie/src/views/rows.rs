@@ -321,6 +321,13 @@ pub fn icmp(seen: &Seen<'_>) -> Vec<Row> {
                 put(&mut row, "name", names::icmp(version, kind, code));
             }
             put(&mut row, "frames", line.frames);
+            let (version, kind, code) = (key >> 16, key >> 8 & 0xff, key & 0xff);
+            let mut latest = seen.picture.too_big();
+            let latest = latest.find(|one| names::is_too_big(one, version, kind, code));
+            let said = latest.map(names::too_big);
+            put(&mut row, "from", said.map(|(from, ..)| from.to_string()));
+            put(&mut row, "to", said.map(|(_, to, _)| to.to_string()));
+            put(&mut row, "mtu", said.and_then(|(.., mtu)| mtu));
             row
         })
         .collect()

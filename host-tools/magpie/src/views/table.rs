@@ -278,7 +278,7 @@ fn flows(
 }
 
 fn icmp(seen: &Seen<'_>) -> Columns {
-    let mut columns = Columns::new("<<>", &["TYPE/CODE", "", "FRAMES"]);
+    let mut columns = Columns::new("<<><", &["TYPE/CODE", "", "FRAMES", ""]);
     let lines = seen.picture.counts(TableId::Icmp);
     let mut sorted: Vec<_> = lines.into_iter().collect();
     sorted.sort_by_key(|(key, line)| (std::cmp::Reverse(line.frames), *key));
@@ -290,7 +290,11 @@ fn icmp(seen: &Seen<'_>) -> Columns {
             let text = format!("v{version} {kind}/{code}");
             (text, names::icmp(version, kind, code).unwrap_or_default())
         };
-        columns.row([kind, name.to_owned(), thousands(line.frames)]);
+        let (version, number, code) = (key >> 16, key >> 8 & 0xff, key & 0xff);
+        let mut latest = seen.picture.too_big();
+        let latest = latest.find(|one| names::is_too_big(one, version, number, code));
+        let said = latest.map(names::too_big_words).unwrap_or_default();
+        columns.row([kind, name.to_owned(), thousands(line.frames), said]);
     }
     columns
 }

@@ -6,7 +6,7 @@ use magpie_protocol::{ETHERTYPE_LLC, Malformed};
 use proptest::{collection::vec as octets, prelude::*, sample::Index};
 
 use super::frames::*;
-use crate::dissect::{Icmp, Ip, Network, Transport, View, dissect};
+use crate::dissect::{Ip, Network, Transport, View, dissect};
 
 fn packet4() -> impl Strategy<Value = Vec<u8>> {
     let ihl = prop_oneof![4 => Just(5_u8), 1 => 5..=15_u8, 1 => 0..=15_u8];
@@ -139,8 +139,10 @@ fn check(frame: &[u8], wire_len: u32) -> View {
 fn is_part_of(part: Transport, whole: Transport) -> bool {
     match (part, whole) {
         (Transport::Other, _) => true,
-        (Transport::Icmp(Icmp { kind, code, echo }), Transport::Icmp(all)) => {
-            (kind, code) == (all.kind, all.code) && (echo.is_none() || echo == all.echo)
+        (Transport::Icmp(part), Transport::Icmp(all)) => {
+            (part.kind, part.code) == (all.kind, all.code)
+                && (part.echo.is_none() || part.echo == all.echo)
+                && (part.mtu.is_none() || part.mtu == all.mtu)
         }
         _ => part == whole,
     }

@@ -301,6 +301,35 @@ fn ports() {
 }
 
 #[test]
+fn what_was_too_big_says_what_fits() {
+    let table = [
+        (4, 3, 4, Some(0x5678)), // the upper half is unused
+        (4, 3, 3, None),
+        (4, 2, 0, None),
+        (6, 2, 0, Some(0x1234_5678)),
+        (6, 2, 7, Some(0x1234_5678)), // the code is to be ignored
+        (6, 3, 4, None),
+    ];
+    for (version, kind, code, mtu) in table {
+        for octets in 2..=8 {
+            let message = &icmp(kind, code)[..octets];
+            let frame = if version == 4 {
+                Ip4::new(1, message).frame()
+            } else {
+                frame6(58, message)
+            };
+            let expected = Transport::Icmp(Icmp {
+                kind,
+                code,
+                echo: None,
+                mtu: mtu.filter(|_| octets == 8),
+            });
+            assert_eq!(ip(&frame).transport, expected, "{version} {kind}/{code}");
+        }
+    }
+}
+
+#[test]
 fn icmp_messages() {
     let seen = |request| {
         Some(Echo {
@@ -330,6 +359,7 @@ fn icmp_messages() {
             kind,
             code: 1,
             echo,
+            mtu: None,
         });
         assert_eq!(
             ip(&frame).transport,
@@ -342,6 +372,7 @@ fn icmp_messages() {
         kind: 8,
         code: 3,
         echo: None,
+        mtu: None,
     });
     assert_eq!(ip(&Ip4::new(1, &[8, 3]).frame()).transport, short);
     assert_eq!(

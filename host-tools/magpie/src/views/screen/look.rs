@@ -51,7 +51,7 @@ pub(super) struct Facts {
     pub(super) unsent: UnsentFlows,
     pub(super) link: LinkFacts,
     /// ICMP messages by name, in the order of the row.
-    pub(super) icmp: Vec<(String, u64)>,
+    pub(super) icmp: Vec<IcmpCount>,
 }
 
 impl Facts {
@@ -93,9 +93,19 @@ impl Facts {
     }
 }
 
+/// ICMP messages of one name.
+#[derive(Debug, Clone)]
+pub(super) struct IcmpCount {
+    pub(super) name: String,
+    pub(super) frames: u64,
+    pub(super) is_error: bool,
+    /// What the latest one said, if it was of a packet that was too big.
+    pub(super) latest: Option<String>,
+}
+
 /// ICMP messages: what went wrong first, then ping and the rest.
-fn icmp(seen: &Seen<'_>) -> Vec<(String, u64)> {
-    let mut named: Vec<(bool, String, u64)> = Vec::new();
+fn icmp(seen: &Seen<'_>) -> Vec<IcmpCount> {
+    let mut named: Vec<IcmpCount> = Vec::new();
     for (key, line) in seen.picture.counts(TableId::Icmp) {
         let (version, kind, code) = (key >> 16, key >> 8 & 0xff, key & 0xff);
         let name = match names::icmp(version, kind, code) {
@@ -107,15 +117,25 @@ fn icmp(seen: &Seen<'_>) -> Vec<(String, u64)> {
             4 => matches!(kind, 3 | 4 | 5 | 11 | 12),
             _ => version == 6 && (kind < 128 || kind == 137),
         };
+        let mut latest = seen.picture.too_big();
+        let latest = latest.find(|one| names::is_too_big(one, version, kind, code));
+        let count = IcmpCount {
+            name,
+            frames: line.frames,
+            is_error,
+            latest: latest.map(names::too_big_words),
+        };
         // IPv4's and IPv6's are one to the eye.
-        match named.iter_mut().find(|(_, known, _)| *known == name) {
-            Some((_, _, frames)) => *frames = frames.saturating_add(line.frames),
-            None => named.push((is_error, name, line.frames)),
+        match named.iter_mut().find(|known| known.name == count.name) {
+            Some(known) => {
+                known.frames = known.frames.saturating_add(count.frames);
+                known.latest = known.latest.take().or(count.latest);
+            }
+            None => named.push(count),
         }
     }
-    named.sort_by_key(|(is_error, _, frames)| (!is_error, Reverse(*frames)));
-    let pairs = named.into_iter().map(|(_, name, frames)| (name, frames));
-    pairs.collect()
+    named.sort_by_key(|count| (!count.is_error, Reverse(count.frames)));
+    named
 }
 
 /// A key and what it is ordered by.

@@ -293,13 +293,24 @@ pub(super) fn flows(
 
 /// ICMP messages, what went wrong first.
 pub(super) fn icmp(facts: &Facts, columns: usize) -> Option<Line> {
+    // Errors matter most, then what the latest said, then all else.
+    const SAID: u8 = 100;
     if facts.icmp.is_empty() {
         return None;
     }
     let mut row = Row::new("ICMP");
-    for (i, (name, frames)) in facts.icmp.iter().enumerate() {
-        let rank = u8::try_from(i).unwrap_or(u8::MAX);
-        row.say(rank, 2, format!("{name} {}", thousands(*frames)));
+    for (i, count) in facts.icmp.iter().enumerate() {
+        let place = u8::try_from(i).unwrap_or(SAID).min(SAID - 1);
+        let rank = if count.is_error {
+            place
+        } else {
+            place + SAID + 1
+        };
+        let frames = thousands(count.frames);
+        row.say(rank, 2, format!("{} {frames}", count.name));
+        if let Some(latest) = &count.latest {
+            row.say(SAID, 1, format!("({latest})"));
+        }
     }
     Some(row.fit(columns))
 }
