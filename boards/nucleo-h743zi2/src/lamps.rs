@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use embassy_stm32::gpio::Output;
 use embassy_time::{Duration, Instant, Ticker};
+use magpie_node::lamps::{self, Signs};
 
 /// Frames taken out of the port since boot, modulo 2^32.
 pub(crate) static RECEIVED: AtomicU32 = AtomicU32::new(0);
@@ -14,68 +15,35 @@ pub(crate) static LINK: AtomicBool = AtomicBool::new(false);
 /// Octets from the host by a serial line, modulo 2^32.
 pub(crate) static HEARD: AtomicU32 = AtomicU32::new(0);
 
-const TICK: Duration = Duration::from_millis(100);
-/// A loss is shown so long.
-const LOSS_SHOWN: Duration = Duration::from_secs(2);
-/// The host asks for the time every 10 s; so long without a word, it is gone.
-const HOST_GONE: Duration = Duration::from_secs(25);
-
 pub(crate) struct Lamps {
     pub(crate) green: Output<'static>,
     pub(crate) yellow: Output<'static>,
     pub(crate) red: Output<'static>,
 }
 
-/// A counter, and when it last changed.
-struct Watched {
-    counter: &'static AtomicU32,
-    value: u32,
-    changed: Option<Instant>,
-}
-
-impl Watched {
-    fn new(counter: &'static AtomicU32) -> Self {
-        Self {
-            counter,
-            value: 0,
-            changed: None,
-        }
-    }
-
-    /// Whether it changed in the last `within`.
-    fn moves(&mut self, now: Instant, within: Duration) -> bool {
-        let value = self.counter.load(Ordering::Relaxed);
-        if value != self.value {
-            self.value = value;
-            self.changed = Some(now);
-        }
-        self.changed
-            .is_some_and(|at| now.saturating_duration_since(at) < within)
-    }
-}
-
-/// Green: on with the link, flickering with frames. Red: frames were lost within
-/// the last 2 s. Yellow: no host.
+/// Shows for ever what [`magpie_node::lamps`] says.
 #[embassy_executor::task]
 pub(crate) async fn show(mut lamps: Lamps) {
-    let mut frames = Watched::new(&RECEIVED);
-    let mut losses = Watched::new(&LOST);
-    let mut host = Watched::new(&HEARD);
-    #[cfg(magpie_speak)]
-    let mut host_by_udp = Watched::new(&magpie_node::speak::COMMANDS_HEARD);
-    let mut ticker = Ticker::every(TICK);
-    let mut even = false;
+    let mut says = lamps::Lamps::default();
+    let mut ticker = Ticker::every(Duration::from_micros(lamps::TICK_US));
     loop {
         ticker.next().await;
-        let now = Instant::now();
-        even = !even;
-        let receiving = frames.moves(now, TICK);
-        let green = LINK.load(Ordering::Relaxed) && (even || !receiving);
-        lamps.green.set_level(green.into());
-        lamps.red.set_level(losses.moves(now, LOSS_SHOWN).into());
-        let heard = host.moves(now, HOST_GONE);
+        let heard = HEARD.load(Ordering::Relaxed);
         #[cfg(magpie_speak)]
-        let heard = host_by_udp.moves(now, HOST_GONE) || heard;
-        lamps.yellow.set_level((!heard).into());
+        let heard = {
+            let by_udp = magpie_node::speak::COMMANDS_HEARD.load(Ordering::Relaxed);
+            heard.wrapping_add(by_udp)
+        };
+        let signs = Signs {
+            received: RECEIVED.load(Ordering::Relaxed),
+            lost: LOST.load(Ordering::Relaxed),
+            heard,
+            link: LINK.load(Ordering::Relaxed),
+        };
+        says.tick(Instant::now().as_micros(), &signs);
+        let lit = says.three();
+        lamps.green.set_level(lit.green.into());
+        lamps.yellow.set_level(lit.yellow.into());
+        lamps.red.set_level(lit.red.into());
     }
 }

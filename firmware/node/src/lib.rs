@@ -39,6 +39,7 @@ mod capture;
 mod clock;
 mod control;
 mod health;
+pub mod lamps;
 mod node;
 mod ports;
 mod run;
