@@ -1,7 +1,12 @@
 //! Systems on which nothing of this exists: every way in says so.
 
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::probe::{
+    Family, ProbeOptions, Purpose, Ready, Received, SendOptions, SocketKind, Stamp,
+};
 use crate::{CaptureOptions, Card, Frame, Offload, OsError, Stats, Wake};
 
 /// Frames of an interface: none can be opened here.
@@ -46,6 +51,71 @@ impl FrameSender {
         Err(unsupported(interface))
     }
     pub fn send(&self, _: &[u8]) -> Result<(), OsError> {
+        match *self {}
+    }
+}
+
+/// A socket that sends probes: none can be opened here.
+#[derive(Debug)]
+pub enum ProbeSocket {}
+
+#[allow(missing_docs)] // as on Linux
+impl ProbeSocket {
+    pub fn open(_: Purpose, _: Family, _: &ProbeOptions) -> Result<Self, OsError> {
+        Err(OsError::UnsupportedProbes)
+    }
+    pub fn kind(&self) -> SocketKind {
+        match *self {}
+    }
+    pub fn family(&self) -> Family {
+        match *self {}
+    }
+    pub fn why(&self) -> &str {
+        match *self {}
+    }
+    pub fn identifier(&self) -> Option<u16> {
+        match *self {}
+    }
+    pub fn local_address(&self) -> io::Result<Option<SocketAddr>> {
+        match *self {}
+    }
+    pub fn connect(&self, _: SocketAddr) -> io::Result<()> {
+        match *self {}
+    }
+    pub fn send(&self, _: &[u8], _: Option<SocketAddr>, _: SendOptions) -> io::Result<Stamp> {
+        match *self {}
+    }
+    pub fn receive(&self, _: &mut [u8]) -> io::Result<Option<Received>> {
+        match *self {}
+    }
+    pub fn receive_error(&self, _: &mut [u8]) -> io::Result<Option<Received>> {
+        match *self {}
+    }
+}
+
+/// There are no sockets to wait for.
+pub fn wait(_: &[&ProbeSocket], _: Option<&Signals>, _: Duration) -> io::Result<Vec<Ready>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nobody can say here.
+pub fn source_address(_: IpAddr, _: &ProbeOptions) -> Result<IpAddr, OsError> {
+    Err(OsError::UnsupportedProbes)
+}
+
+/// Signals: none are caught here.
+#[derive(Debug)]
+pub enum Signals {}
+
+#[allow(missing_docs)] // as on Linux
+impl Signals {
+    pub fn catch() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    pub fn is_end(&self) -> bool {
+        match *self {}
+    }
+    pub fn take_status(&self) -> bool {
         match *self {}
     }
 }

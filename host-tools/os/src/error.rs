@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why an interface cannot be used. Every text names the interface, the reason
+/// Why an interface or a socket cannot be used. Every text names it, the reason
 /// and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -46,6 +46,22 @@ pub enum OsError {
         /// What to do.
         advice: &'static str,
     },
+    /// The right to send such probes is missing.
+    #[error("{name}: {why}; {remedy}")]
+    ProbePermission {
+        /// Which kind of probe.
+        name: &'static str,
+        /// What stands in the way.
+        why: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Probes are not sent on this system.
+    #[error(
+        "probes are not supported on {}; use the ping and traceroute that it has",
+        std::env::consts::OS
+    )]
+    UnsupportedProbes,
     /// Not on this system.
     #[error(
         "{interface}: listening to interfaces is not supported on {}; capture there with tcpdump and read the file",

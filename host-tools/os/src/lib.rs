@@ -1,13 +1,14 @@
 //! What the operating system alone can do: frames off an interface and onto
-//! it, what an interface is, and laying down the rights this took.
+//! it, what an interface is, sockets for probes, and laying down the rights
+//! this took.
 //!
-//! Order of use: [`Capture::open`], [`drop_privileges`] before any other
+//! Order of use for probes: see [`ProbeSocket`]. For frames: [`Capture::open`], [`drop_privileges`] before any other
 //! thread is started, then [`Capture::next_frame`] until it has none and
 //! [`Capture::wait`] for more; at the end [`Capture::stop`] and what is left.
 //!
-//! What it never does: look into a frame, or decide what a count means. It is
-//! the one host crate that may use `unsafe`, and has it in `linux/sys.rs` and
-//! `linux/ring.rs` only.
+//! What it never does: look into a frame or a packet, or decide what a count
+//! means. It is the one host crate that may use `unsafe`, and has it in
+//! `linux/sys.rs`, `linux/probe_sys.rs` and `linux/ring.rs` only.
 //!
 //! Linux only. Elsewhere it compiles, and opening says so.
 //!
@@ -21,6 +22,12 @@
 //! at 220,000 a second on two busy cores: the ring lost none and took 0.04 s
 //! of the reader's time; a loop of `recv` lost a third and took 1.3 s.
 //!
+//! # Times of probes
+//!
+//! When a packet came is what the kernel stamped, not when this program woke
+//! up. Kernel stamps are of the wall clock, which may be set; they are turned
+//! into times of the clock that never goes back as they are read.
+//!
 //! # What is seen
 //!
 //! Everything the interface receives, whoever it is for (by a membership of
@@ -30,6 +37,7 @@
 //! from the frame is put back where it was.
 
 mod error;
+pub mod probe;
 mod stats;
 
 pub use error::OsError;
@@ -38,9 +46,13 @@ pub use stats::{CaptureOptions, Card, CardDrops, Frame, Offload, Stats, Wake};
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{Capture, FrameSender, drop_privileges};
+pub use linux::{
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Capture, FrameSender, drop_privileges};
+pub use elsewhere::{
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait,
+};

@@ -25,7 +25,7 @@ unsafe impl Plain for libc::tpacket_stats_v3 {}
 // SAFETY: as above.
 unsafe impl Plain for libc::packet_mreq {}
 
-fn checked(result: c_int) -> io::Result<()> {
+pub(super) fn checked(result: c_int) -> io::Result<()> {
     if result < 0 {
         Err(io::Error::last_os_error())
     } else {
@@ -77,14 +77,21 @@ pub(super) fn option<T: Plain>(socket: &Socket, level: c_int, name: c_int) -> io
 /// Lets nothing more through to the socket, in front of what the kernel counts.
 pub(super) fn refuse_all(socket: &Socket) -> io::Result<()> {
     // BPF_RET | BPF_K: of every frame take 0 octets.
-    let mut program = [libc::sock_filter {
-        code: 0x06,
-        jt: 0,
-        jf: 0,
-        k: 0,
-    }];
+    filter(
+        socket,
+        &mut [libc::sock_filter {
+            code: 0x06,
+            jt: 0,
+            jf: 0,
+            k: 0,
+        }],
+    )
+}
+
+/// Only what this program of the kernel's packet filter takes comes through.
+pub(super) fn filter(socket: &Socket, program: &mut [libc::sock_filter]) -> io::Result<()> {
     let filter = libc::sock_fprog {
-        len: 1,
+        len: u16::try_from(program.len()).map_err(io::Error::other)?,
         filter: program.as_mut_ptr(),
     };
     // SAFETY: `filter` points to as many instructions as it says, and the
