@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod ping;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,9 +26,11 @@ Examples:
   magpie watch if:eth0                        what an interface of this machine sees
   magpie watch qemu:mps2-an386,feed=lab.pcap  an emulated board that sees a capture
   magpie sensor info serial:/dev/ttyACM0      who is there?
+  magpie ping -c 5 192.0.2.1                  as ping, and more numbers
 
 Exit codes:
   0  all went well
+  1  ping: a host did not answer
   2  the command line, a file or a source cannot be used
   3  --format exact, and something had to be forgotten
   4  the books are open: frames are unaccounted for";
@@ -103,6 +107,9 @@ pub enum Command {
         #[command(subcommand)]
         command: SensorCommand,
     },
+    /// Ping hosts: round trips, loss, and who says why
+    #[command(after_help = ping::EXAMPLES, args_override_self = true)]
+    Ping(Box<ping::Ping>),
     /// Print a completion script
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

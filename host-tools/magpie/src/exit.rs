@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All went well.
     Success,
+    /// `ping`: a host did not answer, or not often enough.
+    Unanswered,
     /// The command line, a file or a source cannot be used.
     Usage,
     /// `--format exact`, and something had to be forgotten.
@@ -20,6 +22,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Self::Success => 0,
+            Self::Unanswered => 1,
             Self::Usage => 2,
             Self::NotExact => 3,
             Self::Open => 4,
@@ -27,14 +30,15 @@ impl Exit {
     }
 
     /// Of two endings the graver one: open books, then failures, then what
-    /// is not exact.
+    /// is not exact, then what was not answered.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let gravity = |exit: Self| match exit {
             Self::Success => 0,
-            Self::NotExact => 1,
-            Self::Usage => 2,
-            Self::Open => 3,
+            Self::Unanswered => 1,
+            Self::NotExact => 2,
+            Self::Usage => 3,
+            Self::Open => 4,
         };
         if gravity(other) > gravity(self) {
             other

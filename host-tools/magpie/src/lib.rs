@@ -25,6 +25,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Sensor {
             command: SensorCommand::Info(options),
         } => commands::sensor::info(&options),
+        Command::Ping(options) => commands::ping::run(&options),
         Command::Completions { shell } => commands::completions(shell),
     };
     ended.unwrap_or_else(|error| {

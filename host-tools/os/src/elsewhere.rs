@@ -70,10 +70,13 @@ impl ProbeSocket {
     pub fn family(&self) -> Family {
         match *self {}
     }
-    pub fn why(&self) -> &str {
+    pub fn why(&self) -> String {
         match *self {}
     }
     pub fn identifier(&self) -> Option<u16> {
+        match *self {}
+    }
+    pub fn hear_own_only(&self) -> io::Result<()> {
         match *self {}
     }
     pub fn local_address(&self) -> io::Result<Option<SocketAddr>> {

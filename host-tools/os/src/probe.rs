@@ -27,7 +27,7 @@ impl Family {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// ICMP echo: a datagram socket where this user may have one, else a raw
-    /// one that hears the replies to its own identifier only.
+    /// one. It hears replies to its own identifier only.
     Echo,
     /// ICMP echo by a raw socket, whatever else there is.
     RawEcho,
@@ -106,6 +106,10 @@ pub struct ProbeOptions {
     pub dont_route: bool,
     /// Identifier of ICMP echo; without it the system chooses one.
     pub identifier: Option<u16>,
+    /// Of packets only the time and, where their header is not among the
+    /// octets, the TTL is told, and their options where such are sent; a raw
+    /// socket for echo hears all replies. For who counts cycles.
+    pub terse: bool,
     /// The kernel tells when each packet was handed to the network card
     /// ([`Queued::Sent`]); it costs another system call a packet.
     pub transmit_stamps: bool,
@@ -125,8 +129,6 @@ pub struct SendOptions {
 pub struct Stamp {
     /// By the clock that never goes back.
     pub at: Instant,
-    /// By the clock on the wall.
-    pub wall: SystemTime,
     /// True where the kernel stamped it; else it is when this program saw it.
     pub by_kernel: bool,
 }
@@ -136,7 +138,6 @@ impl Stamp {
     pub fn now() -> Self {
         Self {
             at: Instant::now(),
-            wall: SystemTime::now(),
             by_kernel: false,
         }
     }
@@ -148,18 +149,14 @@ impl Stamp {
         let now = Self::now();
         let age = SystemTime::UNIX_EPOCH
             .checked_add(since_1970)
-            .and_then(|wall| now.wall.duration_since(wall).ok());
-        let Some(age) = age.filter(|age| *age < Duration::from_mins(1)) else {
-            return now;
-        };
-        match (now.at.checked_sub(age), now.wall.checked_sub(age)) {
-            (Some(at), Some(wall)) => Self {
-                at,
-                wall,
-                by_kernel: true,
-            },
-            _ => now,
-        }
+            .and_then(|wall| SystemTime::now().duration_since(wall).ok());
+        let at = age
+            .filter(|age| *age < Duration::from_mins(1))
+            .and_then(|age| now.at.checked_sub(age));
+        at.map_or(now, |at| Self {
+            at,
+            by_kernel: true,
+        })
     }
 }
 

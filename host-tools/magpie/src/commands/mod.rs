@@ -1,6 +1,7 @@
 //! One module a subcommand.
 
 pub(crate) mod live;
+pub(crate) mod ping;
 pub(crate) mod replay;
 pub(crate) mod sensor;
 pub(crate) mod shared;

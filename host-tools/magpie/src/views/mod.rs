@@ -6,6 +6,7 @@ pub mod exact;
 pub mod json;
 mod mirror;
 pub mod names;
+pub mod ping;
 pub mod rows;
 pub mod screen;
 pub mod table;

@@ -60,7 +60,9 @@ fn next(octets: &[u8]) -> Option<(c_int, c_int, &[u8], &[u8])> {
 
 fn take(told: &mut Told, level: c_int, name: c_int, data: &[u8]) -> Option<()> {
     match (level, name) {
-        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => told.stamp = stamp(data),
+        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING | libc::SCM_TIMESTAMPNS) => {
+            told.stamp = stamp(data);
+        }
         (libc::IPPROTO_IP, libc::IP_TTL) | (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
             told.ttl = Some(u8::try_from(number(data, 0)?).ok()?);
         }
@@ -86,11 +88,11 @@ fn take(told: &mut Told, level: c_int, name: c_int, data: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// The first of three times: when the kernel had it. (The other two are of
-/// network cards.)
+/// When the kernel had it: a time, or the first of three. (The other two are
+/// of network cards.)
 fn stamp(data: &[u8]) -> Option<Duration> {
     // Seconds and nanoseconds have 4 octets each, or 8.
-    let (seconds, nanoseconds) = if data.len() < 48 {
+    let (seconds, nanoseconds) = if matches!(data.len(), 8 | 24) {
         (
             u64::try_from(number(data, 0)?).ok()?,
             u32::try_from(number(data, 4)?).ok()?,

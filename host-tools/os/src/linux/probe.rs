@@ -1,6 +1,5 @@
 //! Sockets for probes.
 
-use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::BuildHasher as _;
@@ -39,7 +38,20 @@ pub struct ProbeSocket {
     kind: SocketKind,
     family: Family,
     identifier: Option<u16>,
-    why: Cow<'static, str>,
+    why: Why,
+}
+
+/// Why a socket is what it is.
+#[derive(Debug, Clone, Copy)]
+enum Why {
+    Free,
+    Group,
+    Capable,
+    /// In place of a datagram socket, which the sysctl denied or the kernel has
+    /// not.
+    Instead {
+        is_denied: bool,
+    },
 }
 
 impl ProbeSocket {
@@ -60,26 +72,23 @@ impl ProbeSocket {
             Purpose::Udp => {
                 let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))
                     .map_err(|e| refused(name, e, None))?;
-                (socket, SocketKind::Udp, "needs no right".into())
+                (socket, SocketKind::Udp, Why::Free)
             }
             Purpose::Tcp => {
                 let socket = raw(Protocol::TCP).map_err(|e| refused(name, e, None))?;
-                (socket, SocketKind::TcpRaw, CAPABLE.into())
+                (socket, SocketKind::TcpRaw, Why::Capable)
             }
             Purpose::Icmp | Purpose::RawEcho => {
                 let socket = raw(icmp).map_err(|e| refused(name, e, None))?;
-                (socket, SocketKind::IcmpRaw, CAPABLE.into())
+                (socket, SocketKind::IcmpRaw, Why::Capable)
             }
             Purpose::Echo => match Socket::new(domain, Type::DGRAM, Some(icmp)) {
-                Ok(socket) => {
-                    let why = "net.ipv4.ping_group_range admits this group";
-                    (socket, SocketKind::IcmpDatagram, why.into())
-                }
+                Ok(socket) => (socket, SocketKind::IcmpDatagram, Why::Group),
                 Err(error) => {
-                    let range = PingGroups::read(&error);
-                    let socket = raw(icmp).map_err(|e| refused(name, e, Some(&range)))?;
-                    let why = format!("{range}; {CAPABLE}");
-                    (socket, SocketKind::IcmpRaw, why.into())
+                    let is_denied = error.kind() == io::ErrorKind::PermissionDenied;
+                    let groups = || PingGroups::read(is_denied);
+                    let socket = raw(icmp).map_err(|e| refused(name, e, Some(&groups())))?;
+                    (socket, SocketKind::IcmpRaw, Why::Instead { is_denied })
                 }
             },
         };
@@ -105,7 +114,7 @@ impl ProbeSocket {
         socket
             .set_nonblocking(true)
             .map_err(wrong("it does not stop waiting"))?;
-        options::report(socket, self.family, asked.transmit_stamps)
+        options::report(socket, self.family, self.kind, asked)
             .map_err(wrong("the kernel lacks an option of probe sockets"))?;
         options::apply(socket, self.family, asked, name)?;
         let mut source = asked.source;
@@ -122,7 +131,13 @@ impl ProbeSocket {
             }
             (Purpose::Echo | Purpose::RawEcho, _) => {
                 let identifier = asked.identifier.unwrap_or_else(fresh_identifier);
-                options::only_echo_replies(socket, self.family, identifier)
+                options::only_echo_replies(socket, self.family)
+                    .and_then(|()| {
+                        if asked.terse {
+                            return Ok(());
+                        }
+                        options::only_identifier(socket, self.family, identifier)
+                    })
                     .map_err(wrong("the kernel takes no filter"))?;
                 self.identifier = Some(identifier);
             }
@@ -156,14 +171,30 @@ impl ProbeSocket {
     }
 
     /// Why it is what it is, in words for a user.
-    pub fn why(&self) -> &str {
-        &self.why
+    pub fn why(&self) -> String {
+        match self.why {
+            Why::Free => "needs no right".to_owned(),
+            Why::Group => "net.ipv4.ping_group_range admits this group".to_owned(),
+            Why::Capable => CAPABLE.to_owned(),
+            Why::Instead { is_denied } => format!("{}; {CAPABLE}", PingGroups::read(is_denied)),
+        }
     }
 
     /// The identifier that its ICMP echo requests have to carry (a datagram
-    /// socket writes it itself), and the only one whose replies it hears.
+    /// socket writes it itself), and by which its replies are known.
     pub fn identifier(&self) -> Option<u16> {
         self.identifier
+    }
+
+    /// Replies to other identifiers do not come through from now on. Worth its
+    /// cost once there are some.
+    pub fn hear_own_only(&self) -> io::Result<()> {
+        match (self.kind, self.identifier) {
+            (SocketKind::IcmpRaw, Some(identifier)) => {
+                options::only_identifier(&self.socket, self.family, identifier)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The address and port that it sends from, as far as that is fixed.
@@ -206,7 +237,12 @@ impl ProbeSocket {
         let mut tries = 0;
         loop {
             let at = Stamp::now();
-            match self.socket.sendmsg(&message, 0) {
+            let sent = match &to {
+                // With less to copy.
+                Some(to) if told.is_empty() => self.socket.send_to(octets, to),
+                _ => self.socket.sendmsg(&message, 0),
+            };
+            match sent {
                 Ok(_) => return Ok(at),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if is_late(&e) && tries < PATIENCE => tries += 1,
@@ -360,8 +396,8 @@ enum PingGroups {
 }
 
 impl PingGroups {
-    fn read(error: &io::Error) -> Self {
-        if error.kind() != io::ErrorKind::PermissionDenied {
+    fn read(is_denied: bool) -> Self {
+        if !is_denied {
             return Self::Missing;
         }
         let range = fs::read_to_string("/proc/sys/net/ipv4/ping_group_range");

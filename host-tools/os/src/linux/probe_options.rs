@@ -8,50 +8,63 @@ use socket2::Socket;
 
 use super::{probe_sys, sys};
 use crate::OsError;
-use crate::probe::{Family, PathMtu, ProbeOptions};
+use crate::probe::{Family, PathMtu, ProbeOptions, SocketKind};
 
 // linux/in.h and linux/in6.h, of Linux 5.9.
 const IP_RECVERR_RFC4884: c_int = 26;
 const IPV6_RECVERR_RFC4884: c_int = 31;
 
-/// Has everything told that comes beside packets and errors.
-pub(super) fn report(socket: &Socket, family: Family, transmit: bool) -> io::Result<()> {
-    let (must, may): (&[(c_int, c_int)], (c_int, c_int)) = match family {
-        Family::V4 => (
-            &[
-                (libc::IPPROTO_IP, libc::IP_RECVERR),
-                (libc::IPPROTO_IP, libc::IP_RECVTTL),
-                (libc::IPPROTO_IP, libc::IP_RECVTOS),
-                (libc::IPPROTO_IP, libc::IP_PKTINFO),
-                (libc::IPPROTO_IP, libc::IP_RECVOPTS),
-            ],
-            (libc::IPPROTO_IP, IP_RECVERR_RFC4884),
-        ),
-        Family::V6 => (
-            &[
-                (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
-                (libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT),
-                (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
-                (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
-            ],
-            (libc::IPPROTO_IPV6, IPV6_RECVERR_RFC4884),
-        ),
+/// Has everything told that comes beside packets and errors, as far as it is
+/// wanted.
+pub(super) fn report(
+    socket: &Socket,
+    family: Family,
+    kind: SocketKind,
+    asked: &ProbeOptions,
+) -> io::Result<()> {
+    let all = !asked.terse;
+    let has_header = kind.has_ip_header(family);
+    let options = all || (!asked.ip_options.is_empty() && !has_header);
+    let ttl = all || !has_header;
+    let wanted: &[(bool, c_int, c_int)] = match family {
+        Family::V4 => &[
+            (true, libc::IPPROTO_IP, libc::IP_RECVERR),
+            (ttl, libc::IPPROTO_IP, libc::IP_RECVTTL),
+            (all, libc::IPPROTO_IP, libc::IP_RECVTOS),
+            (all, libc::IPPROTO_IP, libc::IP_PKTINFO),
+            (options, libc::IPPROTO_IP, libc::IP_RECVOPTS),
+        ],
+        Family::V6 => &[
+            (true, libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+            (ttl, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT),
+            (all, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
+            (all, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+        ],
     };
-    for (level, name) in must {
+    let extensions = match family {
+        Family::V4 => (libc::IPPROTO_IP, IP_RECVERR_RFC4884),
+        Family::V6 => (libc::IPPROTO_IPV6, IPV6_RECVERR_RFC4884),
+    };
+    for (_, level, name) in wanted.iter().filter(|(is_wanted, ..)| *is_wanted) {
         sys::set_option(socket, *level, *name, &1)?;
     }
     // Without it there are no extensions, and nothing else is missing.
-    let (level, name) = may;
+    let (level, name) = extensions;
     let _ = sys::set_option(socket, level, name, &1);
-    let mut stamps = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE;
-    if transmit {
-        stamps |= libc::SOF_TIMESTAMPING_TX_SOFTWARE
+    // Without stamps the clock after a wake-up has to do.
+    let (option, value) = if asked.transmit_stamps {
+        let flags = libc::SOF_TIMESTAMPING_SOFTWARE
+            | libc::SOF_TIMESTAMPING_RX_SOFTWARE
+            | libc::SOF_TIMESTAMPING_TX_SOFTWARE
             | libc::SOF_TIMESTAMPING_OPT_ID
             | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-    }
-    let stamps = c_int::try_from(stamps).map_err(io::Error::other)?;
-    // Without it the clock after a wake-up has to do.
-    let _ = sys::set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &stamps);
+        let flags = c_int::try_from(flags).map_err(io::Error::other)?;
+        (libc::SO_TIMESTAMPING, flags)
+    } else {
+        // Costs less.
+        (libc::SO_TIMESTAMPNS, 1)
+    };
+    let _ = sys::set_option(socket, libc::SOL_SOCKET, option, &value);
     Ok(())
 }
 
@@ -150,46 +163,57 @@ pub(super) fn apply(
     Ok(())
 }
 
+// linux/icmp.h, linux/icmpv6.h
+const ICMP_FILTER: c_int = 1;
+const ICMPV6_FILTER: c_int = 1;
+
 // linux/filter.h
 /// X = length of the IPv4 header at k.
 const X_HEADER: u16 = 0xb1;
-const OCTET: u16 = 0x30;
 const HALF: u16 = 0x28;
-const OCTET_AT_X: u16 = 0x50;
 const HALF_AT_X: u16 = 0x48;
 const IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
-/// Echo replies with this identifier alone come through. Errors have a queue
-/// of their own.
-pub(super) fn only_echo_replies(
-    socket: &Socket,
-    family: Family,
-    identifier: u16,
-) -> io::Result<()> {
+/// Echo replies alone come through: others, among them our own requests over
+/// loopback, are not even copied for us. Errors have a queue of their own.
+pub(super) fn only_echo_replies(socket: &Socket, family: Family) -> io::Result<()> {
+    // Each bit that is set is a type that is refused.
+    match family {
+        Family::V4 => sys::set_option(socket, libc::SOL_RAW, ICMP_FILTER, &!1),
+        Family::V6 => {
+            let mut refused = [0xff; 32];
+            // 129 is bit 1 of the fifth word.
+            let reply = (!(1_u32 << 1)).to_ne_bytes();
+            for (to, from) in refused.iter_mut().skip(16).zip(reply) {
+                *to = from;
+            }
+            probe_sys::set_octets(socket, libc::SOL_ICMPV6, ICMPV6_FILTER, &refused)
+        }
+    }
+}
+
+/// Of echo replies only those with this identifier come through.
+pub(super) fn only_identifier(socket: &Socket, family: Family, identifier: u16) -> io::Result<()> {
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     let keep = step(RETURN, 0, 0, u32::MAX);
     let drop = step(RETURN, 0, 0, 0);
     match family {
-        // Begins with the IPv4 header. 0: echo reply.
+        // Begins with the IPv4 header.
         Family::V4 => sys::filter(
             socket,
             &mut [
                 step(X_HEADER, 0, 0, 0),
-                step(OCTET_AT_X, 0, 0, 0),
-                step(IF_EQUAL, 0, 3, 0),
                 step(HALF_AT_X, 0, 0, 4),
                 step(IF_EQUAL, 0, 1, identifier.into()),
                 keep,
                 drop,
             ],
         ),
-        // Begins with the ICMPv6 header. 129: echo reply.
+        // Begins with the `ICMPv6` header.
         Family::V6 => sys::filter(
             socket,
             &mut [
-                step(OCTET, 0, 0, 0),
-                step(IF_EQUAL, 0, 3, 129),
                 step(HALF, 0, 0, 4),
                 step(IF_EQUAL, 0, 1, identifier.into()),
                 keep,

@@ -14,7 +14,7 @@ use super::sys::checked;
 
 /// Room for what the kernel tells beside a packet: stamps, TTL, addresses, 40
 /// octets of options and an error are less than 300 octets.
-const CONTROL: usize = 512;
+const CONTROL: usize = 320;
 
 /// Control messages, aligned as the kernel wants them.
 #[repr(C, align(8))]

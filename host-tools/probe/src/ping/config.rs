@@ -47,4 +47,6 @@ pub struct Config {
     pub deadline: Option<Duration>,
     /// Each request says whether the one before is still waited for.
     pub tells_outstanding: bool,
+    /// It tells nothing: only the summary is wanted.
+    pub is_silent: bool,
 }

@@ -136,6 +136,11 @@ impl Ping {
         self.config.deadline.is_none() && count.is_some_and(|count| self.last() >= count)
     }
 
+    /// True while something came back of the latest request.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight() == 0
+    }
+
     /// Requests since the latest of which something came back.
     fn in_flight(&self) -> u64 {
         self.last().saturating_sub(self.settled)
@@ -213,6 +218,9 @@ impl Ping {
     }
 
     fn tell(&mut self, at: Time, number: u64, what: What) {
+        if self.config.is_silent {
+            return;
+        }
         self.events.push_back(Event {
             at,
             number,
@@ -240,12 +248,6 @@ impl Ping {
     /// not.
     pub fn handle_unsent(&mut self, number: u64, at: Time, cause: Cause) {
         self.fail(number, at, None, cause);
-    }
-
-    /// The request of this sequence number, as [`Ping::handle_unsent`] wants
-    /// it.
-    pub fn number_of(&self, sequence: u16) -> Option<u64> {
-        self.find(sequence)
     }
 
     fn fail(&mut self, number: u64, at: Time, from: Option<IpAddr>, cause: Cause) {

@@ -26,6 +26,7 @@ fn config() -> Config {
         timeout: 10_000 * MS,
         deadline: None,
         tells_outstanding: false,
+        is_silent: false,
     }
 }
 
@@ -235,6 +236,24 @@ fn an_error_ends_a_request_once() {
     assert_eq!((summary.errors, summary.foreign), (2, 4));
     assert_eq!(summary.lost(), 2);
     assert_eq!(summary.outage.unwrap().probes, 2);
+}
+
+#[test]
+fn silence_changes_no_number() {
+    let ends = [false, true].map(|is_silent| {
+        let mut rig = Rig::new(Config {
+            is_silent,
+            ..config()
+        });
+        rig.send(Time::ZERO);
+        rig.answer(MS, 1);
+        rig.send(1_000 * MS);
+        rig.ping
+            .handle_error(1_001 * MS, None, None, (ID, 2), UNREACHABLE);
+        assert_eq!(rig.events().is_empty(), is_silent);
+        rig.ping.summary()
+    });
+    assert_eq!(ends[0], ends[1]);
 }
 
 #[test]

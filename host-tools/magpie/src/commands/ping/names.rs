@@ -1,0 +1,223 @@
+//! Names of hosts, and hosts of names, by the system's resolver.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use dns_lookup::{AddrFamily, AddrInfoHints, SockType, getaddrinfo, lookup_addr};
+use magpie_os::probe::Family;
+
+use crate::views::text::plain;
+
+/// `AI_CANONNAME`, the same on every system that has it.
+const CANONICAL: i32 = 2;
+/// Most hosts of one range: those of a /16.
+const RANGE: u32 = 16;
+/// A name that takes longer is left out, until it is known.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whom to ping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    /// As it is shown.
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    /// It was named by its number.
+    pub(super) is_number: bool,
+}
+
+impl Target {
+    fn numbered(address: IpAddr) -> Self {
+        Self {
+            name: address.to_string(),
+            address: (address, 0).into(),
+            is_number: true,
+        }
+    }
+}
+
+/// The hosts that one word means.
+pub(super) fn resolve(host: &str, family: Option<Family>) -> anyhow::Result<Vec<Target>> {
+    let fits = |address: IpAddr| family.is_none_or(|family| family == Family::of(address));
+    if let Some((address, prefix)) = host.split_once('/') {
+        let address: IpAddr = address
+            .parse()
+            .with_context(|| format!("{host}: not an address"))?;
+        let prefix: u32 = prefix
+            .parse()
+            .with_context(|| format!("{host}: not a prefix length"))?;
+        let range = range(address, prefix).with_context(|| {
+            format!("{host}: no range of at most 65536 addresses; name a longer prefix")
+        })?;
+        if !fits(address) {
+            bail!("{host}: not of the IP version that was asked for");
+        }
+        return Ok(range.into_iter().map(Target::numbered).collect());
+    }
+    if let Ok(address) = host.parse::<IpAddr>() {
+        if !fits(address) {
+            bail!("{host}: not of the IP version that was asked for");
+        }
+        return Ok(vec![Target::numbered(address)]);
+    }
+    let hints = AddrInfoHints {
+        flags: CANONICAL,
+        address: match family {
+            None => 0,
+            Some(Family::V4) => AddrFamily::Inet.into(),
+            Some(Family::V6) => AddrFamily::Inet6.into(),
+        },
+        socktype: SockType::DGram.into(),
+        protocol: 0,
+    };
+    let found = getaddrinfo(Some(host), None, Some(hints)).map_err(std::io::Error::from);
+    let first = found
+        .with_context(|| host.to_owned())?
+        .next()
+        .with_context(|| format!("{host}: no address"))?
+        .with_context(|| host.to_owned())?;
+    // With an interface (fe80::1%eth0) it is a number too.
+    let is_number = host
+        .split_once('%')
+        .is_some_and(|(address, _)| address.parse::<IpAddr>().is_ok());
+    Ok(vec![Target {
+        name: match first.canonname {
+            Some(name) if !is_number => plain(&name),
+            _ => host.to_owned(),
+        },
+        address: first.sockaddr,
+        is_number,
+    }])
+}
+
+/// The hosts of a network; without the network's own address and its broadcast
+/// address, where it has them.
+fn range(address: IpAddr, prefix: u32) -> Option<Vec<IpAddr>> {
+    let bits: u32 = if address.is_ipv4() { 32 } else { 128 };
+    let host_bits = bits.checked_sub(prefix).filter(|bits| *bits <= RANGE)?;
+    let first = match address {
+        IpAddr::V4(v4) => u128::from(u32::from(v4)),
+        IpAddr::V6(v6) => u128::from(v6),
+    };
+    let size = 1_u128 << host_bits;
+    let network = first - first % size;
+    let (skip, keep) = match (address, host_bits) {
+        (_, 0 | 1) => (0, size),
+        (IpAddr::V4(_), _) => (1, size - 2),
+        // The subnet-router anycast address (RFC 4291 2.6.1).
+        (IpAddr::V6(_), _) => (1, size - 1),
+    };
+    (skip..skip + keep)
+        .map(|n| {
+            let address = network + n;
+            if bits == 32 {
+                Some(Ipv4Addr::from(u32::try_from(address).ok()?).into())
+            } else {
+                Some(Ipv6Addr::from(address).into())
+            }
+        })
+        .collect()
+}
+
+/// Names of addresses, asked for in a thread of their own: a resolver that
+/// does not answer stops nothing.
+pub(super) struct Names {
+    known: HashMap<IpAddr, Option<String>>,
+    ask: Sender<IpAddr>,
+    told: Receiver<(IpAddr, Option<String>)>,
+}
+
+impl Names {
+    pub(super) fn new() -> Self {
+        let (ask, asked) = mpsc::channel();
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            while let Ok(address) = asked.recv() {
+                // A name is what a stranger wrote.
+                let name = lookup_addr(&address).ok().map(|name| plain(&name));
+                if tell.send((address, name)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            known: HashMap::new(),
+            ask,
+            told,
+        }
+    }
+
+    /// `name (number)`, or the number alone. The first time it waits a moment
+    /// for the resolver; a name that comes later is used from then on.
+    pub(super) fn shown(&mut self, address: IpAddr) -> String {
+        self.known.extend(self.told.try_iter());
+        if !self.known.contains_key(&address) && self.ask.send(address).is_ok() {
+            self.known.insert(address, None);
+            let until = Instant::now() + PATIENCE;
+            while let Ok((told, name)) = self
+                .told
+                .recv_timeout(until.saturating_duration_since(Instant::now()))
+            {
+                self.known.insert(told, name);
+                if told == address {
+                    break;
+                }
+            }
+        }
+        match self.known.get(&address) {
+            Some(Some(name)) => format!("{name} ({address})"),
+            _ => address.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(host: &str) -> Vec<String> {
+        resolve(host, None)
+            .unwrap()
+            .into_iter()
+            .map(|target| target.name)
+            .collect()
+    }
+
+    #[test]
+    fn ranges_have_their_hosts() {
+        assert_eq!(numbers("192.0.2.5/30"), ["192.0.2.5", "192.0.2.6"]);
+        assert_eq!(numbers("192.0.2.4/31"), ["192.0.2.4", "192.0.2.5"]);
+        assert_eq!(numbers("192.0.2.4/32"), ["192.0.2.4"]);
+        assert_eq!(
+            numbers("2001:db8::/126"),
+            ["2001:db8::1", "2001:db8::2", "2001:db8::3"]
+        );
+        assert_eq!(numbers("10.0.0.0/24").len(), 254);
+        assert_eq!(numbers("10.0.0.0/16").len(), 65_534);
+        assert_eq!(
+            numbers("255.255.255.255/30"),
+            ["255.255.255.253", "255.255.255.254"]
+        );
+        for wrong in ["10.0.0.0/15", "10.0.0.0/33", "x/24", "2001:db8::/64", "/"] {
+            assert!(resolve(wrong, None).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_of_their_version() {
+        assert!(resolve("127.0.0.1", Some(Family::V6)).is_err());
+        assert!(resolve("::1", Some(Family::V6)).unwrap()[0].is_number);
+        assert!(!resolve("localhost", Some(Family::V4)).unwrap()[0].is_number);
+    }
+
+    #[test]
+    fn an_address_without_a_name_is_its_number() {
+        let mut names = Names::new();
+        let nobody = IpAddr::from([192, 0, 2, 1]);
+        assert_eq!(names.shown(nobody), "192.0.2.1");
+        assert_eq!(names.shown(nobody), "192.0.2.1");
+    }
+}
