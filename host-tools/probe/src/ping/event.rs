@@ -121,8 +121,11 @@ pub struct Summary {
     pub late: u64,
     /// Of the received, those that came after one to a later request.
     pub reordered: u64,
-    /// What came and belongs to no request, or was said before.
+    /// What came with this identifier and belongs to no request, or was said
+    /// before.
     pub foreign: u64,
+    /// What came for other identifiers: somebody else pings from this machine.
+    pub others: u64,
     /// Not answered, but their time is not over.
     pub waiting: u64,
     /// Most requests that were on their way when a reply came.

@@ -279,8 +279,12 @@ impl Ping {
         (identifier, sequence): (u16, u16),
         cause: Cause,
     ) {
-        let is_ours = identifier == self.config.identifier
-            && to.is_none_or(|to| to.to_canonical() == self.config.destination.to_canonical());
+        if identifier != self.config.identifier {
+            self.summary.others += 1;
+            return;
+        }
+        let is_ours =
+            to.is_none_or(|to| to.to_canonical() == self.config.destination.to_canonical());
         match self.find(sequence).filter(|_| is_ours) {
             Some(number) => self.fail(number, at, from, cause),
             None => self.summary.foreign += 1,
@@ -289,9 +293,11 @@ impl Ping {
 
     /// A reply came.
     pub fn handle_reply(&mut self, at: Time, from: IpAddr, ttl: Option<u8>, reply: &EchoReply<'_>) {
-        let number = self
-            .find(reply.sequence)
-            .filter(|_| reply.identifier == self.config.identifier);
+        if reply.identifier != self.config.identifier {
+            self.summary.others += 1;
+            return;
+        }
+        let number = self.find(reply.sequence);
         let Some((number, probe)) = number.and_then(|n| Some((n, self.probe(n)?))) else {
             self.summary.foreign += 1;
             return;

@@ -233,7 +233,7 @@ fn an_error_ends_a_request_once() {
     rig.ping.handle_timeout(1_000 * MS);
     assert!(rig.ping.is_done());
     let summary = rig.ping.summary();
-    assert_eq!((summary.errors, summary.foreign), (2, 4));
+    assert_eq!((summary.errors, summary.foreign, summary.others), (2, 3, 1));
     assert_eq!(summary.lost(), 2);
     assert_eq!(summary.outage.unwrap().probes, 2);
 }
@@ -433,7 +433,7 @@ proptest! {
         prop_assert_eq!(
             came + errors,
             summary.received + summary.duplicates + summary.bad_sums + summary.errors
-                + summary.foreign
+                + summary.foreign + summary.others
         );
         prop_assert!(summary.received <= summary.transmitted);
         prop_assert!(summary.waiting <= summary.lost());

@@ -70,6 +70,8 @@ pub(super) struct Host {
     /// Requests whose transmit stamps may come, by the kernel's number.
     pub(super) keys: VecDeque<(u32, u64, Time)>,
     pub(super) next_key: u32,
+    /// The interface of its link-local addresses.
+    pub(super) zone: Option<String>,
     /// Replies to others do not come through any more.
     pub(super) is_narrow: bool,
     /// IPv4 options of the reply that is told next.
@@ -88,12 +90,11 @@ impl Host {
     /// Sends a request that the ping wrote.
     pub(super) fn send(&mut self, number: u64, octets: &[u8], clock: Clock, room: &mut [u8]) {
         let mut sent = self.socket.send(octets, self.to, SendOptions::default());
-        if is_too_long(&sent) && !self.read_errors(clock, room, Some(number)) {
+        let mut is_told = is_too_long(&sent) && self.read_errors(clock, room, Some(number));
+        if is_too_long(&sent) && !is_told {
             // That was said of an earlier packet.
             sent = self.socket.send(octets, self.to, SendOptions::default());
-            if is_too_long(&sent) {
-                self.read_errors(clock, room, Some(number));
-            }
+            is_told = is_too_long(&sent) && self.read_errors(clock, room, Some(number));
         }
         match sent {
             Ok(stamp) => {
@@ -107,6 +108,7 @@ impl Host {
                     self.next_key = self.next_key.wrapping_add(1);
                 }
             }
+            Err(_) if is_told => {}
             Err(error) => {
                 let cause = match error.raw_os_error() {
                     Some(TOO_LONG) => Cause::TooLong { mtu: None },
@@ -114,7 +116,6 @@ impl Host {
                         errno: errno.unwrap_or(0),
                     },
                 };
-                // No effect where the queue of errors said it already.
                 self.ping.handle_unsent(number, clock.now(), cause);
             }
         }

@@ -50,13 +50,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         } else {
             gap * u32::try_from(hosts.len()).unwrap_or(u32::MAX)
         };
-        match open(options, target, begins) {
+        match open(options, target, begins, !several) {
             Ok((host, source)) => {
                 hosts.push(host);
                 sources.push(source);
             }
             Err(error @ Refused::Host(_)) if several => {
-                say(&error.into_error().to_string());
+                say(&format!("{:#}", error.into_error()));
                 failed = true;
             }
             Err(error) => return Err(error.into_error()),

@@ -38,11 +38,15 @@ pub(super) fn open(
     options: &Options,
     target: Target,
     begins: Duration,
+    is_alone: bool,
 ) -> Result<(Host, Option<IpAddr>), Refused> {
     let address = target.address;
     let family = Family::of(address.ip());
     let mut socket_options = socket_options(options, address);
     let source = way_to(options, &target, &mut socket_options)?;
+    let is_several = address.ip().is_multicast() || socket_options.broadcast;
+    // What is sent to several comes back to this machine before the card has it.
+    socket_options.transmit_stamps = !is_quick(options) && !is_several;
     let socket = ProbeSocket::open(Purpose::Echo, family, &socket_options)
         .map_err(|error| Refused::All(error.into()))?;
     if options.connect {
@@ -51,7 +55,10 @@ pub(super) fn open(
             .with_context(|| format!("{}: connect", target.name))
             .map_err(Refused::Host)?;
     }
-    let is_several = address.ip().is_multicast() || socket_options.broadcast;
+    if !is_alone {
+        // A filter is for speed: without it each ping tells its own.
+        let _ = socket.hear_own_only();
+    }
     let config = Config {
         destination: address.ip(),
         answers: if is_several {
@@ -76,7 +83,13 @@ pub(super) fn open(
         tells_outstanding: options.outstanding,
         is_silent: options.quiet && !options.plot,
     };
+    let named = options.interface.as_deref();
+    let zone = match target.name.split_once('%') {
+        Some((_, zone)) => Some(zone),
+        None => named.filter(|name| name.parse::<IpAddr>().is_err()),
+    };
     let host = Host {
+        zone: zone.map(str::to_owned),
         target,
         socket,
         ping: Ping::new(config, begins),
@@ -85,11 +98,10 @@ pub(super) fn open(
         has_stamps: socket_options.transmit_stamps,
         keys: VecDeque::new(),
         next_key: 0,
-        is_narrow: false,
+        is_narrow: !is_alone,
         ip_options: Vec::new(),
     };
-    let is_named = options.interface.is_some();
-    Ok((host, source.filter(|_| is_named)))
+    Ok((host, source.filter(|_| named.is_some())))
 }
 
 fn socket_options(options: &Options, to: SocketAddr) -> ProbeOptions {
@@ -122,7 +134,6 @@ fn socket_options(options: &Options, to: SocketAddr) -> ProbeOptions {
         dont_route: options.bypass_routing,
         identifier: options.identifier,
         terse: true,
-        transmit_stamps: !is_quick(options),
         ..ProbeOptions::default()
     }
 }

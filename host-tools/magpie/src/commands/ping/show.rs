@@ -70,10 +70,14 @@ impl<'a> Show<'a> {
         }
     }
 
-    fn from(&mut self, address: IpAddr) -> String {
-        match &mut self.names {
+    fn from(&mut self, host: &Host, address: IpAddr) -> String {
+        let shown = match &mut self.names {
             Some(names) => names.shown(address),
             None => address.to_string(),
+        };
+        match (address, &host.zone) {
+            (IpAddr::V6(v6), Some(zone)) if v6.is_unicast_link_local() => format!("{shown}%{zone}"),
+            _ => shown,
         }
     }
 
@@ -188,7 +192,7 @@ impl<'a> Show<'a> {
         reply: &Reply,
         found: &[IpOption],
     ) -> io::Result<()> {
-        let from = self.from(reply.from);
+        let from = self.from(host, reply.from);
         let config = host.ping.config();
         let mut line = text::reply(&ReplyLine {
             reply,
@@ -221,7 +225,7 @@ impl<'a> Show<'a> {
             return Ok(());
         }
         let from = match from {
-            Some(from) => self.from(from),
+            Some(from) => self.from(host, from),
             None => "this machine".to_owned(),
         };
         let line = format!("From {from} icmp_seq={} {text}", event.sequence);

@@ -147,6 +147,7 @@ pub fn summary(about: &About<'_>, summary: &Summary) -> Row {
         ("reordered", summary.reordered),
         ("waiting", summary.waiting),
         ("foreign", summary.foreign),
+        ("others", summary.others),
         ("pipe", summary.pipe),
         ("elapsed_us", us(summary.elapsed)),
     ] {

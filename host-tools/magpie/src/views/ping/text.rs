@@ -274,11 +274,12 @@ fn own_line(summary: &Summary) -> String {
         } else {
             "packets"
         };
-        parts.push(format!(
-            "longest outage {} {packets}, {:.1} s",
-            outage.probes,
-            outage.lasted.as_secs_f64()
-        ));
+        let mut part = format!("longest outage {} {packets}", outage.probes);
+        // A single one at the end has no length that is known.
+        if !outage.lasted.is_zero() {
+            let _ = write!(part, ", {:.1} s", outage.lasted.as_secs_f64());
+        }
+        parts.push(part);
     }
     for (n, what) in [
         (summary.late, "late"),
