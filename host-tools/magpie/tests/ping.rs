@@ -80,7 +80,8 @@ fn every_line_of_json_is_an_object_and_the_sums_agree() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let of = |kind: &str| rows.iter().filter(|row| row["type"] == kind).count();
-    assert_eq!((of("sent"), of("reply"), of("summary")), (20, 20, 1));
+    let counts = (of("sent"), of("reply"), of("summary"));
+    assert_eq!(counts, (20, 20, 1), "{}", out(&output));
     assert_eq!(rows.len(), 41);
     let summary = rows.last().unwrap();
     assert_eq!(summary["received"], 20);
@@ -240,7 +241,8 @@ fn ctrl_c_ends_with_the_summary() {
         return;
     };
     assert!(first.unwrap().starts_with("PING "));
-    assert!(lines.next().unwrap().unwrap().contains("icmp_seq=1 "));
+    let second = lines.next().unwrap().unwrap();
+    assert!(second.contains("icmp_seq=1 "), "{second}");
     signal(child.id(), "-QUIT");
     let mut told = [0; 30];
     child

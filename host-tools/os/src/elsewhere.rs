@@ -76,9 +76,6 @@ impl ProbeSocket {
     pub fn identifier(&self) -> Option<u16> {
         match *self {}
     }
-    pub fn hear_own_only(&self) -> io::Result<()> {
-        match *self {}
-    }
     pub fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match *self {}
     }

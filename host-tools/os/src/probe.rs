@@ -107,8 +107,8 @@ pub struct ProbeOptions {
     /// Identifier of ICMP echo; without it the system chooses one.
     pub identifier: Option<u16>,
     /// Of packets only the time and, where their header is not among the
-    /// octets, the TTL is told, and their options where such are sent; a raw
-    /// socket for echo hears all replies. For who counts cycles.
+    /// octets, the TTL is told, and their options where such are sent: for who
+    /// counts cycles.
     pub terse: bool,
     /// The kernel tells when each packet was handed to the network card
     /// ([`Queued::Sent`]); it costs another system call a packet.

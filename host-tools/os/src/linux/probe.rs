@@ -131,14 +131,11 @@ impl ProbeSocket {
             }
             (Purpose::Echo | Purpose::RawEcho, _) => {
                 let identifier = asked.identifier.unwrap_or_else(fresh_identifier);
-                options::only_echo_replies(socket, self.family)
-                    .and_then(|()| {
-                        if asked.terse {
-                            return Ok(());
-                        }
-                        options::only_identifier(socket, self.family, identifier)
-                    })
+                options::only_echo_replies(socket, self.family, identifier)
                     .map_err(wrong("the kernel takes no filter"))?;
+                // Others' replies that came before it would leave no room for
+                // ours. Where they cannot be read there are none.
+                while let Ok(Some(_)) = self.receive(&mut [0; 1]) {}
                 self.identifier = Some(identifier);
             }
             _ => {}
@@ -181,20 +178,9 @@ impl ProbeSocket {
     }
 
     /// The identifier that its ICMP echo requests have to carry (a datagram
-    /// socket writes it itself), and by which its replies are known.
+    /// socket writes it itself), and the only one whose replies it hears.
     pub fn identifier(&self) -> Option<u16> {
         self.identifier
-    }
-
-    /// Replies to other identifiers do not come through from now on. Worth its
-    /// cost once there are some.
-    pub fn hear_own_only(&self) -> io::Result<()> {
-        match (self.kind, self.identifier) {
-            (SocketKind::IcmpRaw, Some(identifier)) => {
-                options::only_identifier(&self.socket, self.family, identifier)
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The address and port that it sends from, as far as that is fixed.

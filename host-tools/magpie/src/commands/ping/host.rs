@@ -72,8 +72,6 @@ pub(super) struct Host {
     pub(super) next_key: u32,
     /// The interface of its link-local addresses.
     pub(super) zone: Option<String>,
-    /// Replies to others do not come through any more.
-    pub(super) is_narrow: bool,
     /// IPv4 options of the reply that is told next.
     pub(super) ip_options: Vec<u8>,
 }
@@ -192,12 +190,6 @@ impl Host {
         let (Some(reply), Some(from)) = (parse_reply(self.framing(), octets), received.peer) else {
             return Ok(true);
         };
-        if reply.identifier != self.ping.config().identifier && !self.is_narrow {
-            // Somebody else pings from this machine. A filter is for speed:
-            // without it the ping itself tells its own.
-            let _ = self.socket.hear_own_only();
-            self.is_narrow = true;
-        }
         let options = match received.ip_options {
             none if none == IpOptions::default() => reply.ip_options,
             ref some => some.as_slice(),

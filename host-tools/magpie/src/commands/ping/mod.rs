@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         } else {
             gap * u32::try_from(hosts.len()).unwrap_or(u32::MAX)
         };
-        match open(options, target, begins, !several) {
+        match open(options, target, begins) {
             Ok((host, source)) => {
                 hosts.push(host);
                 sources.push(source);

@@ -38,7 +38,6 @@ pub(super) fn open(
     options: &Options,
     target: Target,
     begins: Duration,
-    is_alone: bool,
 ) -> Result<(Host, Option<IpAddr>), Refused> {
     let address = target.address;
     let family = Family::of(address.ip());
@@ -54,10 +53,6 @@ pub(super) fn open(
             .connect(address)
             .with_context(|| format!("{}: connect", target.name))
             .map_err(Refused::Host)?;
-    }
-    if !is_alone {
-        // A filter is for speed: without it each ping tells its own.
-        let _ = socket.hear_own_only();
     }
     let config = Config {
         destination: address.ip(),
@@ -98,7 +93,6 @@ pub(super) fn open(
         has_stamps: socket_options.transmit_stamps,
         keys: VecDeque::new(),
         next_key: 0,
-        is_narrow: !is_alone,
         ip_options: Vec::new(),
     };
     Ok((host, source.filter(|_| named.is_some())))
