@@ -9,7 +9,8 @@
 //! Order of use: [`manners::judge`] the plan; then, for each destination, a
 //! [`ping::Ping`] is asked what to send (`poll_transmit`) and when it wants to
 //! be asked again (`poll_timeout`), told what came of it (`handle_...`), and
-//! gives events (`poll_event`) until it is over. [`ProbeEvent`] is what all
+//! gives events (`poll_event`) until it is over; the machines of [`trace`] are
+//! used alike. [`ProbeEvent`] is what all
 //! kinds of probes have in common, for who wants to find them on a wire.
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ pub mod icmp;
 pub mod ip_options;
 pub mod manners;
 pub mod ping;
+pub mod trace;
 
 pub use event::{Outcome, ProbeEvent, ProbeKey};
 
