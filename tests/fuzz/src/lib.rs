@@ -9,3 +9,4 @@ pub mod captures;
 pub mod frames;
 pub mod input;
 pub mod mutate;
+pub mod replies;

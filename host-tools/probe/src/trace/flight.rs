@@ -66,12 +66,24 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// True where the destination itself sent it.
+    pub fn is_reached(&self) -> bool {
+        matches!(self.kind, Kind::Reached(_))
+    }
+
     /// How many hops the answer took, guessed from the TTLs that systems begin
     /// with (64, 128, 255); `None` where that TTL is not known.
     pub fn hops_back(&self) -> Option<u8> {
         let ttl = self.ttl.filter(|ttl| *ttl > 0)?;
         let began = [64, 128, 255].into_iter().find(|began| ttl <= *began)?;
         began.checked_sub(ttl)?.checked_add(1)
+    }
+
+    /// The same where it is another number than the probe went. Who refuses a
+    /// probe need not be at its hop, so that says nothing.
+    pub fn odd_hops_back(&self, hop: u8) -> Option<u8> {
+        let is_refusal = matches!(self.kind, Kind::Unreachable(_));
+        self.hops_back().filter(|back| *back != hop && !is_refusal)
     }
 }
 
@@ -108,8 +120,8 @@ pub(crate) struct Flight {
     probes: VecDeque<Probe>,
     next: u32,
     /// An answer that names no probe may be to one whose flow had others, if
-    /// these are answered.
-    pub(crate) trusts_answered: bool,
+    /// these are answered, or were given up and sent so long ago.
+    pub(crate) trusts_after: Option<Duration>,
 }
 
 impl Flight {
@@ -119,7 +131,7 @@ impl Flight {
             secret: Secret::new(key),
             probes: VecDeque::new(),
             next: 0,
-            trusts_answered: false,
+            trusts_after: None,
         }
     }
 
@@ -298,11 +310,11 @@ impl Flight {
     /// and another hop was under way of late, whose second answer this could
     /// be (unless that is trusted not to happen).
     fn only_one_of(&self, flow: Option<u16>, now: Duration) -> Option<Probe> {
-        let longest = self.plan.wait.max;
+        let longest = self.trusts_after.unwrap_or(self.plan.wait.max);
         let of_late = |probe: &&Probe| match probe.state {
             State::Waiting => true,
             State::Unsent => false,
-            State::Answered | State::Late if self.trusts_answered => false,
+            State::Answered | State::Late if self.trusts_after.is_some() => false,
             _ => now.saturating_sub(probe.sent_at) < longest,
         };
         let mut open = self

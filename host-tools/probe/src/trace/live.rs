@@ -55,6 +55,8 @@ pub struct HopReport {
     pub routers: Vec<(IpAddr, u64)>,
     /// The latest answer.
     pub last: Option<Answer>,
+    /// True where the destination itself answered here.
+    pub is_reached: bool,
     /// What its losses mean.
     pub verdict: Verdict,
 }
@@ -72,6 +74,7 @@ impl HopReport {
             trips: RoundTrips::default(),
             routers: Vec::new(),
             last: None,
+            is_reached: false,
             verdict: Verdict::None,
         }
     }
@@ -83,6 +86,7 @@ impl HopReport {
 
     fn heard(&mut self, answer: &Answer) {
         self.trips.add(answer.rtt);
+        self.is_reached |= answer.is_reached();
         let known = |(from, _): &&mut (IpAddr, u64)| *from == answer.from;
         if let Some((_, times)) = self.routers.iter_mut().find(known) {
             *times += 1;
@@ -177,6 +181,11 @@ impl Live {
     /// Rounds of which every probe is answered or given up.
     pub fn rounds_done(&self) -> u32 {
         self.told
+    }
+
+    /// True where the destination itself answered.
+    pub fn is_reached(&self) -> bool {
+        self.hops.iter().any(|hop| hop.is_reached)
     }
 
     fn last_heard(&self) -> Option<u8> {

@@ -125,6 +125,14 @@ impl Multipath {
         Graph { levels, links }
     }
 
+    /// True where the destination itself answered.
+    pub fn is_reached(&self) -> bool {
+        let answers = self.seen.values().flat_map(BTreeMap::values);
+        answers
+            .filter_map(|seen| seen.last.as_ref())
+            .any(Answer::is_reached)
+    }
+
     /// Whom a flow passes at a hop; the outer `None`: not known.
     fn vertex(&self, hop: u8, flow: u16) -> Option<Vertex> {
         if let Some(Cell::Known(router, _)) = self.cells.get(&(hop, flow)) {
@@ -375,8 +383,8 @@ impl Machine for Multipath {
                 self.events.push_back(event);
             }
             Taken::Unnamed(from) => {
-                if !self.flight.trusts_answered {
-                    self.flight.trusts_answered = true;
+                if self.flight.trusts_after.is_none() {
+                    self.flight.trusts_after = Some(BETWEEN);
                     self.events.push_back(Event::Note(Note::ShortQuotes(from)));
                 }
             }

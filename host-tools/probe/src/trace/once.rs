@@ -85,10 +85,8 @@ impl Once {
 
     /// True where the destination itself answered.
     pub fn is_reached(&self) -> bool {
-        self.slots.iter().any(|slot| {
-            let kind = slot.answer.as_ref().map(|answer| answer.kind);
-            matches!(kind, Some(Kind::Reached(_)))
-        })
+        let mut answers = self.slots.iter().filter_map(|slot| slot.answer.as_ref());
+        answers.any(Answer::is_reached)
     }
 
     fn queries(&self) -> usize {

@@ -148,14 +148,18 @@ impl Plan {
         }
     }
 
+    /// The shortest probe that can be known again: a SYN carries nothing else.
+    pub fn least_octets(&self) -> u32 {
+        let identity = match self.method {
+            Method::Tcp => 0,
+            Method::Udp | Method::Icmp => IDENTITY_OCTETS,
+        };
+        self.header_octets() + identity
+    }
+
     /// Checks what cannot be; the text says what is wrong.
     pub fn check(&self) -> Result<(), PlanError> {
-        let least = self.header_octets()
-            + if self.method == Method::Tcp {
-                0
-            } else {
-                IDENTITY_OCTETS
-            };
+        let least = self.least_octets();
         if self.destination.is_ipv4() != self.source.is_ipv4() {
             return Err(PlanError::Families);
         }

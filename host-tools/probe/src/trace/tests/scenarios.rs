@@ -481,6 +481,8 @@ fn silent_and_limited_hops_do_not_make_ways() {
         &[(2, Does::Nothing)],
         &[(3, ANSWERS), (4, Does::Limits(3))],
         &[(5, QUOTES_LITTLE), (6, ANSWERS)],
+        &[(7, Does::Nothing)],
+        &[(8, QUOTES_LITTLE)],
         &[THERE_IS],
     ];
     let plan = plan(true, Method::Udp, Ears::Queue);
@@ -495,7 +497,15 @@ fn silent_and_limited_hops_do_not_make_ways() {
         .collect();
     assert_eq!(
         routers,
-        [vec![1], vec![0], vec![3, 4], vec![5, 6], vec![THERE]]
+        [
+            vec![1],
+            vec![0],
+            vec![3, 4],
+            vec![5, 6],
+            vec![0],
+            vec![8],
+            vec![THERE]
+        ]
     );
     assert!(events.contains(&Event::Note(Note::ShortQuotes(address(true, 5)))));
     assert!(took < Duration::from_secs(30), "{took:?}");
