@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod ping;
+pub mod traceroute;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -27,10 +28,11 @@ Examples:
   magpie watch qemu:mps2-an386,feed=lab.pcap  an emulated board that sees a capture
   magpie sensor info serial:/dev/ttyACM0      who is there?
   magpie ping -c 5 192.0.2.1                  as ping, and more numbers
+  magpie traceroute example.org               which routers packets pass
 
 Exit codes:
   0  all went well
-  1  ping: a host did not answer
+  1  ping, traceroute: a host did not answer
   2  the command line, a file or a source cannot be used
   3  --format exact, and something had to be forgotten
   4  the books are open: frames are unaccounted for";
@@ -110,6 +112,9 @@ pub enum Command {
     /// Ping hosts: round trips, loss, and who says why
     #[command(after_help = ping::EXAMPLES, args_override_self = true)]
     Ping(Box<ping::Ping>),
+    /// Show which routers packets to a host pass
+    #[command(after_help = traceroute::EXAMPLES)]
+    Traceroute(Box<traceroute::Traceroute>),
     /// Print a completion script
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

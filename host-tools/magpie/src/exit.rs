@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All went well.
     Success,
-    /// `ping`: a host did not answer, or not often enough.
+    /// `ping`, `traceroute`: a host did not answer, or not often enough.
     Unanswered,
     /// The command line, a file or a source cannot be used.
     Usage,

@@ -26,6 +26,7 @@ pub fn run(cli: Cli) -> Exit {
             command: SensorCommand::Info(options),
         } => commands::sensor::info(&options),
         Command::Ping(options) => commands::ping::run(&options),
+        Command::Traceroute(options) => commands::traceroute::run(&options),
         Command::Completions { shell } => commands::completions(shell),
     };
     ended.unwrap_or_else(|error| {

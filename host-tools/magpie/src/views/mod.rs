@@ -11,6 +11,7 @@ pub mod rows;
 pub mod screen;
 pub mod table;
 pub mod text;
+pub mod trace;
 mod unsent;
 
 use magpie_collector::{Books, Mirror, Offered, Picture};
