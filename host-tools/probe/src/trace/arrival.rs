@@ -137,7 +137,7 @@ pub(crate) fn read<'a>(plan: &Plan, arrival: &Arrival<'a>) -> Result<Read<'a>, F
             let claim = match plan.method {
                 Method::Udp => payload_claim(quote, 0),
                 // Identifiers are the kernel's business here.
-                Method::Icmp => echo_claim(plan, None, quote, 0)?,
+                Method::Icmp => echo_claim(plan, quote, 0)?,
                 Method::Tcp => return Err(Foreign::Kind),
             };
             Ok(Read {
@@ -195,32 +195,14 @@ fn payload_claim(octets: &[u8], at: usize) -> Claim {
     }
 }
 
-/// A quoted echo request, or the echo reply (`answer`) of one; `identifier` is
-/// what it must have.
-fn echo_claim(
-    plan: &Plan,
-    identifier: Option<u16>,
-    octets: &[u8],
-    at: usize,
-) -> Result<Claim, Foreign> {
+/// A quoted echo request; whose it is, is known by its identifier already.
+fn echo_claim(plan: &Plan, octets: &[u8], at: usize) -> Result<Claim, Foreign> {
     let header = octets.get(at..).unwrap_or_default();
-    let [
-        icmp_type,
-        code,
-        _,
-        _,
-        id_high,
-        id_low,
-        high,
-        low,
-        payload @ ..,
-    ] = header
-    else {
+    let [icmp_type, code, _, _, _, _, high, low, payload @ ..] = header else {
         return Err(Foreign::Short);
     };
     let request = if plan.destination.is_ipv4() { 8 } else { 128 };
-    let same = identifier.is_none_or(|id| id == u16::from_be_bytes([*id_high, *id_low]));
-    if (*icmp_type, *code) != (request, 0) || !same {
+    if (*icmp_type, *code) != (request, 0) {
         return Err(Foreign::Address);
     }
     let wire = u16::from_be_bytes([*high, *low]);
@@ -234,9 +216,18 @@ fn echo_claim(
     }
 }
 
-/// The flow of a local port or identifier that we wrote.
-fn flow_of(plan: &Plan, local: u16) -> Option<u16> {
-    Some(local.wrapping_sub(plan.local?))
+/// The flow of a local port or identifier; `None`: the kernel matched it.
+/// Raw sockets hear what belongs to others too, who have other ports.
+fn flow_of(plan: &Plan, local: u16) -> Result<Option<u16>, Foreign> {
+    let Some(first) = plan.local else {
+        return Ok(None);
+    };
+    let flow = local.wrapping_sub(first);
+    if flow < Plan::FLOWS {
+        Ok(Some(flow))
+    } else {
+        Err(Foreign::Address)
+    }
 }
 
 fn icmp<'a>(plan: &Plan, arrival: &Arrival<'_>, message: &'a [u8]) -> Result<Read<'a>, Foreign> {
@@ -274,12 +265,11 @@ fn icmp<'a>(plan: &Plan, arrival: &Arrival<'_>, message: &'a [u8]) -> Result<Rea
     };
     let quote = body.get(..at).unwrap_or(body);
     let (transport, offset) = quoted_transport(plan, quote)?;
-    let local = |flow: Option<u16>| flow.filter(|_| plan.local.is_some());
     let (claim, flow) = match plan.method {
         Method::Icmp => {
             let identifier = transport.get(4..6).ok_or(Foreign::Short)?;
-            let flow = flow_of(plan, u16::from_be_bytes([identifier[0], identifier[1]]));
-            (echo_claim(plan, None, quote, offset)?, local(flow))
+            let flow = flow_of(plan, u16::from_be_bytes([identifier[0], identifier[1]]))?;
+            (echo_claim(plan, quote, offset)?, flow)
         }
         Method::Udp | Method::Tcp => {
             let [a, b, c, d, rest @ ..] = transport else {
@@ -288,13 +278,13 @@ fn icmp<'a>(plan: &Plan, arrival: &Arrival<'_>, message: &'a [u8]) -> Result<Rea
             if u16::from_be_bytes([*c, *d]) != plan.port {
                 return Err(Foreign::Address);
             }
-            let flow = flow_of(plan, u16::from_be_bytes([*a, *b]));
+            let flow = flow_of(plan, u16::from_be_bytes([*a, *b]))?;
             let claim = match (plan.method, rest) {
                 (Method::Tcp, [a, b, c, d, ..]) => Claim::Tcp(u32::from_be_bytes([*a, *b, *c, *d])),
                 (Method::Tcp, _) => return Err(Foreign::Short),
                 _ => payload_claim(quote, offset + 8),
             };
-            (claim, local(flow))
+            (claim, flow)
         }
     };
     Ok(Read {
@@ -320,7 +310,7 @@ fn echo_reply<'a>(
     let [_, 0, _, _, id_high, id_low, high, low, payload @ ..] = message else {
         return Err(Foreign::Short);
     };
-    let flow = flow_of(plan, u16::from_be_bytes([*id_high, *id_low]));
+    let flow = flow_of(plan, u16::from_be_bytes([*id_high, *id_low]))?;
     // A reply has all that the request had.
     match payload_claim(payload, 0) {
         Claim::Payload { wire, .. } if wire == u16::from_be_bytes([*high, *low]) => Ok(Read {
@@ -360,7 +350,7 @@ fn tcp<'a>(plan: &Plan, arrival: &Arrival<'_>, octets: &'a [u8]) -> Result<Read<
         kind: Kind::Reached(reach),
         claim: Claim::Tcp(segment.get_acknowledgement().wrapping_sub(1)),
         octets,
-        flow: flow_of(plan, segment.get_destination()),
+        flow: flow_of(plan, segment.get_destination())?,
         extensions: Vec::new(),
     })
 }

@@ -98,6 +98,8 @@ impl Plan {
     pub const UDP_PORT: u16 = 33_434;
     /// Where `-T` goes.
     pub const TCP_PORT: u16 = 80;
+    /// Flows of one trace at most: local ports or identifiers in a row.
+    pub const FLOWS: u16 = 512;
     /// Longest packet of [`Plan::find_mtu`], as traceroute has it.
     pub const LONGEST: u32 = 65_000;
 

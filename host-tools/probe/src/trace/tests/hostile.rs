@@ -357,3 +357,33 @@ fn what_is_forged_is_no_answer() {
         );
     }
 }
+
+#[test]
+fn what_is_for_others_is_no_forgery() {
+    for (is_v4, method) in [
+        (true, Method::Icmp),
+        (false, Method::Icmp),
+        (true, Method::Tcp),
+    ] {
+        let plan = plan(is_v4, method, Ears::Raw);
+        let mut network = Network::new(PATH, plan.clone(), Ears::Raw);
+        let mut once = Once::new(plan.clone(), KEY).unwrap();
+        // Another program of this machine, to the same host.
+        let mut theirs = plan;
+        theirs.local = theirs.local.map(|local| local + 5_000);
+        let mut other = Once::new(theirs, *b"another program!").unwrap();
+        let at = Duration::from_secs(1);
+        for _ in 0..20 {
+            once.poll_transmit(at);
+            let Some(transmit) = other.poll_transmit(at) else {
+                break;
+            };
+            if let Some(coming) = network.carry(at, &transmit) {
+                once.handle_arrival(&coming.arrival(&network.plan));
+            }
+        }
+        assert_eq!(once.counts().answered, 0);
+        let foreign: Vec<_> = once.counts().foreign.keys().copied().collect();
+        assert_eq!(foreign, ["address"], "{method:?}");
+    }
+}
