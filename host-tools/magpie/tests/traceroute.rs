@@ -11,6 +11,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use magpie::views::trace::{Label, json};
+use magpie_probe::ProbeKey;
 use magpie_probe::trace::{
     Answer, Cause, Counts, Graph, HopReport, Kind, Label as Mpls, Level, Method, Note, Object,
     Place, Plan, Probe, Reach, RoundTrips, Seen, State, Verdict,
@@ -122,8 +123,24 @@ fn json_is_as_documented() {
             None,
         ),
     ];
+    let key = |place: &Place| match place.hop {
+        1 => Some(ProbeKey::Echo {
+            identifier: 7,
+            sequence: 1,
+        }),
+        2 => Some(ProbeKey::Tcp {
+            source_port: 20_000,
+            destination_port: 80,
+            sequence: 4_000_000_000,
+        }),
+        3 => Some(ProbeKey::Udp {
+            source_port: 50_000,
+            destination_port: 33_434,
+        }),
+        _ => None,
+    };
     for place in &places {
-        rows.push(json::probe(place, us, &labels));
+        rows.push(json::probe(place, key(place), us, &labels));
         rows.extend(json::hop(std::slice::from_ref(place)));
     }
     rows.push(json::note(Note::ShortQuotes(at(3))));
@@ -131,20 +148,11 @@ fn json_is_as_documented() {
     for us in [1_000, 3_000] {
         trips.add(Duration::from_micros(us));
     }
-    let live = HopReport {
-        hop: 2,
-        sent: 5,
-        waiting: 1,
-        answered: 2,
-        lost: 2,
-        late: 0,
-        duplicates: 1,
-        trips,
-        routers: vec![(at(2), 2)],
-        last: None,
-        is_reached: false,
-        verdict: Verdict::RateLimited,
-    };
+    let mut live = HopReport::new(2);
+    (live.sent, live.waiting, live.answered) = (5, 1, 2);
+    (live.lost, live.duplicates, live.trips) = (2, 1, trips);
+    live.routers.push((at(2), 2));
+    live.verdict = Verdict::RateLimited;
     rows.push(json::live(&live, 5, &labels));
     let seen = |n: u8| {
         let mut seen = Seen {

@@ -47,6 +47,13 @@ pub struct HopReport {
     pub lost: u64,
     /// Were answered after their time.
     pub late: u64,
+    /// Were answered, as is known since, by a router that did not say so (it
+    /// quotes too little): from before it was asked from a port of its own.
+    pub unnamed: u64,
+    /// Of the lost, may turn out to be unnamed.
+    nameless: u64,
+    /// It answered from a port of its own.
+    is_named: bool,
     /// Answers beyond the first.
     pub duplicates: u64,
     /// Round trips of those in time and late.
@@ -62,7 +69,8 @@ pub struct HopReport {
 }
 
 impl HopReport {
-    fn new(hop: u8) -> Self {
+    /// Nothing is known of it yet.
+    pub fn new(hop: u8) -> Self {
         Self {
             hop,
             sent: 0,
@@ -70,6 +78,9 @@ impl HopReport {
             answered: 0,
             lost: 0,
             late: 0,
+            unnamed: 0,
+            nameless: 0,
+            is_named: false,
             duplicates: 0,
             trips: RoundTrips::default(),
             routers: Vec::new(),
@@ -82,6 +93,15 @@ impl HopReport {
     /// Probes of which it is known what became of them.
     pub fn settled(&self) -> u64 {
         self.answered + self.late + self.lost
+    }
+
+    /// An answer to a probe from a port of its own: those before it had their
+    /// answers too.
+    fn named(&mut self) {
+        self.is_named = true;
+        let nameless = std::mem::take(&mut self.nameless).min(self.lost);
+        self.lost -= nameless;
+        self.unnamed += nameless;
     }
 
     fn heard(&mut self, answer: &Answer) {
@@ -313,6 +333,9 @@ impl Machine for Live {
                             hop.waiting = hop.waiting.saturating_sub(1);
                             hop.answered += 1;
                             hop.heard(answer);
+                            if probe.flow != 0 {
+                                hop.named();
+                            }
                         }
                         let probe = *probe;
                         self.events.push_back(event);
@@ -322,7 +345,11 @@ impl Machine for Live {
                     Event::Late(probe, answer) => {
                         self.heard(probe, answer);
                         if let Some(hop) = self.hop_mut(probe.hop) {
-                            hop.lost = hop.lost.saturating_sub(1);
+                            if probe.flow == 0 && hop.unnamed > 0 {
+                                hop.unnamed -= 1;
+                            } else {
+                                hop.lost = hop.lost.saturating_sub(1);
+                            }
                             hop.late += 1;
                             hop.heard(answer);
                         }
@@ -374,7 +401,12 @@ impl Machine for Live {
             self.counts.lost += 1;
             if let Some(hop) = self.hop_mut(probe.hop) {
                 hop.waiting = hop.waiting.saturating_sub(1);
-                hop.lost += 1;
+                if probe.flow == 0 && hop.is_named {
+                    hop.unnamed += 1;
+                } else {
+                    hop.lost += 1;
+                    hop.nameless += u64::from(probe.flow == 0 && hop.routers.is_empty());
+                }
             }
             self.events.push_back(Event::Expired(Probe {
                 state: State::Expired,

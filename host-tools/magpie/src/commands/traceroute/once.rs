@@ -89,7 +89,10 @@ fn show(
         return lines.place(&place, &labels, out);
     }
     let sent_us = run.wire.unix_us(place.probe.sent_at);
-    line(&json::probe(&place, sent_us, &labels), out)?;
+    line(
+        &json::probe(&place, run.wire.key(place.probe.serial), sent_us, &labels),
+        out,
+    )?;
     of_hop.push(place);
     if of_hop.len() >= usize::from(run.plan.queries) {
         if let Some(row) = json::hop(of_hop) {

@@ -10,12 +10,15 @@ use magpie_os::probe::{
     SocketKind,
 };
 use magpie_os::{ProbeSocket, Signals};
+use magpie_probe::ProbeKey;
 use magpie_probe::trace::{Arrival, Content, Machine, Method, Plan, Transmit, behind_ipv4};
 
 /// Sockets of flows that are open at once: each is a file.
 const MAX_SOCKETS: usize = 300;
 /// Longest message: an IP packet.
 const ROOM: usize = 65_536;
+/// Probes whose keys are kept.
+const KEYS: usize = 1_024;
 /// A send that fails with the error of an earlier packet is tried again.
 const PATIENCE: usize = 8;
 
@@ -48,6 +51,8 @@ pub(super) struct Wire {
     of_flow: BTreeMap<u16, usize>,
     /// Raw: the first line sends for all flows.
     is_raw: bool,
+    /// By what the latest probes are found on a wire.
+    keys: BTreeMap<u32, ProbeKey>,
     /// Times count from here.
     began: Instant,
     began_wall: SystemTime,
@@ -101,6 +106,7 @@ impl Wire {
             plan: plan.clone(),
             options,
             of_flow: BTreeMap::new(),
+            keys: BTreeMap::new(),
             lines,
             is_raw,
             began: Instant::now(),
@@ -189,6 +195,11 @@ impl Wire {
             let line = self.lines.get_mut(at).context("no socket")?;
             let error = match line.socket.send(&transmit.octets, to, how) {
                 Ok(stamp) => {
+                    let key = transmit.key(&self.plan, local(&line.socket, transmit, &self.plan));
+                    self.keys.insert(transmit.probe.serial, key);
+                    if self.keys.len() > KEYS {
+                        self.keys.pop_first();
+                    }
                     line.sent.push(transmit.probe.serial);
                     let at = stamp.at.saturating_duration_since(self.began);
                     machine.handle_sent(transmit.probe.serial, at);
@@ -207,6 +218,11 @@ impl Wire {
                 return Err(error).with_context(|| format!("{to}: a probe cannot be sent"));
             }
         }
+    }
+
+    /// By what a probe is found on a wire, if it is not too long ago.
+    pub(super) fn key(&self, serial: u32) -> Option<ProbeKey> {
+        self.keys.get(&serial).copied()
     }
 
     /// Waits for something to come, or until then, and hands it to the
@@ -304,6 +320,21 @@ impl Wire {
         }
         Ok(())
     }
+}
+
+/// The source port or identifier that a probe goes out with; 0: not known.
+fn local(socket: &ProbeSocket, transmit: &Transmit, plan: &Plan) -> u16 {
+    if let Some(first) = plan.local {
+        return first.wrapping_add(transmit.probe.flow);
+    }
+    let port = || {
+        socket
+            .local_address()
+            .ok()
+            .flatten()
+            .map(|local| local.port())
+    };
+    socket.identifier().or_else(port).unwrap_or(0)
 }
 
 /// An error as the machine takes it.

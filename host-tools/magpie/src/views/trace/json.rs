@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use magpie_probe::ProbeKey;
 use magpie_probe::trace::{
     Answer, Cause, Counts, Diamond, Graph, HopReport, Kind, Note, Object, Place, Plan, Verdict,
     Vertex,
@@ -101,7 +102,7 @@ fn answer(row: &mut Row, hop: u8, answer: Option<&Answer>, labels: &Labels<'_>) 
 }
 
 /// One probe of the table, when it is known what became of it.
-pub fn probe(place: &Place, sent_us: u64, labels: &Labels<'_>) -> Row {
+pub fn probe(place: &Place, key: Option<ProbeKey>, sent_us: u64, labels: &Labels<'_>) -> Row {
     let mut row = row(json!({
         "type": "probe",
         "hop": place.hop,
@@ -110,8 +111,22 @@ pub fn probe(place: &Place, sent_us: u64, labels: &Labels<'_>) -> Row {
         "flow": place.probe.flow,
         "octets": place.probe.octets,
         "sent_us": sent_us,
-        "path_mtu": place.mtu,
     }));
+    let on_the_wire = match key {
+        None => Value::Null,
+        Some(ProbeKey::Echo {
+            identifier,
+            sequence,
+        }) => json!({ "icmp_id": identifier, "icmp_seq": sequence }),
+        Some(ProbeKey::Udp { source_port, .. }) => json!({ "source_port": source_port }),
+        Some(ProbeKey::Tcp {
+            source_port,
+            sequence,
+            ..
+        }) => json!({ "source_port": source_port, "tcp_seq": sequence }),
+    };
+    row.insert("key".into(), on_the_wire);
+    row.insert("path_mtu".into(), place.mtu.into());
     answer(&mut row, place.hop, place.answer.as_ref(), labels);
     row
 }
@@ -172,6 +187,7 @@ pub fn live(hop: &HopReport, rounds: u32, labels: &Labels<'_>) -> Row {
         "answered": hop.answered,
         "lost": hop.lost,
         "late": hop.late,
+        "unnamed": hop.unnamed,
         "duplicates": hop.duplicates,
         "routers": routers,
         "rtt_last_us": time(trips.last()),

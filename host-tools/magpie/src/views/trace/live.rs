@@ -141,20 +141,15 @@ mod tests {
         }
         let answered = trips.count();
         let router = IpAddr::V4(Ipv4Addr::new(10, 0, 0, hop));
-        HopReport {
-            hop,
-            sent: answered + lost,
-            waiting: 0,
-            answered,
-            lost,
-            late: 0,
-            duplicates: 0,
-            trips,
-            routers: ms.first().map(|_| (router, answered)).into_iter().collect(),
-            last: None,
-            is_reached: false,
-            verdict,
-        }
+        let mut report = HopReport::new(hop);
+        report.sent = answered + lost;
+        (report.answered, report.lost) = (answered, lost);
+        report
+            .routers
+            .extend(ms.first().map(|_| (router, answered)));
+        report.trips = trips;
+        report.verdict = verdict;
+        report
     }
 
     #[test]

@@ -284,8 +284,9 @@ proptest! {
         }
         for hop in live.report() {
             let sums = sums.get(&hop.hop).copied().unwrap_or_default();
-            prop_assert_eq!([hop.sent, hop.answered, hop.lost, hop.late, hop.duplicates], sums);
-            prop_assert_eq!(hop.waiting, hop.sent - hop.answered - hop.lost - hop.late);
+            let lost = hop.lost + hop.unnamed;
+            prop_assert_eq!([hop.sent, hop.answered, lost, hop.late, hop.duplicates], sums);
+            prop_assert_eq!(hop.waiting, hop.sent - hop.answered - lost - hop.late);
             prop_assert_eq!(&hop.trips, &trips.remove(&hop.hop).unwrap_or_default());
             let heard: u64 = hop.routers.iter().map(|(_, times)| times).sum();
             prop_assert_eq!(heard, hop.trips.count());

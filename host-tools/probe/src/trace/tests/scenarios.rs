@@ -604,4 +604,8 @@ fn rounds_know_who_quotes_little() {
     let report = live.report();
     let heard: Vec<bool> = report.iter().map(|hop| hop.answered >= 8).collect();
     assert_eq!(heard, [true, true, false, true, true, true]);
+    // What was asked before their ports were their own is not lost.
+    let lost: Vec<u64> = report.iter().map(|hop| hop.lost).collect();
+    assert_eq!(lost, [0, 0, 10, 0, 0, 0]);
+    assert!(report[1].unnamed > 0);
 }
