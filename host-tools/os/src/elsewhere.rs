@@ -7,7 +7,10 @@ use std::time::Duration;
 use crate::probe::{
     Family, ProbeOptions, Purpose, Ready, Received, SendOptions, SocketKind, Stamp,
 };
-use crate::{CaptureOptions, Card, Frame, Offload, OsError, Stats, Wake};
+use crate::{
+    CaptureOptions, Card, Frame, Holders, Interface, Offload, OsError, Route, SocketQuery,
+    SocketSummary, Sockets, Stats, Wake,
+};
 
 /// Frames of an interface: none can be opened here.
 #[derive(Debug)]
@@ -124,6 +127,49 @@ impl Signals {
 pub fn drop_privileges() -> Result<(), OsError> {
     Ok(())
 }
+
+/// None can be read here.
+pub fn sockets(_: &SocketQuery) -> Result<Sockets, OsError> {
+    Err(SOCKETS)
+}
+
+/// Likewise.
+pub fn socket_summary() -> Result<SocketSummary, OsError> {
+    Err(SOCKETS)
+}
+
+/// Likewise.
+pub fn socket_holders() -> Result<Holders, OsError> {
+    Err(SOCKETS)
+}
+
+/// Likewise.
+pub fn routes(_: bool) -> Result<Vec<Route>, OsError> {
+    Err(OsError::NotHere {
+        what: "the list of routes is",
+    })
+}
+
+/// Likewise.
+pub fn interfaces() -> Result<Vec<Interface>, OsError> {
+    Err(OsError::NotHere {
+        what: "the list of interfaces is",
+    })
+}
+
+/// Nobody may.
+pub fn may_capture() -> bool {
+    false
+}
+
+/// Likewise.
+pub fn may_administer() -> bool {
+    false
+}
+
+const SOCKETS: OsError = OsError::NotHere {
+    what: "the list of sockets is",
+};
 
 fn unsupported(interface: &str) -> OsError {
     OsError::Unsupported {

@@ -71,4 +71,10 @@ pub enum OsError {
         /// As it was named.
         interface: String,
     },
+    /// Another thing that is not on this system.
+    #[error("{what} not supported on {}", std::env::consts::OS)]
+    NotHere {
+        /// What, with its verb.
+        what: &'static str,
+    },
 }

@@ -6,6 +6,10 @@
 //! thread is started, then [`Capture::next_frame`] until it has none and
 //! [`Capture::wait`] for more; at the end [`Capture::stop`] and what is left.
 //!
+//! Beside that, what this host knows of its own network: [`sockets`] with
+//! [`socket_holders`] and [`Filter`], [`routes`], [`interfaces`]. These need
+//! no rights; what they cannot see without, they say.
+//!
 //! What it never does: look into a frame or a packet, or decide what a count
 //! means. It is the one host crate that may use `unsafe`, and has it in
 //! `linux/sys.rs`, `linux/probe_sys.rs` and `linux/ring.rs` only.
@@ -37,10 +41,20 @@
 //! from the frame is put back where it was.
 
 mod error;
+mod interfaces;
+mod octets;
 pub mod probe;
+mod routes;
+mod sockets;
 mod stats;
 
 pub use error::OsError;
+pub use interfaces::{Interface, InterfaceAddress, InterfaceCounters};
+pub use routes::Route;
+pub use sockets::{
+    CongestionInfo, End, Filter, FilterError, Holder, Holders, Memory, Names, Services, SocketFile,
+    SocketInfo, SocketKind, SocketQuery, SocketSummary, Sockets, State, States, TcpInfo, Timer,
+};
 pub use stats::{CaptureOptions, Card, CardDrops, Frame, Offload, Stats, Wake};
 
 #[cfg(target_os = "linux")]
@@ -49,10 +63,18 @@ mod linux;
 pub use linux::{
     Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait,
 };
+#[cfg(target_os = "linux")]
+pub use linux::{
+    interfaces, may_administer, may_capture, routes, socket_holders, socket_summary, sockets,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
     Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait,
+};
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{
+    interfaces, may_administer, may_capture, routes, socket_holders, socket_summary, sockets,
 };

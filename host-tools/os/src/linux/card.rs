@@ -41,6 +41,24 @@ fn of(folder: &Path) -> Card {
     drops().map_or(Card::Unknown, Card::Drops)
 }
 
+/// Speed of its link in Mbit/s, and whether it is full duplex; `None` where
+/// there is no link or nobody tells.
+pub(super) fn speed(interface: &str, index: c_int) -> (Option<u32>, Option<bool>) {
+    folder(interface, index).map_or((None, None), |folder| speed_of(&folder))
+}
+
+fn speed_of(folder: &Path) -> (Option<u32>, Option<bool>) {
+    // -1 is the driver's way to say that it does not know.
+    let mbit = number(&folder.join("speed")).filter(|mbit| *mbit != u32::MAX);
+    let duplex = fs::read_to_string(folder.join("duplex")).unwrap_or_default();
+    let full = match duplex.trim() {
+        "full" => Some(true),
+        "half" => Some(false),
+        _ => None,
+    };
+    (mbit, full)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,8 +101,27 @@ mod tests {
     }
 
     #[test]
+    fn speed_is_read_where_there_is_a_link() {
+        let sys = std::env::temp_dir().join(format!("magpie-speed-{}", std::process::id()));
+        fs::create_dir_all(&sys).unwrap();
+        assert_eq!(speed_of(&sys), (None, None));
+        for (speed, duplex, want) in [
+            ("1000\n", "full\n", (Some(1000), Some(true))),
+            ("10\n", "half\n", (Some(10), Some(false))),
+            ("-1\n", "unknown\n", (None, None)),
+            ("4294967295\n", "", (None, None)),
+        ] {
+            fs::write(sys.join("speed"), speed).unwrap();
+            fs::write(sys.join("duplex"), duplex).unwrap();
+            assert_eq!(speed_of(&sys), want);
+        }
+        fs::remove_dir_all(&sys).unwrap();
+    }
+
+    #[test]
     fn another_namespace_is_noticed() {
         assert_eq!(read("lo", -7), Card::Unknown);
         assert_eq!(read("no such interface", 1), Card::Unknown);
+        assert_eq!(speed("lo", -7), (None, None));
     }
 }

@@ -1,23 +1,36 @@
-//! Linux: packet(7), netdevice(7), capabilities(7), ip(7), icmp(7).
+//! Linux: packet(7), netdevice(7), capabilities(7), ip(7), icmp(7),
+//! `sock_diag(7)`, rtnetlink(7).
 
 mod block;
 mod capture;
 mod card;
 mod control;
+mod inet_diag;
 mod interface;
+mod links;
+mod netlink;
 mod privileges;
 mod probe;
 mod probe_options;
 mod probe_sys;
 #[cfg(test)]
 mod probe_tests;
+mod proc_net;
+mod processes;
 mod ring;
+mod routes;
 mod sender;
 mod signals;
+mod socket_table;
 mod sys;
+mod unix_diag;
 
 pub use capture::Capture;
-pub use privileges::drop_privileges;
+pub use links::interfaces;
+pub use privileges::{drop_privileges, may_administer, may_capture};
 pub use probe::{ProbeSocket, source_address, wait};
+pub use processes::socket_holders;
+pub use routes::routes;
 pub use sender::FrameSender;
 pub use signals::Signals;
+pub use socket_table::{socket_summary, sockets};

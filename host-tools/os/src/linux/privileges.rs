@@ -34,3 +34,17 @@ pub fn drop_privileges() -> Result<(), OsError> {
     }
     Ok(())
 }
+
+/// Whether this process may listen to interfaces (`CAP_NET_RAW`).
+pub fn may_capture() -> bool {
+    has(Capability::CAP_NET_RAW)
+}
+
+/// Whether this process may change the network (`CAP_NET_ADMIN`).
+pub fn may_administer() -> bool {
+    has(Capability::CAP_NET_ADMIN)
+}
+
+fn has(capability: Capability) -> bool {
+    caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false)
+}
