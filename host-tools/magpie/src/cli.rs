@@ -16,6 +16,12 @@ use magpie_sources::{OpenOptions, SensorOptions, Spec};
 use crate::views::csv::Table;
 use crate::views::{Choice, Sort};
 
+mod interfaces;
+mod sockets;
+
+pub use interfaces::Interfaces;
+pub use sockets::Sockets;
+
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MAGPIE_GIT_ID"), ")");
 
 const EXAMPLES: &str = "\
@@ -29,6 +35,8 @@ Examples:
   magpie sensor info serial:/dev/ttyACM0      who is there?
   magpie ping -c 5 192.0.2.1                  as ping, and more numbers
   magpie traceroute example.org               which routers packets pass
+  magpie interfaces                           what can be listened to
+  magpie sockets -tlnp                        who listens on this machine
 
 Exit codes:
   0  all went well
@@ -115,6 +123,12 @@ pub enum Command {
     /// Show which routers packets to a host pass
     #[command(after_help = traceroute::EXAMPLES)]
     Traceroute(Box<traceroute::Traceroute>),
+    /// List this machine's sockets or routes, as ss and netstat do
+    #[command(after_help = sockets::EXAMPLES)]
+    Sockets(Sockets),
+    /// List this machine's interfaces: state, addresses, rates, drops, offloads
+    #[command(after_help = interfaces::EXAMPLES)]
+    Interfaces(Interfaces),
     /// Print a completion script
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

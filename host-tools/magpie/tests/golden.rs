@@ -2,8 +2,6 @@
 //! wanted change: `MAGPIE_BLESS=1 cargo test -p magpie --test golden`, then
 //! read the difference.
 
-use std::path::PathBuf;
-
 use magpie::views::{Choice, Seen, Sort, csv, exact, json, table};
 use magpie_collector::{Limits, Offered, Picture, Position};
 use magpie_protocol::{
@@ -13,25 +11,12 @@ use magpie_protocol::{
     Sum, TableId, Tally, TcpFacts, TooBig, Unsent, UnsentKey, UnsentLine, VlanStack,
 };
 
+mod blessed;
+
+use blessed::golden;
+
 const NOW_US: u64 = 1_700_000_100_000_000;
 const START_US: u64 = 1_700_000_000_000_000;
-
-/// Compares with the file, or writes it where that was asked for.
-fn golden(name: &str, got: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
-    if std::env::var_os("MAGPIE_BLESS").is_some() {
-        std::fs::write(&path, got).unwrap();
-        return;
-    }
-    let want = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; MAGPIE_BLESS=1 writes it", path.display()));
-    for (n, (want, got)) in want.lines().zip(got.lines()).enumerate() {
-        assert_eq!(want, got, "{name}, line {}", n + 1);
-    }
-    assert_eq!(want, got, "{name}");
-}
 
 fn stack(ids: &[u16]) -> VlanStack {
     let mut stack = VlanStack::NONE;

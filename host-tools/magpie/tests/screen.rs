@@ -4,7 +4,6 @@
 //! difference.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use magpie::views::screen::{
@@ -25,6 +24,10 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::{Color, Modifier};
+
+mod blessed;
+
+use blessed::golden;
 
 /// 22:15:00 UTC.
 const NOW_US: u64 = 1_700_000_100_000_000;
@@ -122,23 +125,6 @@ fn on_terminal(scene: &Scene, (columns, rows): (u16, u16)) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Compares with the file, or writes it where that was asked for.
-fn golden(name: &str, got: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
-    if std::env::var_os("MAGPIE_BLESS").is_some() {
-        std::fs::write(&path, got).unwrap();
-        return;
-    }
-    let want = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; MAGPIE_BLESS=1 writes it", path.display()));
-    for (n, (want, got)) in want.lines().zip(got.lines()).enumerate() {
-        assert_eq!(want, got, "{name}, line {}", n + 1);
-    }
-    assert_eq!(want, got, "{name}");
 }
 
 struct Maker {

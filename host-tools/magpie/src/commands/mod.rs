@@ -1,11 +1,13 @@
 //! One module a subcommand.
 
+pub(crate) mod interfaces;
 pub(crate) mod live;
 pub(crate) mod ping;
 pub(crate) mod replay;
 pub(crate) mod sensor;
 pub(crate) mod shared;
 pub(crate) mod traceroute;
+pub(crate) mod sockets;
 pub(crate) mod watch;
 
 use std::io::Write as _;

@@ -1,14 +1,18 @@
 //! Views: what a picture looks like to a person or a program. Each is made
-//! from the picture and what the feeder offered, and from nothing else.
+//! from the picture and what the feeder offered, and from nothing else; those
+//! of this machine (`sockets`, `routes`, `interfaces`) from what `os` read.
 
 pub mod csv;
 pub mod exact;
+pub mod interfaces;
 pub mod json;
 mod mirror;
 pub mod names;
 pub mod ping;
+pub mod routes;
 pub mod rows;
 pub mod screen;
+pub mod sockets;
 pub mod table;
 pub mod text;
 pub mod trace;

@@ -107,6 +107,11 @@ impl Columns {
         self.rows.push(cells.into());
     }
 
+    /// Likewise, where how many cells there are is not known before.
+    pub fn cells(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
     /// How many lines there are, the heading not counted.
     pub fn len(&self) -> usize {
         self.rows.len() - 1
