@@ -1,5 +1,6 @@
 //! A live network, the program at its mirror port, and mirror ports that are
-//! set wrongly on purpose. Left out of a plain `cargo test`, which says so:
+//! set wrongly on purpose; what it says of its own machine's sockets and
+//! interfaces, beside others. Left out of a plain `cargo test`, which says so:
 //! network namespaces need root. `cargo verify` runs them, or
 //!
 //! ```text
@@ -9,6 +10,10 @@
 //! Nothing leaves the namespaces, and they go when a test ends, however it
 //! ends.
 
+mod beside;
 mod demo;
+mod interfaces;
 mod right;
+mod sockets;
 mod wrong;
+mod zoo;

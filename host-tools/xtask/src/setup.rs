@@ -144,6 +144,17 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
     if purpose == Purpose::Verify {
         program("c++", "a C++ compiler, for libFuzzer", "g++");
         program("tcpdump", "tcpdump, to count beside magpie", "tcpdump");
+        program("ss", "ss, to list sockets beside magpie", "iproute2");
+        program(
+            "netstat",
+            "netstat, to list routes beside magpie",
+            "net-tools",
+        );
+        program(
+            "setpriv",
+            "setpriv, to be a user without rights",
+            "util-linux",
+        );
         program("tmux", "tmux, to look at the screen through", "tmux");
     }
     let mut debian = false;
