@@ -28,7 +28,7 @@ sys.dont_write_bytecode = True  # root's cache files do not belong here
 import scenes
 import taps
 from lab import topology
-from lab.netns import Lab
+from lab.netns import standing
 
 ROUND = 20
 
@@ -137,31 +137,20 @@ def main():
     if os.geteuid() != 0:
         sys.exit("lab: network namespaces need root; run it with sudo")
 
-    def leave(number, _frame):
-        raise SystemExit(128 + number)
-
-    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in endings:
-        signal.signal(number, leave)
-    code, lab = 0, Lab()
-    with tempfile.TemporaryDirectory(prefix="magpie-lab") as work:
-        try:
-            if o.what == "demo":
-                print("lab: hosts, a switch with a mirror port, a router, servers: a few seconds", file=sys.stderr)
-                topology.build(lab)
-                topology.serve(lab, work)
-                code = demo(lab, o.seconds, o.program)
-            else:
-                topology.build(lab, scenes.HOSTS, hub=o.hub, tap="tap" if o.tap != "none" else None)
-                tap = put_tap(lab, o.tap) if o.tap != "none" else None
-                topology.serve(lab, work)
-                lab.ip("sw", "link set mon0 down")
-                time.sleep(0.2)
-                serve(lab, tap)
-        finally:
-            for number in endings:  # taking down is not to be interrupted
-                signal.signal(number, signal.SIG_IGN)
-            lab.close()
+    code = 0
+    with tempfile.TemporaryDirectory(prefix="magpie-lab") as work, standing() as lab:
+        if o.what == "demo":
+            print("lab: hosts, a switch with a mirror port, a router, servers: a few seconds", file=sys.stderr)
+            topology.build(lab)
+            topology.serve(lab, work)
+            code = demo(lab, o.seconds, o.program)
+        else:
+            topology.build(lab, scenes.HOSTS, hub=o.hub, tap="tap" if o.tap != "none" else None)
+            tap = put_tap(lab, o.tap) if o.tap != "none" else None
+            topology.serve(lab, work)
+            lab.ip("sw", "link set mon0 down")
+            time.sleep(0.2)
+            serve(lab, tap)
     sys.exit(code)
 
 

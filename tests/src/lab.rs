@@ -4,10 +4,8 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use magpie_sources::{OpenOptions, Spec};
@@ -17,30 +15,22 @@ use tempfile::TempDir;
 
 use crate::boards::{self, Outcome};
 use crate::program;
+use crate::script::Script;
 use crate::terminal::{self, Terminal};
 use crate::truth::Exact;
+
+pub use crate::script::alone;
 
 /// The sensor's place.
 pub const INTERFACE: &str = "mirror";
 /// How long a program may take to start or to end on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// One lab at a time: hosts that starve behave unlike any network.
-static ONE: Mutex<()> = Mutex::new(());
-
-/// The machine alone, for whoever builds a lab by other means.
-pub fn alone() -> MutexGuard<'static, ()> {
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A network that is taken down when this is dropped, or when the test dies.
 pub struct Lab {
-    child: Child,
-    orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    script: Script,
     namespace: String,
     folder: TempDir,
-    _only: MutexGuard<'static, ()>,
 }
 
 #[derive(Deserialize)]
@@ -78,47 +68,26 @@ pub struct Frames {
 impl Lab {
     /// Builds it: `--hub`, `--tap KIND` as `network.py serve` takes them.
     pub fn start(arguments: &[&str]) -> Self {
-        let only = alone();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/network.py");
-        let mut child = Command::new("python3")
-            .arg(script)
-            .arg("serve")
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|e| panic!("python3, which the lab is written in: {e}"));
-        let orders = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().expect("a pipe was asked for"));
-        let mut lab = Self {
-            child,
-            orders,
-            answers,
-            namespace: String::new(),
-            folder: tempfile::tempdir().expect("a folder"),
-            _only: only,
-        };
-        lab.namespace = lab.answer::<Greeting>("the start").namespace;
-        lab
+        let mut words = vec!["serve"];
+        words.extend(arguments);
+        let mut script = Script::start("lab/network.py", &words);
+        let Greeting { namespace } = script.answer("the start");
+        let folder = tempfile::tempdir().expect("a folder");
+        Self {
+            script,
+            namespace,
+            folder,
+        }
     }
 
     /// Gives an order and waits until it is done.
     pub fn order<T: DeserializeOwned>(&mut self, order: &str) -> T {
-        let orders = self.orders.as_mut().expect("open until it is dropped");
-        writeln!(orders, "{order}").unwrap_or_else(|e| panic!("the lab is gone: {e}"));
-        self.answer(order)
+        self.script.order(order)
     }
 
     /// An order whose answer says no more than that it is done.
     pub fn tell(&mut self, order: &str) {
         let _: serde_json::Value = self.order(order);
-    }
-
-    fn answer<T: DeserializeOwned>(&mut self, order: &str) -> T {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("a pipe");
-        serde_json::from_str(&line)
-            .unwrap_or_else(|e| panic!("{order}: {e} in {line:?}; what went wrong stands above"))
     }
 
     /// A program at the sensor's place.
@@ -196,14 +165,6 @@ impl Lab {
         let terminal = Terminal::start(command, terminal::SMALL);
         terminal.wait_for("Waiting for the first frame");
         terminal
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        // It ends with its orders, and only it can take down what it made.
-        drop(self.orders.take());
-        let _ = self.child.wait();
     }
 }
 

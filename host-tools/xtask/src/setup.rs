@@ -53,6 +53,14 @@ const LAB: &[(&str, &str, &str)] = &[
     ("dnsmasq", "dnsmasq, for servers in the lab", "dnsmasq-base"),
 ];
 
+/// What `tests/hand` compares with, beside `LAB`: program, package.
+const REFERENCE: &[(&str, &str)] = &[
+    ("traceroute", "traceroute"),
+    ("mtr", "mtr-tiny"),
+    ("fping", "fping"),
+    ("setpriv", "util-linux"),
+];
+
 /// Something missing.
 struct Need {
     what: String,
@@ -156,6 +164,10 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
             "util-linux",
         );
         program("tmux", "tmux, to look at the screen through", "tmux");
+        for (name, package) in REFERENCE {
+            let what = format!("{name}, to hold our hand tools against");
+            program(name, &what, package);
+        }
     }
     let mut debian = false;
     let mut targets = workspace.thumb_targets();

@@ -194,12 +194,17 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
             "lab",
             host("test --release -p magpie-tests --test lab --no-fail-fast -- --include-ignored"),
         ),
+        // Paths through routers, beside ping, traceroute, mtr and fping.
+        (
+            "hand",
+            host("test --release -p magpie-tests --test hand --no-fail-fast -- --include-ignored"),
+        ),
     ]
 }
 
 /// Why a stage cannot run for this user, if so.
 fn cannot(stage: &str) -> Option<String> {
-    (matches!(stage, "network" | "lab") && !run::is_root())
+    (matches!(stage, "network" | "lab" | "hand") && !run::is_root())
         .then(|| format!("network namespaces need root: sudo cargo verify --only {stage}"))
 }
 

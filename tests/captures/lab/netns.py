@@ -2,6 +2,7 @@
 made in the namespace this script was started in, and everything made is
 removed again, by name and by process id."""
 
+import contextlib
 import ctypes
 import fcntl
 import multiprocessing
@@ -159,3 +160,23 @@ class Lab:
         for process in self.processes:
             process.wait() if isinstance(process, subprocess.Popen) else process.join()
         self.processes, self.names = [], []
+
+
+@contextlib.contextmanager
+def standing():
+    """A lab that is taken down however its user ends: well, by an error, by
+    Ctrl-C or SIGTERM."""
+
+    def leave(number, _frame):
+        raise SystemExit(128 + number)
+
+    endings = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in endings:
+        signal.signal(number, leave)
+    lab = Lab()
+    try:
+        yield lab
+    finally:
+        for number in endings:  # taking down is not to be interrupted
+            signal.signal(number, signal.SIG_IGN)
+        lab.close()

@@ -1,0 +1,14 @@
+//! The hand tools on paths through routers, beside ping, traceroute, mtr and
+//! fping in the same run. Left out of a plain `cargo test`, which says so:
+//! network namespaces need root. `cargo verify` runs them, or
+//!
+//! ```text
+//! sudo cargo test --release -p magpie-tests --test hand -- --ignored
+//! ```
+//!
+//! The paths are drawn in `paths.py`. Nothing leaves the namespaces, and they
+//! go when a test ends, however it ends. `reference` holds the paths
+//! themselves against what the tools of others see: where it fails, the lab is
+//! wrong, not ours.
+
+mod reference;

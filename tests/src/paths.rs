@@ -1,0 +1,175 @@
+//! Paths through routers for the hand tools: `tests/hand/paths.py`, where they
+//! are drawn, and programs that run at their beginning.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::{fs, thread};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::program;
+use crate::script::Script;
+use crate::tools::Said;
+
+/// Both families, for what holds in each.
+pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+/// IPv4 or IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// Who runs a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum User {
+    /// Root.
+    Root,
+    /// User and group 65534, without any other group or capability.
+    Nobody,
+}
+
+/// What stands between the host `me` and the ends of some paths.
+pub struct Paths {
+    prefix: String,
+    stations: BTreeMap<String, Vec<Station>>,
+    folder: TempDir,
+    _script: Script,
+}
+
+/// The right end of one cable, as seen from `me`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Station {
+    /// Who has it.
+    pub node: String,
+    /// Its IPv4 address there.
+    pub v4: Ipv4Addr,
+    /// Its IPv6 address there.
+    pub v6: Ipv6Addr,
+}
+
+impl Station {
+    /// Its address of a family.
+    pub fn address(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => self.v4.into(),
+            Family::V6 => self.v6.into(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Greeting {
+    prefix: String,
+    paths: BTreeMap<String, Vec<Station>>,
+}
+
+impl Paths {
+    /// Builds these paths of `paths.py`.
+    pub fn start(paths: &[&str]) -> Self {
+        let mut script = Script::start("hand/paths.py", paths);
+        let Greeting { prefix, paths } = script.answer("the start");
+        let folder = tempfile::tempdir().expect("a folder");
+        // For everybody, as programs are installed.
+        let all = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(folder.path(), all).expect("a folder of ours");
+        Self {
+            prefix,
+            stations: paths,
+            folder,
+            _script: script,
+        }
+    }
+
+    /// The cables of a path, as they are drawn.
+    pub fn stations(&self, path: &str) -> &[Station] {
+        let stations = self.stations.get(path);
+        stations.unwrap_or_else(|| panic!("{path} was not built"))
+    }
+
+    /// Who answers at each hop of a path that does not branch.
+    pub fn hops(&self, path: &str, family: Family) -> Vec<IpAddr> {
+        let stations = self.stations(path).iter();
+        stations.map(|station| station.address(family)).collect()
+    }
+
+    /// Addresses under which a node answers `me`.
+    pub fn addresses(&self, path: &str, node: &str, family: Family) -> Vec<IpAddr> {
+        let of = self.stations(path).iter().filter(|s| s.node == node);
+        of.map(|station| station.address(family)).collect()
+    }
+
+    /// The end of a path.
+    pub fn end(&self, path: &str, family: Family) -> IpAddr {
+        let all = self.addresses(path, "end", family);
+        *all.first().expect("every path has an end")
+    }
+
+    /// Our program where everybody may run it.
+    pub fn magpie(&self) -> PathBuf {
+        let copy = self.folder.path().join("magpie");
+        if !copy.exists() {
+            fs::copy(program::path(), &copy).expect("a folder of ours");
+        }
+        copy
+    }
+
+    /// A program at the host `me`.
+    pub fn command(&self, user: User, words: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &format!("{}-me", self.prefix)]);
+        if user == User::Nobody {
+            command.args(["setpriv", "--reuid", "65534", "--regid", "65534"]);
+            command.arg("--clear-groups");
+        }
+        // English, and nothing that a user has set.
+        command.env("LC_ALL", "C").env_remove("FPING_OPTIONS");
+        command.args(words).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, user: User, words: &[&str]) -> Said {
+        let output = self.command(user, words).output();
+        output.expect("iproute2").into()
+    }
+
+    /// Runs our program to its end.
+    pub fn run_magpie(&self, user: User, words: &[&str]) -> Said {
+        let magpie = self.magpie();
+        let mut all = vec![magpie.to_str().expect("a path of ours")];
+        all.extend(words);
+        self.run(user, &all)
+    }
+
+    /// Runs several at the same time.
+    pub fn together(&self, user: User, programs: &[&[&str]]) -> Vec<Said> {
+        thread::scope(|scope| {
+            let one = |words| scope.spawn(move || self.run(user, words));
+            let running: Vec<_> = programs.iter().map(|words| one(*words)).collect();
+            let all = running.into_iter().map(thread::ScopedJoinHandle::join);
+            all.map(|said| said.expect("a program that ran")).collect()
+        })
+    }
+
+    /// Sets a sysctl at `me`.
+    pub fn set(&self, key: &str, value: &str) {
+        let done = self.run(
+            User::Root,
+            &["sysctl", "-q", "-w", &format!("{key}={value}")],
+        );
+        assert_eq!(done.code, Some(0), "{}", done.err);
+    }
+
+    /// Groups that may ping without further rights (`ping_group_range`).
+    pub fn let_ping(&self, from: u32, to: u32) {
+        self.set("net.ipv4.ping_group_range", &format!("{from} {to}"));
+    }
+}

@@ -1,0 +1,72 @@
+//! A lab of network namespaces: a script of ours that builds it, does what it
+//! is told on stdin, and takes everything down when stdin ends, however the
+//! test ended.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::de::DeserializeOwned;
+
+/// One lab at a time: hosts that starve behave unlike any network.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// The machine alone, for whoever builds a lab by other means.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The script, running.
+pub(crate) struct Script {
+    child: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    _only: MutexGuard<'static, ()>,
+}
+
+impl Script {
+    /// Starts a script, named from this package's folder.
+    pub(crate) fn start(script: &str, arguments: &[&str]) -> Self {
+        let only = alone();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
+        let mut child = Command::new("python3")
+            .arg(script)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("python3, which the lab is written in: {e}"));
+        let orders = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().expect("a pipe was asked for"));
+        Self {
+            child,
+            orders,
+            answers,
+            _only: only,
+        }
+    }
+
+    /// Gives an order and waits until it is done.
+    pub(crate) fn order<T: DeserializeOwned>(&mut self, order: &str) -> T {
+        let orders = self.orders.as_mut().expect("open until it is dropped");
+        writeln!(orders, "{order}").unwrap_or_else(|e| panic!("the lab is gone: {e}"));
+        self.answer(order)
+    }
+
+    /// The next answer, to `what`.
+    pub(crate) fn answer<T: DeserializeOwned>(&mut self, what: &str) -> T {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("a pipe");
+        serde_json::from_str(&line)
+            .unwrap_or_else(|e| panic!("{what}: {e} in {line:?}; what went wrong stands above"))
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        // It ends with its orders, and only it can take down what it made.
+        drop(self.orders.take());
+        let _ = self.child.wait();
+    }
+}
