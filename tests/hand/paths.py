@@ -48,6 +48,8 @@ PATHS = {
     "narrow": (8, "me - r1 - r2 -1300- r3 - end"),
     "slow": (9, "me - r1 ~10~ r2 - end"),
     "harm": (10, "me - r1 - r2:harm - end"),
+    # Two hops behind it, so that a round of probes takes two of five.
+    "lossy": (11, "me - r1 - r2:drop=5 - r3 - end"),
 }
 
 # Kinds that are a kernel's routers with something set: sysctl, routes. P is

@@ -160,7 +160,7 @@ pub(crate) fn stacks() -> Vec<(u8, Vec<Label>)> {
     };
     vec![
         (2, vec![entry(16002, 0, true, 1)]),
-        (3, vec![entry(16003, 5, false, 0), entry(24017, 0, true, 7)]),
+        (3, vec![entry(16003, 5, false, 1), entry(24017, 0, true, 7)]),
     ]
 }
 
@@ -274,10 +274,16 @@ pub(crate) const REFUSED: &[Refused] = &[
         "!H",
         "Destination unreachable: Address unreachable",
     ),
+    // RFC 4443 has two more, which ping does not know.
     wall(
         "2001:db8:7:110::5",
         "!<5>",
         "Destination unreachable: Unknown code 5",
+    ),
+    wall(
+        "2001:db8:7:110::6",
+        "!<6>",
+        "Destination unreachable: Unknown code 6",
     ),
 ];
 
@@ -398,6 +404,45 @@ fn what_happens_to_a_ping_goes_by_its_number() {
         let all = targets(&said.err).expect("fping");
         let lost = all[&end].iter().filter(|ms| ms.is_none()).count();
         assert_eq!(lost, 2, "{all:?}");
+    }
+}
+
+/// One in five, of what goes to any hop behind the router that drops it.
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn a_fifth_is_lost_on_the_way() {
+    let paths = Paths::start(&["lossy"]);
+    for family in FAMILIES {
+        let end = paths.end("lossy", family).to_string();
+        let words = ["mtr", "-n", "--json", "-c", "20", "-i", "0.1", &end];
+        let hubs = report(&paths.run(User::Root, &words).out).expect("a report");
+        let hosts: Vec<_> = hubs.iter().filter_map(|hub| hub.host).collect();
+        assert_eq!(hosts, paths.hops("lossy", family));
+        let loss: Vec<_> = hubs.iter().map(|hub| hub.loss).collect();
+        assert_eq!(loss[..2], [0.0; 2], "{hubs:?}");
+        let lossy = |loss: &f64| (10.0..=30.0).contains(loss);
+        assert!(loss[2..].iter().all(lossy), "{hubs:?}");
+    }
+}
+
+/// The kernel's routers answer for themselves, and so do ours.
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn routers_answer_for_themselves() {
+    let paths = Paths::start(&["labels", "terse"]);
+    for family in FAMILIES {
+        let hops = [paths.hops("labels", family), paths.hops("terse", family)].concat();
+        let names: Vec<_> = hops.iter().map(IpAddr::to_string).collect();
+        let words = ["fping", "-q", "-C", "2", "-p", "100"].into_iter();
+        let words: Vec<_> = words.chain(names.iter().map(String::as_str)).collect();
+        let all = targets(&paths.run(User::Root, &words).err).expect("fping");
+        assert_eq!(
+            all.keys().copied().collect::<BTreeSet<_>>().len(),
+            hops.len()
+        );
+        assert!(all.values().flatten().all(Option::is_some), "{all:?}");
+        let run = traceroute(&paths, &[], hops[1]);
+        assert_eq!(run.hosts(), each(&hops[..2]));
     }
 }
 

@@ -16,9 +16,9 @@ from lab.frames import checksum
 
 V4, V6 = b"\x08\x00", b"\x86\xdd"
 ICMP, ICMP6 = 1, 58
-ECHO = {ICMP: 8, ICMP6: 128}
+ECHO, REPLY = {ICMP: 8, ICMP6: 128}, {ICMP: 0, ICMP6: 129}
 EXCEEDED = {ICMP: 11, ICMP6: 3}
-UNREACHABLE = {ICMP: 3, ICMP6: 1}
+UNREACHABLE, PORT = {ICMP: 3, ICMP6: 1}, {V4: 3, V6: 4}
 QUOTE = {V4: 548, V6: 1232}  # of the packet: what fits 576 (RFC 1812) and 1,280 octets (RFC 4443)
 LABELLED = 128  # octets that come before an extension, RFC 4884 section 5
 
@@ -80,6 +80,18 @@ def icmp_sum(packet, message):
     return checksum(packet.source + packet.target + struct.pack(">II", len(message), ICMP6) + message)
 
 
+def answer(packet, address, message):
+    """A packet with an ICMP message, whose checksum is still 0, back to whoever
+    sent this one."""
+    if packet.kind == V4:
+        head = struct.pack(">BBHHHBBH", 0x45, 0xC0, 20 + len(message), 0, 0, 64, ICMP, 0) + address + packet.source
+        head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
+    else:
+        head = struct.pack(">IHBB", 6 << 28, len(message), ICMP6, 64) + address + packet.source
+    value = icmp_sum(Packet(packet.kind, head + message), message)
+    return head + message[:2] + struct.pack(">H", value) + message[4:]
+
+
 def extension(labels):
     """RFC 4884's structure with one RFC 4950 object: (label, TC, TTL) each."""
     stack = b""
@@ -102,23 +114,23 @@ class Router:
 
     def error(self, packet, kinds, code, address):
         """An ICMP error about a packet, from one of our addresses."""
-        protocol = ICMP if packet.kind == V4 else ICMP6
         words, quoted = self.quote(packet)
-        body = bytes([kinds[protocol], code, 0, 0]) + words + quoted
-        if packet.kind == V4:
-            head = struct.pack(">BBHHHBBH", 0x45, 0xC0, 20 + len(body), 0, 0, 64, ICMP, 0) + address + packet.source
-            head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
-        else:
-            head = struct.pack(">IHBB", 6 << 28, len(body), ICMP6, 64) + address + packet.source
-        answer = Packet(packet.kind, head + body)
-        return head + body[:2] + struct.pack(">H", icmp_sum(answer, body)) + body[4:]
+        return answer(packet, address, bytes([kinds[ICMP if packet.kind == V4 else ICMP6], code, 0, 0]) + words + quoted)
+
+    def own(self, packet):
+        """What we say to a packet that is for us."""
+        if packet.echo() is None:
+            return self.error(packet, UNREACHABLE, PORT[packet.kind], packet.target)
+        kind = bytes([REPLY[packet.protocol], 0, 0, 0])
+        return answer(packet, packet.target, kind + packet.octets[packet.head + 4 :])
 
     def refusal(self, _packet):
         """The code with which this destination cannot be reached, or None."""
         return None
 
-    def copies(self, packet):
-        """What goes on, with the seconds that it waits here."""
+    def copies(self, packet, _outward):
+        """What goes on, with the seconds that it waits here. Outward is what
+        comes from the left."""
         return [(0.0, packet.aged())]
 
 
@@ -136,8 +148,8 @@ class Label(Router):
     def quote(self, packet):
         stack = []
         for entry in self.argument.split(","):
-            label, tc, ttl = (*map(int, entry.split("/")), 0, 1)[:3] if "/" in entry else (int(entry), 0, 1)
-            stack.append((label, tc, ttl))
+            said = [int(field) for field in entry.split("/")]
+            stack.append(said + [0, 1][len(said) - 1 :])
         # The length of the quote, in words of 32 or 64 bits.
         words = bytes([0, LABELLED // 4, 0, 0]) if packet.kind == V4 else bytes([LABELLED // 8, 0, 0, 0])
         return words, packet.octets[:LABELLED].ljust(LABELLED, b"\0") + extension(stack)
@@ -159,7 +171,7 @@ class Harm(Router):
     number, so that it happens to everybody's alike: 3 is lost, 5 arrives
     twice, 7 is overtaken, 9 arrives changed."""
 
-    def copies(self, packet):
+    def copies(self, packet, _outward):
         digit = (packet.echo() or 0) % 10
         aged = Packet(packet.kind, packet.aged())
         match digit:
@@ -174,7 +186,21 @@ class Harm(Router):
         return [(0.0, aged.octets)]
 
 
-KINDS = {"terse": Terse, "label": Label, "wall": Wall, "harm": Harm}
+class Drop(Router):
+    """Loses every Nth packet that it should pass on outward: `drop=N`."""
+
+    def __init__(self, argument):
+        super().__init__(argument)
+        self.passed = 0
+
+    def copies(self, packet, outward):
+        self.passed += outward
+        if outward and self.passed % int(self.argument) == 0:
+            return []
+        return super().copies(packet, outward)
+
+
+KINDS = {"drop": Drop, "terse": Terse, "label": Label, "wall": Wall, "harm": Harm}
 
 
 def run(kind, argument, sides):
@@ -187,16 +213,18 @@ def run(kind, argument, sides):
         wait = max(0.0, queue[0][0] - time.monotonic()) if queue else None
         for s in select.select(ends, [], [], wait)[0]:
             frame = s.recv(65536)
-            side, other = sockets[s], ends[1 - ends.index(s)]
-            if frame[:6] != side.mac or frame[12:14] not in (V4, V6):
+            here, other = sockets[s], ends[1 - ends.index(s)]
+            if frame[:6] != here.mac or frame[12:14] not in (V4, V6):
                 continue
             packet = Packet(frame[12:14], frame[14:])
-            if packet.ttl <= 1:
-                out, sent = s, [(0.0, router.error(packet, EXCEEDED, 0, side.address[packet.kind]))]
+            if any(packet.target == side.address[packet.kind] for side in sides):
+                out, sent = s, [(0.0, router.own(packet))]
+            elif packet.ttl <= 1:
+                out, sent = s, [(0.0, router.error(packet, EXCEEDED, 0, here.address[packet.kind]))]
             elif (code := router.refusal(packet)) is not None:
-                out, sent = s, [(0.0, router.error(packet, UNREACHABLE, code, side.address[packet.kind]))]
+                out, sent = s, [(0.0, router.error(packet, UNREACHABLE, code, here.address[packet.kind]))]
             else:
-                out, sent = other, router.copies(packet)
+                out, sent = other, router.copies(packet, here is sides[0])
             head = sockets[out].neighbour + sockets[out].mac + packet.kind
             for delay, octets in sent:
                 number += 1

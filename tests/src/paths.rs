@@ -168,6 +168,15 @@ impl Paths {
         assert_eq!(done.code, Some(0), "{}", done.err);
     }
 
+    /// Makes `me` forget which path takes how long a packet.
+    pub fn forget_mtu(&self) {
+        for family in ["-4", "-6"] {
+            let words = ["ip", family, "route", "flush", "cache"];
+            let done = self.run(User::Root, &words);
+            assert_eq!(done.code, Some(0), "{}", done.err);
+        }
+    }
+
     /// Groups that may ping without further rights (`ping_group_range`).
     pub fn let_ping(&self, from: u32, to: u32) {
         self.set("net.ipv4.ping_group_range", &format!("{from} {to}"));

@@ -6,6 +6,7 @@
 
 pub mod fping;
 pub mod mtr;
+pub mod ours;
 pub mod ping;
 pub mod traceroute;
 

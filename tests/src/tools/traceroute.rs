@@ -119,6 +119,8 @@ fn probes<'a>(words: impl Iterator<Item = &'a str>, line: &str) -> Result<Vec<Pr
             probes.last_mut().ok_or_else(needs_one)?.annotation = Some(word.to_owned());
         } else if let Some(mtu) = word.strip_prefix("F=") {
             probes.last_mut().ok_or_else(needs_one)?.mtu = Some(read(mtu, line)?);
+        } else if word.starts_with("'-") {
+            // Hops of the way back, where they are others than there.
         } else if let Some(stack) = word.strip_prefix("<MPLS:") {
             host.labels = labels(stack.trim_end_matches('>'), line)?;
         } else if let Ok(from) = word.parse() {
