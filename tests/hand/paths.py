@@ -49,6 +49,7 @@ PATHS = {
     "slow": (9, "me - r1 ~10~ r2 - end"),
     "harm": (10, "me - r1 - r2:harm - end"),
     # Two hops behind it, so that a round of probes takes two of five.
+    "liar": (12, "me - r1 - r2:liar - r3 - end"),
     "lossy": (11, "me - r1 - r2:drop=5 - r3 - end"),
 }
 

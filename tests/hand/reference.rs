@@ -446,6 +446,20 @@ fn routers_answer_for_themselves() {
     }
 }
 
+/// Ping believes that a request which it has yet to send came to nothing.
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn one_tells_lies() {
+    let paths = Paths::start(&["liar"]);
+    for family in FAMILIES {
+        let (hops, end) = (paths.hops("liar", family), paths.end("liar", family));
+        let run = ping(&paths, &["-c", "1"], end);
+        let mut lies = run.refusals.iter();
+        let lie = lies.find(|lie| lie.seq != 1).expect("a lie");
+        assert_eq!(lie.from, hops[1]);
+    }
+}
+
 /// Network namespaces that have a name on this machine.
 fn namespaces() -> String {
     let said = Command::new("ip").args(["netns", "list"]).output();

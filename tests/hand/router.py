@@ -133,6 +133,10 @@ class Router:
         comes from the left."""
         return [(0.0, packet.aged())]
 
+    def lies(self, _packet, _address):
+        """What else goes back at once to whoever sent this."""
+        return []
+
 
 class Terse(Router):
     """The least that RFC 792 asks for: the header and 8 octets. Of IPv6,
@@ -200,7 +204,35 @@ class Drop(Router):
         return super().copies(packet, outward)
 
 
-KINDS = {"drop": Drop, "terse": Terse, "label": Label, "wall": Wall, "harm": Harm}
+class Liar(Router):
+    """Passes everything on. Before that it says of each packet what is not so:
+    errors about packets that nobody sent, replies to others, octets that are
+    too few for what they claim to be."""
+
+    def lies(self, packet, address):
+        at = packet.head
+        turned = lambda *where: bytes(octet ^ 0xFF * (n in where) for n, octet in enumerate(packet.octets))
+        mine = ICMP if packet.kind == V4 else ICMP6
+        # Of another flow, of one to somebody else, of another protocol, cut.
+        kinds = [Packet(packet.kind, turned(at, at + 1, at + 4, at + 5)), Packet(packet.kind, turned(at - 1)),
+                 Packet(packet.kind, turned(9 if packet.kind == V4 else 6))]
+        if packet.echo() is not None:
+            # A request that is yet to come, of the right flow.
+            kinds.append(Packet(packet.kind, turned(at + 6)))
+        for other in kinds:
+            quote = b"\0\0\0\0" + other.octets[: QUOTE[packet.kind]]
+            yield answer(packet, address, bytes([EXCEEDED[mine], 0, 0, 0]) + quote)
+            yield answer(packet, address, bytes([UNREACHABLE[mine], 1, 0, 0]) + quote)
+        for length in (0, 3, 8, at, at + 3):
+            yield answer(packet, address, bytes([EXCEEDED[mine], 0, 0, 0]) + bytes(4) + packet.octets[:length])
+        yield answer(packet, address, bytes([EXCEEDED[mine], 0, 0, 0]))
+        if packet.echo() is not None:
+            reply = bytes([REPLY[mine], 0, 0, 0])
+            for other in (turned(at + 4), turned(at + 6), packet.octets[: at + 6]):
+                yield answer(packet, packet.target, reply + other[at + 4 :])
+
+
+KINDS = {"drop": Drop, "liar": Liar, "terse": Terse, "label": Label, "wall": Wall, "harm": Harm}
 
 
 def run(kind, argument, sides):
@@ -225,6 +257,8 @@ def run(kind, argument, sides):
                 out, sent = s, [(0.0, router.error(packet, UNREACHABLE, code, here.address[packet.kind]))]
             else:
                 out, sent = other, router.copies(packet, here is sides[0])
+                for lie in router.lies(packet, here.address[packet.kind]) if here is sides[0] else ():
+                    s.send(here.neighbour + here.mac + packet.kind + lie)
             head = sockets[out].neighbour + sockets[out].mac + packet.kind
             for delay, octets in sent:
                 number += 1
