@@ -11,4 +11,8 @@
 //! themselves against what the tools of others see: where it fails, the lab is
 //! wrong, not ours.
 
+mod cost;
+mod lies;
+mod ping;
 mod reference;
+mod rights;

@@ -7,15 +7,20 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use magpie_tests::lab::alone;
-use magpie_tests::paths::{FAMILIES, Family, Paths, User};
+use magpie_tests::paths::{Family, Paths, User, in_both};
 use magpie_tests::tools::fping::{refusals, targets};
 use magpie_tests::tools::mtr::{labels, report};
 use magpie_tests::tools::ping::Pinged;
 use magpie_tests::tools::traceroute::{Label, Traced};
 
+/// Options with which every answer is waited for: by default a probe is given
+/// up after three times what another of its hop took, which between two
+/// processors is less than the machine's hiccups.
+pub(crate) const PATIENT: [&str; 3] = ["-n", "-w", "2"];
+
 pub(crate) fn traceroute(paths: &Paths, options: &[&str], target: IpAddr) -> Traced {
     let target = target.to_string();
-    let words = [&["traceroute", "-n"], options, &[&target]].concat();
+    let words = [&["traceroute"], &PATIENT[..], options, &[&target]].concat();
     let said = paths.run(User::Root, &words);
     assert_eq!(said.code, Some(0), "{words:?} {}", said.err);
     Traced::parse(&said.out).unwrap_or_else(|e| panic!("{words:?}: {e}"))
@@ -42,7 +47,7 @@ fn address(text: &str) -> IpAddr {
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn thirty_routers_in_a_row() {
     let paths = Paths::start(&["chain"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let (hops, end) = (paths.hops("chain", family), paths.end("chain", family));
         assert_eq!(hops.len(), 31);
         for method in [&["-N", "32"][..], &["-I"], &["-T"]] {
@@ -58,14 +63,14 @@ fn thirty_routers_in_a_row() {
         let hosts: Vec<_> = hubs.iter().filter_map(|hub| hub.host).collect();
         assert_eq!(hosts, hops);
         assert!(hubs.iter().all(|hub| hub.loss == 0.0), "{hubs:?}");
-    }
+    });
 }
 
 #[test]
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn two_of_thirty_say_nothing() {
     let paths = Paths::start(&["hushed"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let (hops, end) = (paths.hops("hushed", family), paths.end("hushed", family));
         let mut expected = each(&hops);
         for silent in [9, 20] {
@@ -73,14 +78,14 @@ fn two_of_thirty_say_nothing() {
         }
         let run = traceroute(&paths, &["-N", "32", "-m", "40"], end);
         assert_eq!(run.hosts(), expected);
-    }
+    });
 }
 
 #[test]
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn a_diamond_has_two_equal_sides() {
     let paths = Paths::start(&["diamond"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let end = paths.end("diamond", family);
         let side = |name| paths.addresses("diamond", name, family);
         let sides = [side("left"), side("right")].concat();
@@ -98,14 +103,14 @@ fn a_diamond_has_two_equal_sides() {
             let run = traceroute(&paths, &["-I", "-q", "10"], end);
             assert!(run.hops.iter().all(|h| h.hosts().len() == 1), "{run:?}");
         }
-    }
+    });
 }
 
 #[test]
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn one_is_silent_and_one_limits_its_errors() {
     let paths = Paths::start(&["quiet"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let (hops, end) = (paths.hops("quiet", family), paths.end("quiet", family));
         let words = ["mtr", "-n", "--json", "-c", "20", "-i", "0.1"];
         let said = paths.run(User::Root, &[&words[..], &[&end.to_string()]].concat());
@@ -120,7 +125,7 @@ fn one_is_silent_and_one_limits_its_errors() {
         };
         // Six at once, then one a second.
         assert!((50.0..=70.0).contains(&limited), "{hubs:?}");
-    }
+    });
 }
 
 #[test]
@@ -168,7 +173,7 @@ pub(crate) fn stacks() -> Vec<(u8, Vec<Label>)> {
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn two_routers_tell_their_labels() {
     let paths = Paths::start(&["labels"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let (hops, end) = (paths.hops("labels", family), paths.end("labels", family));
         for method in [&["-e"][..], &["-e", "-I"]] {
             let run = traceroute(&paths, method, end);
@@ -183,12 +188,12 @@ fn two_routers_tell_their_labels() {
         let said = paths.run(User::Root, &[&words[..], &[&end.to_string()]].concat());
         let expected = stacks().into_iter().collect();
         assert_eq!(labels(&said.out), Ok(expected));
-    }
+    });
 }
 
 /// Destinations beyond `walls`: who refuses them at which TTL, as traceroute
-/// and ping word it. The gate's are the kernel's own, and it makes no more
-/// than one a second after the first five.
+/// and ping word it. The gate's are the kernel's own, and of IPv4 it
+/// makes no more than one a second after the first five.
 pub(crate) struct Refused {
     pub(crate) target: &'static str,
     pub(crate) ttl: u8,
@@ -287,9 +292,9 @@ pub(crate) const REFUSED: &[Refused] = &[
     ),
 ];
 
-/// The kernel's limit for unreachable destinations.
+/// The kernel's limit for unreachable destinations, which IPv6 has not.
 pub(crate) fn rest(refused: &Refused) {
-    if refused.by_kernel {
+    if refused.by_kernel && !refused.target.contains(':') {
         sleep(Duration::from_millis(1100));
     }
 }
@@ -339,7 +344,7 @@ fn what_cannot_be_reached_and_why() {
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn one_cable_takes_1300_octets() {
     let paths = Paths::start(&["narrow"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let (hops, end) = (paths.hops("narrow", family), paths.end("narrow", family));
         let run = traceroute(&paths, &["--mtu"], end);
         assert_eq!(run.hosts(), each(&hops));
@@ -348,7 +353,7 @@ fn one_cable_takes_1300_octets() {
             Some((hop.ttl, mtu?))
         });
         assert!(learnt.eq([(1, 1500), (3, 1300)]), "{run:?}");
-    }
+    });
     // What was learnt is in the kernel now, which refuses by itself.
     let run = ping(
         &paths,
@@ -362,7 +367,7 @@ fn one_cable_takes_1300_octets() {
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn one_cable_takes_20_ms_there_and_back() {
     let paths = Paths::start(&["slow"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let (hops, end) = (paths.hops("slow", family), paths.end("slow", family));
         let run = traceroute(&paths, &[], end);
         assert_eq!(run.hosts(), each(&hops));
@@ -370,7 +375,7 @@ fn one_cable_takes_20_ms_there_and_back() {
         let run = ping(&paths, &["-c", "5", "-i", "0.2"], end);
         assert_eq!(run.summary.received, 5);
         assert!(run.round_trips().iter().all(|ms| *ms >= 20.0), "{run:?}");
-    }
+    });
 }
 
 /// Of `harm`, by the last digit of the sequence number.
@@ -387,7 +392,7 @@ impl Harm {
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn what_happens_to_a_ping_goes_by_its_number() {
     let paths = Paths::start(&["harm"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let end = paths.end("harm", family);
         let run = ping(&paths, &["-c", "30", "-i", "0.1"], end);
         let lost: BTreeSet<_> = (1..=30).filter(|n| !run.answered().contains(n)).collect();
@@ -404,7 +409,7 @@ fn what_happens_to_a_ping_goes_by_its_number() {
         let all = targets(&said.err).expect("fping");
         let lost = all[&end].iter().filter(|ms| ms.is_none()).count();
         assert_eq!(lost, 2, "{all:?}");
-    }
+    });
 }
 
 /// One in five, of what goes to any hop behind the router that drops it.
@@ -412,7 +417,7 @@ fn what_happens_to_a_ping_goes_by_its_number() {
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn a_fifth_is_lost_on_the_way() {
     let paths = Paths::start(&["lossy"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let end = paths.end("lossy", family).to_string();
         let words = ["mtr", "-n", "--json", "-c", "20", "-i", "0.1", &end];
         let hubs = report(&paths.run(User::Root, &words).out).expect("a report");
@@ -422,7 +427,7 @@ fn a_fifth_is_lost_on_the_way() {
         assert_eq!(loss[..2], [0.0; 2], "{hubs:?}");
         let lossy = |loss: &f64| (10.0..=30.0).contains(loss);
         assert!(loss[2..].iter().all(lossy), "{hubs:?}");
-    }
+    });
 }
 
 /// The kernel's routers answer for themselves, and so do ours.
@@ -430,7 +435,7 @@ fn a_fifth_is_lost_on_the_way() {
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn routers_answer_for_themselves() {
     let paths = Paths::start(&["labels", "terse"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let hops = [paths.hops("labels", family), paths.hops("terse", family)].concat();
         let names: Vec<_> = hops.iter().map(IpAddr::to_string).collect();
         let words = ["fping", "-q", "-C", "2", "-p", "100"].into_iter();
@@ -443,7 +448,7 @@ fn routers_answer_for_themselves() {
         assert!(all.values().flatten().all(Option::is_some), "{all:?}");
         let run = traceroute(&paths, &[], hops[1]);
         assert_eq!(run.hosts(), each(&hops[..2]));
-    }
+    });
 }
 
 /// Ping believes that a request which it has yet to send came to nothing.
@@ -451,13 +456,13 @@ fn routers_answer_for_themselves() {
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn one_tells_lies() {
     let paths = Paths::start(&["liar"]);
-    for family in FAMILIES {
+    in_both(|family| {
         let (hops, end) = (paths.hops("liar", family), paths.end("liar", family));
         let run = ping(&paths, &["-c", "1"], end);
         let mut lies = run.refusals.iter();
         let lie = lies.find(|lie| lie.seq != 1).expect("a lie");
         assert_eq!(lie.from, hops[1]);
-    }
+    });
 }
 
 /// Network namespaces that have a name on this machine.

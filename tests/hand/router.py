@@ -191,15 +191,16 @@ class Harm(Router):
 
 
 class Drop(Router):
-    """Loses every Nth packet that it should pass on outward: `drop=N`."""
+    """Loses every Nth packet of a family that it should pass on outward:
+    `drop=N`."""
 
     def __init__(self, argument):
         super().__init__(argument)
-        self.passed = 0
+        self.passed = {V4: 0, V6: 0}
 
     def copies(self, packet, outward):
-        self.passed += outward
-        if outward and self.passed % int(self.argument) == 0:
+        self.passed[packet.kind] += outward
+        if outward and self.passed[packet.kind] % int(self.argument) == 0:
             return []
         return super().copies(packet, outward)
 

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::{fs, thread};
 
 use serde::Deserialize;
@@ -15,8 +16,18 @@ use crate::program;
 use crate::script::Script;
 use crate::tools::Said;
 
-/// Both families, for what holds in each.
+/// Both families.
 pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+/// What holds in each family, in both at once.
+pub fn in_both(holds: impl Fn(Family) + Sync) {
+    thread::scope(|scope| {
+        for family in FAMILIES {
+            let holds = &holds;
+            scope.spawn(move || holds(family));
+        }
+    });
+}
 
 /// IPv4 or IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +52,7 @@ pub struct Paths {
     prefix: String,
     stations: BTreeMap<String, Vec<Station>>,
     folder: TempDir,
+    magpie: OnceLock<PathBuf>,
     _script: Script,
 }
 
@@ -84,6 +96,7 @@ impl Paths {
             prefix,
             stations: paths,
             folder,
+            magpie: OnceLock::new(),
             _script: script,
         }
     }
@@ -113,12 +126,12 @@ impl Paths {
     }
 
     /// Our program where everybody may run it.
-    pub fn magpie(&self) -> PathBuf {
-        let copy = self.folder.path().join("magpie");
-        if !copy.exists() {
+    pub fn magpie(&self) -> &Path {
+        self.magpie.get_or_init(|| {
+            let copy = self.folder.path().join("magpie");
             fs::copy(program::path(), &copy).expect("a folder of ours");
-        }
-        copy
+            copy
+        })
     }
 
     /// A program at the host `me`.

@@ -194,10 +194,14 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
             "lab",
             host("test --release -p magpie-tests --test lab --no-fail-fast -- --include-ignored"),
         ),
-        // Paths through routers, beside ping, traceroute, mtr and fping.
+        // Paths through routers, beside ping, traceroute, mtr and fping; round
+        // trips and CPU times of both are shown.
         (
             "hand",
-            host("test --release -p magpie-tests --test hand --no-fail-fast -- --include-ignored"),
+            host(
+                "test --release -p magpie-tests --test hand --no-fail-fast \
+                 -- --include-ignored --show-output",
+            ),
         ),
     ]
 }
