@@ -16,3 +16,4 @@ mod lies;
 mod ping;
 mod reference;
 mod rights;
+mod trace;
