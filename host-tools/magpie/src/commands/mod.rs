@@ -6,8 +6,8 @@ pub(crate) mod ping;
 pub(crate) mod replay;
 pub(crate) mod sensor;
 pub(crate) mod shared;
-pub(crate) mod traceroute;
 pub(crate) mod sockets;
+pub(crate) mod traceroute;
 pub(crate) mod watch;
 
 use std::io::Write as _;
