@@ -152,6 +152,12 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Probes that may still be answered, or whose fate nobody waited for.
+    pub fn waiting(&self) -> u64 {
+        self.sent
+            .saturating_sub(self.answered + self.late + self.lost)
+    }
+
     fn foreign(&mut self, why: Foreign) {
         let name = match why {
             Foreign::Short => "short",

@@ -267,6 +267,7 @@ pub fn summary(
         "answered": counts.answered,
         "late": counts.late,
         "lost": counts.lost,
+        "waiting": counts.waiting(),
         "duplicates": counts.duplicates,
         "unnamed": counts.unnamed,
         "foreign": counts.foreign,
