@@ -91,6 +91,11 @@ Examples:
   magpie completions zsh > ~/.zfunc/_magpie
   magpie completions fish > ~/.config/fish/completions/magpie.fish";
 
+const MAN_EXAMPLES: &str = "\
+Examples:
+  magpie man ping | man -l -
+  magpie man --dir ~/.local/share/man/man1      then: man magpie-ping";
+
 /// Counts what passes a mirror port: flows, ICMP, ping, ARP, and whether every
 /// frame is accounted for.
 #[derive(Debug, Parser)]
@@ -134,6 +139,17 @@ pub enum Command {
     Completions {
         /// For which shell.
         shell: Shell,
+    },
+    /// Print a manual page, or write all of them
+    #[command(after_help = MAN_EXAMPLES)]
+    Man {
+        /// Of which subcommand, such as `ping` or `sensor info` [default: of all
+        /// together]
+        #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+        names: Vec<String>,
+        /// Write a page for each subcommand into this folder, which is made
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
 }
 

@@ -30,6 +30,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Sockets(options) => commands::sockets::run(&options),
         Command::Interfaces(options) => commands::interfaces::run(&options),
         Command::Completions { shell } => commands::completions(shell),
+        Command::Man { names, dir } => commands::man(&names, dir.as_deref()),
     };
     ended.unwrap_or_else(|error| {
         if output::is_closed(&error) {

@@ -221,6 +221,8 @@ fn help_version_and_completions() {
         (&["watch", "--help"], "qemu:BOARD"),
         (&["completions", "bash"], "_magpie"),
         (&["completions", "zsh"], "#compdef magpie"),
+        (&["man"], ".TH magpie 1"),
+        (&["man", "sensor", "info"], ".TH magpie-sensor-info 1"),
     ] {
         let output = magpie().args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(0));
@@ -231,6 +233,17 @@ fn help_version_and_completions() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "csv without --table");
+    let output = magpie().args(["man", "sensor", "nobody"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("no subcommand `nobody`"));
+    let folder = tempfile::tempdir().unwrap();
+    let man = folder.path().join("man1");
+    let output = magpie().args(["man", "--dir"]).arg(&man).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    for page in ["magpie.1", "magpie-traceroute.1", "magpie-sensor-info.1"] {
+        let text = std::fs::read_to_string(man.join(page)).unwrap();
+        assert!(text.contains(".SH SYNOPSIS"), "{page}");
+    }
 }
 
 #[test]
