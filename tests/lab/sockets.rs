@@ -11,7 +11,7 @@ use crate::beside::{Anyones, at_one_moment, ip, magpie, network, says};
 use crate::zoo::zoo;
 
 /// Raw sockets are read from text where the kernel has no diag for them.
-const NOTES: &[&str] = &["magpie: raw: this kernel has no raw_diag"];
+const NOTES: &[&str] = &["magpie: raw: the kernel's raw_diag does not answer"];
 
 /// Words of each socket, what stands on its second line with them.
 fn lines(text: &str) -> Vec<Vec<String>> {

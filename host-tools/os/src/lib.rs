@@ -60,6 +60,9 @@ pub use stats::{CaptureOptions, Card, CardDrops, Frame, Offload, Stats, Wake};
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
+#[doc(hidden)] // for the fuzz target
+pub use linux::decode;
+#[cfg(target_os = "linux")]
 pub use linux::{
     Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait,
 };

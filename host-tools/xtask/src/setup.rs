@@ -158,11 +158,6 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
             "netstat, to list routes beside magpie",
             "net-tools",
         );
-        program(
-            "setpriv",
-            "setpriv, to be a user without rights",
-            "util-linux",
-        );
         program("tmux", "tmux, to look at the screen through", "tmux");
         for (name, package) in REFERENCE {
             let what = format!("{name}, to hold our hand tools against");

@@ -30,7 +30,8 @@ pub struct Interfaces {
     pub list_interfaces: bool,
     /// Packets and octets a second, counted for so long [without a time: 1s]
     #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1,
-          require_equals = true, default_missing_value = "1s")]
+          require_equals = true, default_missing_value = "1s",
+          conflicts_with = "list_interfaces")]
     pub rate: Option<Duration>,
     /// How to show them
     #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]

@@ -80,7 +80,7 @@ pub struct Sockets {
     #[arg(short, long)]
     pub summary: bool,
     /// The routing table instead, as netstat -rn
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with_all = ["filter", "summary"])]
     pub route: bool,
     /// No heading
     #[arg(short = 'H', long)]
@@ -187,5 +187,8 @@ mod tests {
         assert!(options.tcp && options.all && options.numeric && options.processes);
         let words = options.filter.join(" ");
         assert_eq!(words, "state time-wait ( dport = :22 or ! src 10.0.0.1 )");
+        // Routes have no states.
+        let routes = ["magpie", "sockets", "-r", "state", "all"];
+        assert!(Cli::try_parse_from(routes).is_err());
     }
 }

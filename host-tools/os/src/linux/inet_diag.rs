@@ -67,7 +67,7 @@ fn request(kind: SocketKind, ipv6: bool, query: &SocketQuery) -> io::Result<Vec<
 }
 
 /// A socket as the kernel describes it; `None`: too short to be one.
-fn socket(kind: SocketKind, body: &[u8]) -> Option<SocketInfo> {
+pub(super) fn socket(kind: SocketKind, body: &[u8]) -> Option<SocketInfo> {
     let ipv6 = match i32::from(octets::u8(body, 0)?) {
         libc::AF_INET => false,
         libc::AF_INET6 => true,

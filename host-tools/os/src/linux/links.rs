@@ -71,7 +71,7 @@ pub(super) fn names() -> io::Result<HashMap<u32, String>> {
 }
 
 /// What the kernel says, with the number of what it is part of.
-struct Link {
+pub(super) struct Link {
     of: Interface,
     controller: Option<u32>,
 }
@@ -90,7 +90,7 @@ fn addresses() -> io::Result<Vec<(u32, InterfaceAddress)>> {
     list(protocol, GET_ADDRESS, &[0; ADDRESS_HEADER], address)
 }
 
-fn link(body: &[u8]) -> Option<Link> {
+pub(super) fn link(body: &[u8]) -> Option<Link> {
     let mut found = Link {
         of: Interface {
             index: octets::u32(body, 4)?,
@@ -166,7 +166,7 @@ fn counters(value: &[u8]) -> Option<InterfaceCounters> {
     })
 }
 
-fn address(body: &[u8]) -> Option<(u32, InterfaceAddress)> {
+pub(super) fn address(body: &[u8]) -> Option<(u32, InterfaceAddress)> {
     let ipv6 = match i32::from(octets::u8(body, 0)?) {
         libc::AF_INET => false,
         libc::AF_INET6 => true,

@@ -5,6 +5,7 @@ mod block;
 mod capture;
 mod card;
 mod control;
+mod fuzzed;
 mod inet_diag;
 mod interface;
 mod links;
@@ -26,6 +27,7 @@ mod sys;
 mod unix_diag;
 
 pub use capture::Capture;
+pub use fuzzed::decode;
 pub use links::interfaces;
 pub use privileges::{drop_privileges, may_administer, may_capture};
 pub use probe::{ProbeSocket, source_address, wait};

@@ -92,13 +92,13 @@ fn request(question: u16, body: &[u8]) -> io::Result<Vec<u8>> {
 /// What the messages of a datagram came to. `changed`: the list changed while
 /// it was written, and may have gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     More { changed: bool },
     End { changed: bool },
 }
 
 /// Reads the messages of one datagram.
-fn messages(mut octets: &[u8], take: &mut impl FnMut(&[u8])) -> io::Result<Answer> {
+pub(super) fn messages(mut octets: &[u8], take: &mut impl FnMut(&[u8])) -> io::Result<Answer> {
     let mut changed = false;
     while !octets.is_empty() {
         let message = NetlinkBuffer::new_checked(octets)

@@ -57,7 +57,7 @@ pub(super) fn read(
 
 /// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid
 /// timeout inode ref pointer ...`
-fn inet(kind: SocketKind, line: &str) -> Option<SocketInfo> {
+pub(super) fn inet(kind: SocketKind, line: &str) -> Option<SocketInfo> {
     let mut words = line.split_whitespace().skip(1);
     let local = end(words.next()?)?;
     let peer = end(words.next()?)?;
@@ -101,7 +101,7 @@ fn inet(kind: SocketKind, line: &str) -> Option<SocketInfo> {
 }
 
 /// `Num RefCount Protocol Flags Type St Inode Path`
-fn unix(line: &[u8]) -> Option<SocketInfo> {
+pub(super) fn unix(line: &[u8]) -> Option<SocketInfo> {
     // Seven words, one space each, save for the inode, which is set to the
     // right; then a space and any octets.
     let mut rest = line;

@@ -30,7 +30,7 @@ pub fn routes(ipv6: bool) -> Result<Vec<Route>, OsError> {
 }
 
 /// `Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT`
-fn route4(line: &str) -> Option<Route> {
+pub(super) fn route4(line: &str) -> Option<Route> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let word = |n: usize| words.get(n).copied();
     let address = |n| match proc_net::address_of_words(word(n)?)? {
@@ -56,7 +56,7 @@ fn route4(line: &str) -> Option<Route> {
 
 /// `destination length source length next-hop metric references uses flags
 /// interface`, all numbers in hexadecimal, addresses in network order.
-fn route6(line: &str) -> Option<Route> {
+pub(super) fn route6(line: &str) -> Option<Route> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let word = |n: usize| words.get(n).copied();
     let address = |n| {

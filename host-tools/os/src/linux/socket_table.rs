@@ -70,7 +70,9 @@ fn unix_sockets(query: &SocketQuery, found: &mut Sockets) -> Result<(), OsError>
 }
 
 fn lacks(table: &str, module: &str, reason: &io::Error, what: &str) -> String {
-    format!("{table}: this kernel has no {module} ({reason}); read from /proc/net, {what}")
+    format!(
+        "{table}: the kernel's {module} does not answer ({reason}); read from /proc/net, {what}"
+    )
 }
 
 /// The kernel tells the number of the other end alone.

@@ -48,7 +48,7 @@ pub(super) fn kind(number: i32) -> Option<SocketKind> {
 }
 
 /// A socket as the kernel describes it; `None`: too short to be one.
-fn socket(body: &[u8]) -> Option<SocketInfo> {
+pub(super) fn socket(body: &[u8]) -> Option<SocketInfo> {
     if i32::from(octets::u8(body, 0)?) != libc::AF_UNIX {
         return None;
     }
