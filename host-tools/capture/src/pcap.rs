@@ -63,17 +63,17 @@ impl Pcap {
         Ok(pcap)
     }
 
+    /// The first words of a header that is there.
     #[inline]
     fn words<const N: usize>(&self, octets: &[u8]) -> [u32; N] {
-        let mut words = [0; N];
-        for (word, octets) in words.iter_mut().zip(octets.as_chunks::<4>().0) {
-            *word = if self.big_endian {
-                u32::from_be_bytes(*octets)
-            } else {
-                u32::from_le_bytes(*octets)
-            };
+        // An array from the start: a loop over what may be fewer is a call.
+        let words = octets.as_chunks().0.first_chunk::<N>();
+        let words = words.copied().unwrap_or([[0; 4]; N]);
+        if self.big_endian {
+            words.map(u32::from_be_bytes)
+        } else {
+            words.map(u32::from_le_bytes)
         }
-        words
     }
 
     #[inline]

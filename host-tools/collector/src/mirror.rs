@@ -156,7 +156,9 @@ impl Mirror {
         // Keys that carried one direction only.
         let mut halves: Vec<(FlowKey, bool)> = Vec::new();
         for (key, flow) in picture.flows().iter() {
-            let Some(sums) = flow.total() else { continue };
+            let Some(sums) = flow.view_total() else {
+                continue;
+            };
             mirror.keys += 1;
             if let Some(tcp) = sums.tcp {
                 let unseen = tcp.unseen_octets[0].saturating_add(tcp.unseen_octets[1]);

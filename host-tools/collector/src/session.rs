@@ -212,14 +212,15 @@ impl Session {
             };
             // The last number there is has none behind it.
             number = number.saturating_add(1);
-            match item.and_then(decode_record) {
+            // Looked at where it is: the longest record has two thousand octets.
+            match &item.and_then(decode_record) {
                 Ok(record) => {
-                    picture.apply(now_us, at, &record);
-                    self.notice(now_us, delivery.boot_id, &record, picture);
+                    picture.apply(now_us, at, record);
+                    self.notice(now_us, delivery.boot_id, record, picture);
                 }
                 Err(DecodeError::UnknownType(kind)) => {
                     picture.skip(at);
-                    picture.note_unknown(kind);
+                    picture.note_unknown(*kind);
                 }
                 Err(_) => {
                     picture.skip(at);

@@ -19,6 +19,7 @@
 //! ([`Held::is_partial`]); so, rarely, is one that was never forgotten, but
 //! no forgotten one goes unmarked.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 
@@ -87,12 +88,18 @@ impl<R: TableRecord, X: Default> Held<R, X> {
 
     /// Finished and live together; `None` while no record has arrived.
     pub fn total(&self) -> Option<R::Sums> {
-        let mut total = self.finished.clone();
+        self.view_total().map(Cow::into_owned)
+    }
+
+    /// The same for those who only look: most keys have a sum and nothing to
+    /// add to it.
+    pub fn view_total(&self) -> Option<Cow<'_, R::Sums>> {
+        let mut total = self.finished.as_ref().map(Cow::Borrowed);
         for (entry, record) in self.live() {
             let one = record.sums(*entry);
             match &mut total {
-                Some(total) => R::add(total, &one),
-                None => total = Some(one),
+                Some(total) => R::add(total.to_mut(), &one),
+                None => total = Some(Cow::Owned(one)),
             }
         }
         total
@@ -168,12 +175,14 @@ struct Place<R: TableRecord, X> {
     held: Held<R, X>,
 }
 
-/// What is asked of every key when a table is full, apart from the rest: it is
-/// gone through often.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// What is asked of every key when a table is full or its index grows, apart
+/// from the rest: it is gone through often.
+#[derive(Debug, Clone, Copy)]
 struct Mark {
     weight: u64,
     touched: u64,
+    /// Of the key.
+    hash: u64,
 }
 
 /// Records by key.
@@ -272,28 +281,23 @@ impl<R: TableRecord, X: Default> Table<R, X> {
             key,
             held: Held::new(self.gone.may_hold(hash)),
         });
+        let mark = Mark {
+            weight: 0,
+            touched: 0,
+            hash,
+        };
         let at = if let Some(at) = self.free.pop() {
             self.places[at as usize] = place;
+            self.marks[at as usize] = mark;
             at
         } else {
             self.places.push(place);
-            self.marks.push(Mark {
-                weight: 0,
-                touched: 0,
-            });
+            self.marks.push(mark);
             // 2^32 keys of 300 octets are more than any memory.
             u32::try_from(self.places.len() - 1).unwrap_or(u32::MAX)
         };
-        let Self {
-            index,
-            hasher,
-            places,
-            ..
-        } = self;
-        index.insert_unique(hash, at, |at| {
-            let place = places.get(*at as usize).and_then(Option::as_ref);
-            place.map_or(0, |place| hasher.hash_one(place.key))
-        });
+        let Self { index, marks, .. } = self;
+        index.insert_unique(hash, at, |at| marks[*at as usize].hash);
         at as usize
     }
 
@@ -332,9 +336,9 @@ impl<R: TableRecord, X: Default> Table<R, X> {
             .collect();
         let half = keys.div_ceil(2);
         order.select_nth_unstable(half - 1);
-        let mut older: Vec<(Mark, u32)> = order[..half]
+        let mut older: Vec<((u64, u64), u32)> = order[..half]
             .iter()
-            .map(|(_, at)| (self.marks[*at as usize], *at))
+            .map(|(touched, at)| ((self.marks[*at as usize].weight, *touched), *at))
             .collect();
         let leave = (keys / FORGOTTEN_PART).max(1);
         older.select_nth_unstable(leave - 1);
@@ -347,7 +351,7 @@ impl<R: TableRecord, X: Default> Table<R, X> {
         let Some(place) = self.places[at as usize].take() else {
             return;
         };
-        let hash = self.hasher.hash_one(place.key);
+        let hash = self.marks[at as usize].hash;
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == at) {
             entry.remove();
         }

@@ -204,7 +204,7 @@ pub(super) fn rank(now_us: u64, sort: Sort, flow: &Flow) -> Option<u64> {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         return Some((ab + ba) as u64);
     }
-    let sums = flow.total()?;
+    let sums = flow.view_total()?;
     Some(match sort {
         Sort::Rate | Sort::Octets => sums.frame_octets(),
         Sort::Packets => sums.packets(),
@@ -227,21 +227,28 @@ pub fn chosen_flows<'s>(
     seen: &Seen<'s>,
     choice: &Choice,
 ) -> impl Iterator<Item = (FlowKey, FlowSums)> + use<'s> {
-    let flows = seen.picture.flows();
-    let mut keys: Vec<(Reverse<u64>, FlowKey)> = flows
+    let mut flows: Vec<(Reverse<u64>, &FlowKey, &Flow)> = seen
+        .picture
+        .flows()
         .iter()
         .filter_map(|(key, flow)| {
             let rank = match choice.sort {
                 None => 0,
                 Some(sort) => rank(seen.now_us, sort, flow)?,
             };
-            Some((Reverse(rank), *key))
+            Some((Reverse(rank), key, flow))
         })
         .collect();
-    keys.sort_unstable();
-    keys.truncate(choice.top.unwrap_or(usize::MAX));
-    keys.into_iter()
-        .filter_map(|(_, key)| Some((key, flows.get(&key)?.total()?)))
+    let order = |(rank, key, _): &(Reverse<u64>, &'s FlowKey, &'s Flow)| (*rank, *key);
+    // Only what is shown is put in order.
+    if let Some(top) = choice.top.filter(|top| *top < flows.len()) {
+        flows.select_nth_unstable_by_key(top, order);
+        flows.truncate(top);
+    }
+    flows.sort_unstable_by_key(order);
+    flows
+        .into_iter()
+        .filter_map(|(_, key, flow)| Some((*key, flow.total()?)))
 }
 
 /// Rows of the chosen flows.
