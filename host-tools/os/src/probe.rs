@@ -146,18 +146,43 @@ impl Stamp {
     /// now. A stamp of the future, or of more than a minute ago, is that of a
     /// clock that was set in between: then it counts as seen now.
     pub fn by_kernel(since_1970: Duration) -> Self {
-        let now = Self::now();
+        let (now, wall) = both_clocks(Instant::now, SystemTime::now);
         let age = SystemTime::UNIX_EPOCH
             .checked_add(since_1970)
-            .and_then(|wall| SystemTime::now().duration_since(wall).ok());
+            .and_then(|stamp| wall.duration_since(stamp).ok());
         let at = age
             .filter(|age| *age < Duration::from_mins(1))
-            .and_then(|age| now.at.checked_sub(age));
-        at.map_or(now, |at| Self {
+            .and_then(|age| now.checked_sub(age));
+        let seen = Self {
+            at: now,
+            by_kernel: false,
+        };
+        at.map_or(seen, |at| Self {
             at,
             by_kernel: true,
         })
     }
+}
+
+/// Readings of two clocks further apart are not of the same moment.
+const SAME_MOMENT: Duration = Duration::from_micros(1);
+/// So often at most both are read; then the machine has no moment to spare.
+const READINGS: usize = 8;
+
+/// Both clocks at the same moment. Between two readings another program may
+/// have run, and by as much a round trip would come out too short: then again.
+fn both_clocks<W>(mut now: impl FnMut() -> Instant, mut wall: impl FnMut() -> W) -> (Instant, W) {
+    let mut before = now();
+    let mut at = wall();
+    for _ in 1..READINGS {
+        let after = now();
+        if after.saturating_duration_since(before) <= SAME_MOMENT {
+            break;
+        }
+        before = after;
+        at = wall();
+    }
+    (before, at)
 }
 
 /// Who made an error.
@@ -299,6 +324,27 @@ mod tests {
         assert!(stamp.by_kernel);
         let age = stamp.at.elapsed();
         assert!(age >= Duration::from_millis(50) && age < Duration::from_secs(5));
+    }
+
+    /// Clocks that are read at these microseconds, in turn.
+    fn read_at(times: &[u64]) -> (Duration, usize) {
+        let began = Instant::now();
+        let times = std::cell::RefCell::new(times.iter());
+        let next = || Duration::from_micros(*times.borrow_mut().next().unwrap());
+        let (now, wall) = both_clocks(|| began + next(), next);
+        let left = times.borrow().len();
+        (wall.checked_sub(now.duration_since(began)).unwrap(), left)
+    }
+
+    #[test]
+    fn two_clocks_are_read_at_the_same_moment() {
+        assert_eq!(read_at(&[10, 11, 11]), (Duration::from_micros(1), 0));
+        // Another program ran for a millisecond, before the wall clock was read.
+        let again = read_at(&[10, 1_010, 1_011, 1_012, 1_012]);
+        assert_eq!(again, (Duration::from_micros(1), 0));
+        // A machine without a moment to spare: eight times, and no more.
+        let busy: Vec<u64> = (0..20).map(|at| at * 10).collect();
+        assert_eq!(read_at(&busy), (Duration::from_micros(10), 4));
     }
 
     #[test]
