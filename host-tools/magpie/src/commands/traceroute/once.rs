@@ -34,6 +34,8 @@ pub(super) fn run(mut run: Run<'_>) -> anyhow::Result<Exit> {
     let mut lines = Lines::new(run.options.numeric, run.options.extensions);
     let mut places: VecDeque<Place> = VecDeque::new();
     let mut of_hop: Vec<Place> = Vec::new();
+    // Told when no line is open any more: both may go to one terminal.
+    let mut notes = Vec::new();
     let mut is_over = false;
     while (!is_over || !places.is_empty()) && !run.signals.is_end() {
         let most = if places.is_empty() { TURN } else { NAMES_EVERY };
@@ -43,7 +45,7 @@ pub(super) fn run(mut run: Run<'_>) -> anyhow::Result<Exit> {
             match event {
                 Event::Place(place) => places.push_back(place),
                 Event::Note(note) if run.is_json() => line(&json::note(note), &mut out)?,
-                Event::Note(note) => tell(note),
+                Event::Note(note) => notes.push(note),
                 Event::Finished => is_over = true,
                 _ => {}
             }
@@ -61,6 +63,8 @@ pub(super) fn run(mut run: Run<'_>) -> anyhow::Result<Exit> {
         out.flush()?;
     }
     lines.end(&mut out)?;
+    out.flush()?;
+    notes.into_iter().for_each(tell);
     let reached = machine.is_reached();
     let mtu = run.plan.find_mtu.then(|| machine.mtu());
     if run.is_json() {
