@@ -6,7 +6,6 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
-use magpie_tests::lab::alone;
 use magpie_tests::paths::{Family, Paths, User, in_both};
 use magpie_tests::tools::fping::{refusals, targets};
 use magpie_tests::tools::mtr::{labels, report};
@@ -124,7 +123,7 @@ fn one_is_silent_and_one_limits_its_errors() {
             panic!("{hubs:?}");
         };
         // Six at once, then one a second.
-        assert!((50.0..=70.0).contains(&limited), "{hubs:?}");
+        assert!((40.0..=70.0).contains(&limited), "{hubs:?}");
     });
 }
 
@@ -465,22 +464,21 @@ fn one_tells_lies() {
     });
 }
 
-/// Network namespaces that have a name on this machine.
-fn namespaces() -> String {
+/// How many network namespaces of this machine have such a name.
+fn namespaces(prefix: &str) -> usize {
     let said = Command::new("ip").args(["netns", "list"]).output();
-    String::from_utf8_lossy(&said.expect("iproute2").stdout).into_owned()
+    let text = String::from_utf8_lossy(&said.expect("iproute2").stdout).into_owned();
+    let names = text.lines().filter(|name| name.starts_with(prefix));
+    names.count()
 }
 
 #[test]
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn nothing_is_left_behind() {
-    let before = {
-        let _alone = alone();
-        namespaces()
-    };
     let paths = Paths::start(&["slow", "harm"]);
-    assert_ne!(namespaces(), before);
+    let prefix = format!("{}-", paths.prefix());
+    // `me`, and of each path what is behind it, a cable that is slow included.
+    assert_eq!(namespaces(&prefix), 1 + 3 + 3);
     drop(paths);
-    let _alone = alone();
-    assert_eq!(namespaces(), before);
+    assert_eq!(namespaces(&prefix), 0);
 }

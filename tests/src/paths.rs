@@ -101,6 +101,11 @@ impl Paths {
         }
     }
 
+    /// What the names of its namespaces begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The cables of a path, as they are drawn.
     pub fn stations(&self, path: &str) -> &[Station] {
         let stations = self.stations.get(path);
