@@ -8,8 +8,10 @@ iproute2 and python3. No frame leaves the namespaces."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.join(HERE, "../captures"))
@@ -201,14 +203,32 @@ def settle(lab, path, node):
     subprocess.run(["ip", "netns", "exec", f"{lab.prefix}-{space}", "sysctl", "-q", "-w", *words], check=True)
 
 
+def ask(target):
+    """Waits until a host says that nobody listens at one of its ports: what
+    ping would take for an answer, a router that lies may give, too."""
+    with socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect((target, 9))
+        s.settimeout(0.5)
+        for _ in range(40):
+            try:
+                s.send(b"")
+                s.recv(1)
+            except ConnectionRefusedError:
+                return
+            except OSError:  # no answer in time, or no way yet
+                time.sleep(0.05)
+    sys.exit(f"lab: {target} does not answer")
+
+
 def reach(lab, path):
     """Waits until the path's end answers, so that all on the way are awake and
     neighbours know each other."""
     end = next(link for link in path.links if link.ends[1] == "end")
-    for target in (end.address(end.ends[1], 4), end.address(end.ends[1], 6)):
-        ping = ["ip", "netns", "exec", f"{lab.prefix}-me", "ping", "-n", "-q", "-c", "1", "-W", "1", target]
-        if not any(subprocess.run(ping, stdout=subprocess.DEVNULL, check=False).returncode == 0 for _ in range(20)):
-            sys.exit(f"lab: {path.name}: {target} does not answer")
+    asked = [lab.run("me", ask, end.address("end", family)) for family in (4, 6)]
+    for process in asked:
+        process.join()
+        if process.exitcode != 0:
+            sys.exit(f"lab: {path.name} has no end, see above")
 
 
 def build(lab, paths):
