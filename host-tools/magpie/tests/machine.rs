@@ -36,29 +36,7 @@ fn unix(name: Option<&[u8]>, inode: u32) -> End {
 }
 
 fn socket(kind: SocketKind, state: State, local: End, peer: End) -> SocketInfo {
-    SocketInfo {
-        kind,
-        state,
-        recv_queue: 0,
-        send_queue: 0,
-        local,
-        peer,
-        interface_index: 0,
-        interface: None,
-        uid: None,
-        inode: 0,
-        cookie: None,
-        mark: None,
-        v6_only: None,
-        shutdown: None,
-        file: None,
-        waiting: None,
-        timer: None,
-        memory: None,
-        congestion: None,
-        congestion_info: None,
-        tcp: None,
-    }
+    SocketInfo::new(kind, state, local, peer)
 }
 
 /// A connection in trouble, with everything a kernel tells.

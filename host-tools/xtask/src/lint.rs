@@ -288,7 +288,7 @@ fn machine_paths(workspace: &Workspace) -> Vec<String> {
 }
 
 /// Whether the line has this absolute path; not as the middle of another one
-/// (`../work/`) or of an address.
+/// (`../NAME/`) or of an address.
 fn names_path(line: &str, home: &str) -> bool {
     line.match_indices(home).any(|(at, _)| {
         !line[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '~'))

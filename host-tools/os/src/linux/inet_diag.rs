@@ -86,27 +86,19 @@ pub(super) fn socket(kind: SocketKind, body: &[u8]) -> Option<SocketInfo> {
     };
     let cookie = [octets::u32(body, 44)?, octets::u32(body, 48)?];
     let mut found = SocketInfo {
-        kind,
-        state: State::from_number(octets::u8(body, 1)?)?,
         recv_queue: octets::u32(body, 56)?,
         send_queue: octets::u32(body, 60)?,
-        local: end(8, 4)?,
-        peer: end(24, 6)?,
         interface_index: octets::u32(body, 40)?,
-        interface: None,
         uid: Some(octets::u32(body, 64)?),
         inode: octets::u32(body, 68)?,
         cookie: Some(u64::from(cookie[1]) << 32 | u64::from(cookie[0])),
-        mark: None,
-        v6_only: None,
-        shutdown: None,
-        file: None,
-        waiting: None,
         timer: (timer.number != 0).then_some(timer),
-        memory: None,
-        congestion: None,
-        congestion_info: None,
-        tcp: None,
+        ..SocketInfo::new(
+            kind,
+            State::from_number(octets::u8(body, 1)?)?,
+            end(8, 4)?,
+            end(24, 6)?,
+        )
     };
     for (kind, value) in attributes(body, HEADER) {
         match kind {

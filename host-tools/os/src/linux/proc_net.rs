@@ -72,31 +72,16 @@ pub(super) fn inet(kind: SocketKind, line: &str) -> Option<SocketInfo> {
     let expires_ms = hex(expires)?.saturating_mul(10);
     let number = u8::try_from(hex(timer)?).ok()?;
     Some(SocketInfo {
-        kind,
-        state,
         recv_queue: hex(receive)?,
         send_queue: hex(send)?,
-        local,
-        peer,
-        interface_index: 0,
-        interface: None,
         uid: Some(uid),
         inode,
-        cookie: None,
-        mark: None,
-        v6_only: None,
-        shutdown: None,
-        file: None,
-        waiting: None,
         timer: (kind == SocketKind::Tcp && number != 0).then(|| Timer {
             number,
             expires_ms,
             retransmits: u8::try_from(retransmits).unwrap_or(u8::MAX),
         }),
-        memory: None,
-        congestion: None,
-        congestion_info: None,
-        tcp: None,
+        ..SocketInfo::new(kind, state, local, peer)
     })
 }
 
@@ -130,40 +115,26 @@ pub(super) fn unix(line: &[u8]) -> Option<SocketInfo> {
         _ => return None,
     };
     Some(SocketInfo {
-        kind,
-        state,
-        recv_queue: 0,
-        send_queue: 0,
-        local: End::Unix {
-            // The kernel writes @ for each zero of a name without a file.
-            name: name.map(|name| match name {
-                [b'@', ..] => name
-                    .iter()
-                    .map(|octet| if *octet == b'@' { 0 } else { *octet })
-                    .collect(),
-                _ => name.to_vec(),
-            }),
-            inode,
-        },
-        peer: End::Unix {
-            name: None,
-            inode: 0,
-        },
-        interface_index: 0,
-        interface: None,
-        uid: None,
         inode,
-        cookie: None,
-        mark: None,
-        v6_only: None,
-        shutdown: None,
-        file: None,
-        waiting: None,
-        timer: None,
-        memory: None,
-        congestion: None,
-        congestion_info: None,
-        tcp: None,
+        ..SocketInfo::new(
+            kind,
+            state,
+            End::Unix {
+                // The kernel writes @ for each zero of a name without a file.
+                name: name.map(|name| match name {
+                    [b'@', ..] => name
+                        .iter()
+                        .map(|octet| if *octet == b'@' { 0 } else { *octet })
+                        .collect(),
+                    _ => name.to_vec(),
+                }),
+                inode,
+            },
+            End::Unix {
+                name: None,
+                inode: 0,
+            },
+        )
     })
 }
 

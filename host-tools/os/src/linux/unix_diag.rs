@@ -57,30 +57,17 @@ pub(super) fn socket(body: &[u8]) -> Option<SocketInfo> {
     let mut name = None;
     let mut peer = 0;
     let mut found = SocketInfo {
-        kind: kind(octets::u8(body, 1)?.into())?,
-        state: State::from_number(octets::u8(body, 2)?)?,
-        recv_queue: 0,
-        send_queue: 0,
-        local: End::Unix { name: None, inode },
-        peer: End::Unix {
-            name: None,
-            inode: 0,
-        },
-        interface_index: 0,
-        interface: None,
-        uid: None,
         inode,
         cookie: Some(u64::from(cookie[1]) << 32 | u64::from(cookie[0])),
-        mark: None,
-        v6_only: None,
-        shutdown: None,
-        file: None,
-        waiting: None,
-        timer: None,
-        memory: None,
-        congestion: None,
-        congestion_info: None,
-        tcp: None,
+        ..SocketInfo::new(
+            kind(octets::u8(body, 1)?.into())?,
+            State::from_number(octets::u8(body, 2)?)?,
+            End::Unix { name: None, inode },
+            End::Unix {
+                name: None,
+                inode: 0,
+            },
+        )
     };
     for (kind, value) in attributes(body, HEADER) {
         match kind {

@@ -24,29 +24,7 @@ fn parse(text: &str) -> Result<Filter, FilterError> {
 }
 
 fn socket(local: End, peer: End) -> SocketInfo {
-    SocketInfo {
-        kind: SocketKind::Tcp,
-        state: State::Established,
-        recv_queue: 0,
-        send_queue: 0,
-        local,
-        peer,
-        interface_index: 0,
-        interface: None,
-        uid: None,
-        inode: 0,
-        cookie: None,
-        mark: None,
-        v6_only: None,
-        shutdown: None,
-        file: None,
-        waiting: None,
-        timer: None,
-        memory: None,
-        congestion: None,
-        congestion_info: None,
-        tcp: None,
-    }
+    SocketInfo::new(SocketKind::Tcp, State::Established, local, peer)
 }
 
 fn inet(address: &str, port: u16) -> End {

@@ -218,6 +218,35 @@ pub struct SocketInfo {
     pub tcp: Option<TcpInfo>,
 }
 
+impl SocketInfo {
+    /// One of which only this is known.
+    pub fn new(kind: SocketKind, state: State, local: End, peer: End) -> Self {
+        Self {
+            kind,
+            state,
+            recv_queue: 0,
+            send_queue: 0,
+            local,
+            peer,
+            interface_index: 0,
+            interface: None,
+            uid: None,
+            inode: 0,
+            cookie: None,
+            mark: None,
+            v6_only: None,
+            shutdown: None,
+            file: None,
+            waiting: None,
+            timer: None,
+            memory: None,
+            congestion: None,
+            congestion_info: None,
+            tcp: None,
+        }
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // each is a question of its own
