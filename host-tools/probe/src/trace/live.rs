@@ -315,10 +315,6 @@ impl Machine for Live {
         self.flight.sent(serial, at);
     }
 
-    fn handle_too_long(&mut self, _serial: u32, _mtu: Option<u32>) -> bool {
-        false
-    }
-
     fn handle_arrival(&mut self, arrival: &Arrival<'_>) {
         if self.is_over {
             return;

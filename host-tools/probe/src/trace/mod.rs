@@ -70,7 +70,9 @@ pub trait Machine {
     fn handle_sent(&mut self, serial: u32, at: Duration);
     /// This machine refused to send a probe that is longer than what its link
     /// carries (`EMSGSIZE`). False: the trace cannot go on like that.
-    fn handle_too_long(&mut self, serial: u32, mtu: Option<u32>) -> bool;
+    fn handle_too_long(&mut self, _serial: u32, _mtu: Option<u32>) -> bool {
+        false
+    }
     /// Something came.
     fn handle_arrival(&mut self, arrival: &Arrival<'_>);
     /// When the machine wants [`Machine::handle_timeout`] or
