@@ -13,6 +13,10 @@ use magpie_os::{ProbeSocket, Signals};
 use magpie_probe::ProbeKey;
 use magpie_probe::trace::{Arrival, Content, Machine, Method, Plan, Transmit, behind_ipv4};
 
+/// Packets that are read from a socket before times and signals are looked at
+/// again: whoever sends faster than we read is not to stop either.
+const AT_ONCE: usize = 1024;
+
 /// Sockets of flows that are open at once: each is a file.
 const MAX_SOCKETS: usize = 300;
 /// Longest message: an IP packet.
@@ -290,7 +294,10 @@ impl Wire {
 
     fn packets(&mut self, at: usize, machine: &mut dyn Machine) -> anyhow::Result<()> {
         let family = Family::of(self.plan.destination);
-        while let Some(line) = self.lines.get(at) {
+        for _ in 0..AT_ONCE {
+            let Some(line) = self.lines.get(at) else {
+                break;
+            };
             let received = line.socket.receive(&mut self.buffer);
             let Some(received) = received.context("a socket")? else {
                 break;
