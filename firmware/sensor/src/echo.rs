@@ -7,7 +7,7 @@ use managed::ManagedSlice;
 
 use crate::{
     dissect::Echo,
-    hash::Secret,
+    hash::PairSecret,
     key::Key,
     outbox::{Entry, Outbox, Sample},
     table::{Slot, Table},
@@ -24,6 +24,7 @@ pub type RequestSet = [RequestSlot; 8];
 pub(crate) struct Echoes<'a> {
     pairs: Table<'a, EchoSlot, 8>,
     requests: Table<'a, RequestSlot, 8>,
+    secret: PairSecret,
     next_id: u64,
     census: Census,
     forgotten: u64,
@@ -34,10 +35,12 @@ impl<'a> Echoes<'a> {
     pub(crate) fn new(
         pairs: ManagedSlice<'a, EchoSet>,
         requests: ManagedSlice<'a, RequestSet>,
+        seed: &[u8; 32],
     ) -> Self {
         Self {
             pairs: Table::new(pairs),
             requests: Table::new(requests),
+            secret: PairSecret::new(seed),
             next_id: 1,
             census: Census::default(),
             forgotten: 0,
@@ -58,21 +61,62 @@ impl<'a> Echoes<'a> {
         (self.pairs.capacity(), self.requests.capacity())
     }
 
-    /// Counts one echo message of the pair with this hash and key.
+    /// Counts one echo message of the pair with this key, whose flow has this
+    /// hash.
     #[inline]
     pub(crate) fn observe(
         &mut self,
         at_us: u64,
-        (hash, key): (u32, &Key),
+        (flow, key): (u32, &Key),
         echo: Echo,
-        (secret, outbox): (&Secret, &mut Outbox<'_>),
+        outbox: &mut Outbox<'_>,
     ) {
-        let (place, pair) = if let Some(found) = self.pairs.find(hash, key) {
-            found
+        let hash = self.secret.of_pair(flow, key);
+        let (place, pair) = match self.pairs.find(hash, key) {
+            Some((place, pair)) if pair.is_recording() => (place, pair),
+            found => {
+                let rests = found.map(|(place, _)| place);
+                let begun = self.begin(at_us, rests, (hash, key), echo.request, outbox);
+                let Some(place) = begun else { return };
+                let Some(pair) = self.pairs.slot(place) else {
+                    return;
+                };
+                (place, pair)
+            }
+        };
+        pair.touch(at_us);
+        let wanted = RequestKey {
+            serial: pair.serial(),
+            sequence: echo.sequence,
+        };
+        let hash = wanted.hash(hash);
+        if echo.request {
+            pair.count_request();
+            self.open(at_us, &wanted, hash, place);
+        } else if let Some((_, request)) = self.requests.find(hash, &wanted) {
+            close(at_us, pair, request, outbox);
+        } else {
+            pair.count_orphan();
+        }
+    }
+
+    /// A pair that is not in the table, or rests there, begins a record; `None`
+    /// only where there is no table.
+    #[inline(never)] // out of the way of most messages
+    fn begin(
+        &mut self,
+        at_us: u64,
+        rests: Option<u32>,
+        (hash, key): (u32, &Key),
+        request: bool,
+        outbox: &mut Outbox<'_>,
+    ) -> Option<u32> {
+        let place = if let Some(place) = rests {
+            place
         } else {
             let Some((place, pair)) = self.pairs.admit(hash, at_us) else {
-                self.forgotten = self.forgotten.wrapping_add(u64::from(echo.request));
-                return;
+                self.forgotten = self.forgotten.wrapping_add(u64::from(request));
+                return None;
             };
             if pair.is_recording() {
                 let entry = |entry: &mut Entry| entry.set_echo(pair, EndReason::Evicted);
@@ -82,27 +126,14 @@ impl<'a> Echoes<'a> {
             }
             self.forgotten = self.forgotten.wrapping_add(pair.waiting());
             pair.let_to(key, self.next_id);
-            (place, pair)
+            place
         };
-        if !pair.is_recording() {
-            pair.begin(self.next_id, at_us);
-            self.next_id = self.next_id.wrapping_add(1);
-            self.census.made = self.census.made.wrapping_add(1);
-            self.census.live = self.census.live.wrapping_add(1);
-        }
-        pair.touch(at_us, echo.request);
-        let wanted = RequestKey {
-            serial: pair.serial(),
-            sequence: echo.sequence,
-        };
-        let hash = secret.of_words(wanted.words());
-        if echo.request {
-            self.open(at_us, &wanted, hash, place);
-        } else if let Some((_, request)) = self.requests.find(hash, &wanted) {
-            close(at_us, pair, request, outbox);
-        } else {
-            pair.count_orphan();
-        }
+        let pair = self.pairs.slot(place)?;
+        pair.begin(self.next_id, at_us);
+        self.next_id = self.next_id.wrapping_add(1);
+        self.census.made = self.census.made.wrapping_add(1);
+        self.census.live = self.census.live.wrapping_add(1);
+        Some(place)
     }
 
     #[inline(never)] // replies are not to pay for it
@@ -205,15 +236,20 @@ impl<'a> Echoes<'a> {
     /// Doubles the tables where the next key might evict.
     #[cfg(feature = "std")]
     pub(crate) fn grow_if_crowded(&mut self, secret: &crate::hash::Secret) {
+        let hash = |pair: &EchoSlot| {
+            let flow = secret.of_key(&pair.key().flow_of_echo());
+            self.secret.of_pair(flow, pair.key())
+        };
         if self.requests.is_crowded() {
-            self.requests
-                .grow(|request| secret.of_words(request.key().words()));
+            // No pair evicts another in a table that grows: each has its own.
+            let pairs = self.pairs.slots();
+            self.requests.grow(|request| {
+                let pair = pairs.get(request.place() as usize);
+                request.key().hash(pair.map_or(0, hash))
+            });
         }
         if self.pairs.is_crowded() {
-            self.pairs.grow(|pair| {
-                let flow = secret.of_key(&pair.key().flow_of_echo());
-                secret.of_echo(flow, pair.key())
-            });
+            self.pairs.grow(hash);
             let places: std::collections::HashMap<u64, u32> = (0_u32..)
                 .zip(self.pairs.slots().iter())
                 .map(|(at, p)| (p.serial(), at))
@@ -235,12 +271,10 @@ const RECORD: Tally = Tally {
 
 /// A reply to a request that is remembered.
 fn close(at_us: u64, pair: &mut EchoSlot, request: &mut RequestSlot, outbox: &mut Outbox<'_>) {
-    if request.state() == RequestState::Answered {
-        pair.count_duplicate();
-        return;
-    }
-    if request.state() == RequestState::Waiting {
-        pair.stop_waiting(request.serial());
+    match request.state() {
+        RequestState::Answered => return pair.count_duplicate(),
+        RequestState::Waiting => pair.end_waiting(),
+        RequestState::TimedOut | RequestState::None => {}
     }
     pair.count_match();
     request.answer();

@@ -48,11 +48,20 @@ use siphasher::sip::SipHasher24;
 
 use crate::key::{Key, Path};
 
+/// Number from which the multiplier of echo pairs is drawn; the other
+/// multipliers have those below.
+const PAIR: u8 = 32;
+
 /// Words a key may have: five, and six more in IPv6.
 const WORDS: usize = 11;
 
 /// A 64-bit number: lower half, upper half.
 type Multiplier = [u32; 2];
+
+/// Lower half, upper half.
+fn halves(number: u64) -> Multiplier {
+    [(number & 0xffff_ffff) as u32, (number >> 32) as u32]
+}
 
 /// The multipliers of one boot.
 #[repr(C)] // what every frame needs comes first
@@ -131,10 +140,7 @@ fn scatter(upper: u32) -> u32 {
 impl Secret {
     /// Multipliers of this boot.
     pub(crate) fn new(seed: &[u8; 32]) -> Self {
-        let mut numbers = (1_u8..).map(|index| {
-            let number = draw(seed, index);
-            [(number & 0xffff_ffff) as u32, (number >> 32) as u32]
-        });
+        let mut numbers = (1_u8..).map(|index| halves(draw(seed, index)));
         let mut next = |_| numbers.next().unwrap_or_default();
         Self {
             start: draw(seed, 0),
@@ -165,22 +171,35 @@ impl Secret {
         self.of_key_on(self.of_path(key.path()), key)
     }
 
-    /// Hash of an echo pair's key, from its flow's: two flows that have one
-    /// hash by chance have pairs that do.
-    #[inline]
-    pub(crate) fn of_echo(&self, flow: u32, key: &Key) -> u32 {
-        self.of_words([flow, key.of_pair()])
-    }
-
-    /// Hash of two words, for a table of its own.
-    #[inline]
-    pub(crate) fn of_words(&self, words: [u32; 2]) -> u32 {
+    /// Hash of two words, by the multipliers that every key's ends have.
+    #[cfg(test)]
+    fn of_words(&self, words: [u32; 2]) -> u32 {
         Sum::new(self.start).add(&words, &self.ends).scattered()
     }
 
     /// Hash of a protocol and an address, likewise.
     pub(crate) fn of_address(&self, words: [u32; 5]) -> u32 {
         Sum::new(self.start).add(&words, &self.rest).scattered()
+    }
+}
+
+/// The multiplier of one boot for echo pairs. It stands with their table: the
+/// others' cache lines are every frame's.
+pub(crate) struct PairSecret([Multiplier; 1]);
+
+impl PairSecret {
+    /// Multiplier of this boot.
+    pub(crate) fn new(seed: &[u8; 32]) -> Self {
+        Self([halves(draw(seed, PAIR))])
+    }
+
+    /// Hash of an echo pair's key, from its flow's, which stands for the sum
+    /// over what they share: two flows that have one hash by chance have pairs
+    /// that do.
+    #[inline]
+    pub(crate) fn of_pair(&self, flow: u32, key: &Key) -> u32 {
+        let sum = Sum::new(u64::from(flow) << 32);
+        sum.add(&[key.of_pair()], &self.0).scattered()
     }
 }
 

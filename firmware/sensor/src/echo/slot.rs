@@ -18,7 +18,6 @@ pub struct EchoSlot {
     first_us: u64,
     last_us: u64,
     requests: u64,
-    replies: u64,
     matched: u64,
     duplicates: u64,
     orphans: u64,
@@ -39,7 +38,6 @@ impl Slot for EchoSlot {
         first_us: 0,
         last_us: 0,
         requests: 0,
-        replies: 0,
         matched: 0,
         duplicates: 0,
         orphans: 0,
@@ -95,8 +93,8 @@ impl EchoSlot {
     pub(crate) fn replace(&mut self, other: &Self) {
         (self.serial, self.echo_id) = (other.serial, other.echo_id);
         (self.first_us, self.last_us) = (other.first_us, other.last_us);
-        (self.requests, self.replies) = (other.requests, other.replies);
-        (self.matched, self.duplicates) = (other.matched, other.duplicates);
+        (self.requests, self.matched) = (other.requests, other.matched);
+        self.duplicates = other.duplicates;
         // Lest they be put together again.
         compiler_fence(Ordering::SeqCst);
         (self.orphans, self.key) = (other.orphans, other.key);
@@ -129,26 +127,23 @@ impl EchoSlot {
     pub(super) fn rest(&mut self) {
         self.echo_id = 0;
         self.requests = 0;
-        self.replies = 0;
         self.matched = 0;
         self.duplicates = 0;
         self.orphans = 0;
     }
 
-    /// Counts one message.
-    pub(super) fn touch(&mut self, at_us: u64, request: bool) {
+    /// A message was seen.
+    pub(super) fn touch(&mut self, at_us: u64) {
         if at_us >= self.last_us {
             self.last_us = at_us;
         } else {
             self.first_us = self.first_us.min(at_us);
         }
         self.changed = true;
-        let counter = if request {
-            &mut self.requests
-        } else {
-            &mut self.replies
-        };
-        count(counter);
+    }
+
+    pub(super) fn count_request(&mut self) {
+        count(&mut self.requests);
     }
 
     pub(super) fn waiting(&self) -> u64 {
@@ -167,6 +162,11 @@ impl EchoSlot {
             self.changed = true;
         }
         ours
+    }
+
+    /// A request of this tenancy waits no longer.
+    pub(super) fn end_waiting(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
     }
 
     pub(super) fn count_match(&mut self) {
@@ -190,6 +190,9 @@ impl EchoSlot {
     }
 
     pub(crate) fn record(&self, reason: EndReason) -> EchoRecord {
+        // Each reply is one of the three.
+        let replies = self.matched.wrapping_add(self.duplicates);
+        let replies = replies.wrapping_add(self.orphans);
         EchoRecord {
             echo_id: self.echo_id,
             reason,
@@ -197,7 +200,7 @@ impl EchoSlot {
             first_us: self.first_us,
             last_us: self.last_us,
             requests: self.requests,
-            replies: self.replies,
+            replies,
             matched: self.matched,
             duplicates: self.duplicates,
             orphans: self.orphans,
@@ -214,12 +217,14 @@ pub(crate) struct RequestKey {
 }
 
 impl RequestKey {
-    /// To be hashed. Nobody has 2^32 pairs at once, so the lower half of the
-    /// serial tells them apart.
+    /// Hash of a request of the pair with this hash. That one is keyed, so
+    /// nobody can aim at another pair's sets; who sends in the pair's own name
+    /// could answer for it as well. Requests in a row fall in a row of sets,
+    /// also where the sender counts in its machine's order of octets.
     #[inline]
-    pub(super) fn words(&self) -> [u32; 2] {
-        let low = (self.serial & 0xffff_ffff) as u32;
-        [low, u32::from(self.sequence)]
+    pub(super) fn hash(&self, pair: u32) -> u32 {
+        let sequence = u32::from(self.sequence);
+        pair.wrapping_add(sequence ^ sequence >> 8)
     }
 }
 
@@ -336,5 +341,26 @@ impl RequestSlot {
 
     pub(super) fn time_out(&mut self) {
         self.state = RequestState::TimedOut;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Some senders count in the order of their machine: the steps are 256.
+    #[test]
+    fn requests_in_a_row_fill_the_sets_evenly() {
+        for order in [|n: u16| n, u16::swap_bytes] {
+            let mut sets = [0; 16];
+            for sequence in (0..1024).map(order) {
+                let key = RequestKey {
+                    serial: 1,
+                    sequence,
+                };
+                sets[(key.hash(0xdead_beef) % 16) as usize] += 1;
+            }
+            assert_eq!(sets, [64; 16]);
+        }
     }
 }
