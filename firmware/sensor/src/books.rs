@@ -34,6 +34,18 @@ const SPARE: u32 = u32::BITS - KINDS.ilog2();
 /// places of their own.
 const SCATTER: u32 = 0xf499_8d7d;
 
+/// A counter table with so many entries has one for every key, whatever the
+/// order in which they come: there are 131,072 at most, of ICMP.
+#[cfg(feature = "std")]
+pub(crate) const ALL_KEYS: usize = 1 << 19;
+/// The table of VLAN stacks grows up to so many entries.
+#[cfg(feature = "std")]
+const MOST_STACKS: usize = 1 << 16;
+/// In an exact run all do: stacks made to share a place end as `other`, and do
+/// not take all memory.
+#[cfg(feature = "std")]
+const MOST_EXACT: usize = 1 << 20;
+
 impl Kind {
     const NONE: Self = Self {
         path: Path::NONE,
@@ -168,18 +180,25 @@ impl<'a> Books<'a> {
         }
     }
 
+    /// Counter tables grow before a key becomes `other`.
+    #[cfg(feature = "std")]
+    pub(crate) fn grow(&mut self) {
+        self.grow_up_to(ALL_KEYS, MOST_STACKS);
+    }
+
     /// An exact run: no key may become `other`.
     #[cfg(feature = "std")]
     pub(crate) fn count_exactly(&mut self) {
-        for table in [
-            &mut self.ethertypes,
-            &mut self.protocols,
-            &mut self.vlans,
-            &mut self.icmp,
-            &mut self.arp_operations,
-        ] {
-            table.count_exactly();
-        }
+        self.grow_up_to(MOST_EXACT, MOST_EXACT);
+    }
+
+    #[cfg(feature = "std")]
+    fn grow_up_to(&mut self, entries: usize, stacks: usize) {
+        self.ethertypes.grow_up_to(entries);
+        self.protocols.grow_up_to(entries);
+        self.vlans.grow_up_to(stacks);
+        self.icmp.grow_up_to(entries);
+        self.arp_operations.grow_up_to(entries);
     }
 
     /// Frames counted since boot.

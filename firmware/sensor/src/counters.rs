@@ -16,11 +16,6 @@ const GROUP: usize = 4;
 /// of Computer Programming" 6.4).
 const SCATTER: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A table grows up to so many entries: stacks made to share a place end as
-/// `other`, and do not take all memory.
-#[cfg(feature = "std")]
-const MOST_ENTRIES: usize = 1 << 20;
-
 /// Whether storage grows before a key becomes `other`.
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,8 +24,8 @@ enum Growth {
     Never,
     /// It is owned; nobody asked for it.
     OnDemand,
-    /// An exact run: it does.
-    Always,
+    /// Up to so many entries.
+    UpTo(usize),
 }
 
 /// Counters by key, since boot; an entry without frames is free. In a group the
@@ -119,7 +114,7 @@ impl<'a> Counters<'a> {
     pub(crate) fn add(&mut self, key: u64, frames: u64, octets: u64) {
         self.changed = true;
         #[cfg(feature = "std")]
-        if self.growth == Growth::Always {
+        if let Growth::UpTo(_) = self.growth {
             self.make_room(key);
         }
         let near = self.near(key);
@@ -222,12 +217,12 @@ impl<'a> Counters<'a> {
         !nearer.any(|entry| stands(entry, key)) && self.find(key, near).is_none()
     }
 
-    /// An exact run: from now on storage that is owned grows before a key
-    /// becomes `other`.
+    /// From now on storage that is owned grows up to so many entries before a
+    /// key becomes `other`.
     #[cfg(feature = "std")]
-    pub(crate) fn count_exactly(&mut self) {
-        if self.growth == Growth::OnDemand {
-            self.growth = Growth::Always;
+    pub(crate) fn grow_up_to(&mut self, entries: usize) {
+        if self.growth != Growth::Never {
+            self.growth = Growth::UpTo(entries);
         }
     }
 
@@ -236,7 +231,7 @@ impl<'a> Counters<'a> {
         if self.crowded {
             self.grow();
         }
-        while self.growth == Growth::Always && self.is_shut_out(key) {
+        while self.growth != Growth::Never && self.is_shut_out(key) {
             self.grow();
         }
     }
@@ -244,7 +239,7 @@ impl<'a> Counters<'a> {
     #[cfg(feature = "std")]
     fn grow(&mut self) {
         let mut places = self.mask.saturating_add(1).saturating_mul(GROUP);
-        while places < MOST_ENTRIES {
+        while matches!(self.growth, Growth::UpTo(most) if places < most) {
             places = places.saturating_mul(2);
             let free = std::vec![CountEntry::default(); places];
             let mut bigger = Self::new(ManagedSlice::Owned(free));
@@ -389,7 +384,7 @@ mod tests {
         for places in [1, 20, 64, 65_536] {
             let free = vec![CountEntry::default(); places];
             let mut table = Counters::new(ManagedSlice::Owned(free));
-            table.count_exactly();
+            table.grow_up_to(1 << 20);
             for key in stacks(0..300).chain(stacks(0..300)) {
                 table.count(key, 1);
             }
@@ -398,6 +393,27 @@ mod tests {
             assert_eq!(lines.len(), 300 * 300, "{places}");
             assert!(lines.iter().all(|line| line.frames == 2), "{places}");
         }
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn a_table_grows_as_far_as_it_may() {
+        let mut table = Counters::new(ManagedSlice::Owned(vec![CountEntry::default(); 64]));
+        assert_eq!(table.len(), 65);
+        table.grow_up_to(256);
+        for key in 0..300 {
+            table.count(key, 1);
+        }
+        assert_eq!(table.len(), 257);
+        assert!(table.other.frames >= 300 - 256);
+        // Every type and code of ICMP.
+        let mut table = Counters::new(ManagedSlice::Owned(vec![CountEntry::default(); 64]));
+        table.grow_up_to(crate::books::ALL_KEYS);
+        for key in 0..0x1_0000 {
+            table.count(4 << 16 | key, 1);
+            table.count(6 << 16 | key, 1);
+        }
+        assert_eq!(table.other.frames, 0);
     }
 
     /// Keys whose products agree in all upper bits, made with the inverse of
@@ -410,7 +426,7 @@ mod tests {
         });
         assert_eq!(inverse.wrapping_mul(SCATTER), 1);
         let mut table = Counters::new(ManagedSlice::Owned(vec![CountEntry::default(); 64]));
-        table.count_exactly();
+        table.grow_up_to(1 << 20);
         for n in 0..1_000_u64 {
             table.count((7 << 44 | n).wrapping_mul(inverse), 1);
         }

@@ -2,7 +2,7 @@
 
 mod slot;
 
-use magpie_protocol::{Census, EndReason, Record, Tally};
+use magpie_protocol::{Census, EchoRecord, EndReason, Tally};
 use managed::ManagedSlice;
 
 use crate::{
@@ -171,7 +171,7 @@ impl<'a> Echoes<'a> {
         now_us: u64,
         idle_us: u64,
         flush: bool,
-    ) -> Option<(Record, Tally)> {
+    ) -> Option<(EchoRecord, Tally)> {
         let slots = self.pairs.slots();
         let end = cursor.saturating_add(limit).min(slots.len());
         for pair in slots.get_mut(*cursor..end)? {
@@ -216,13 +216,13 @@ impl<'a> Echoes<'a> {
     }
 
     /// The next changed pair from `cursor` on, as a live record.
-    pub(crate) fn show_next(&mut self, cursor: &mut usize, limit: usize) -> Option<Record> {
+    pub(crate) fn show_next(&mut self, cursor: &mut usize, limit: usize) -> Option<EchoRecord> {
         let slots = self.pairs.slots();
         let end = cursor.saturating_add(limit).min(slots.len());
         for pair in slots.get_mut(*cursor..end)? {
             *cursor = cursor.saturating_add(1);
             if pair.is_recording() && pair.take_changed() {
-                return Some(Record::Echo(pair.record(EndReason::Live)));
+                return Some(pair.record(EndReason::Live));
             }
         }
         None
@@ -291,12 +291,16 @@ fn close(at_us: u64, pair: &mut EchoSlot, request: &mut RequestSlot, outbox: &mu
 }
 
 /// Ends the pair's record; `None` where it has none since the last export.
-fn finish(pair: &mut EchoSlot, reason: EndReason, census: &mut Census) -> Option<(Record, Tally)> {
+fn finish(
+    pair: &mut EchoSlot,
+    reason: EndReason,
+    census: &mut Census,
+) -> Option<(EchoRecord, Tally)> {
     if !pair.is_recording() {
         return None;
     }
     let record = pair.record(reason);
     pair.rest();
     census.live = census.live.saturating_sub(1);
-    Some((Record::Echo(record), RECORD))
+    Some((record, RECORD))
 }

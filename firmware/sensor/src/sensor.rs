@@ -320,6 +320,14 @@ impl<'a> Sensor<'a> {
         });
     }
 
+    /// From now on a counter table that is owned grows before a key is counted
+    /// as `other`: until it has an entry for every key, that of VLAN stacks up
+    /// to 65,536 entries.
+    #[cfg(feature = "std")]
+    pub fn grow_counters(&mut self) {
+        self.books.grow();
+    }
+
     /// Doubles every table in which the next frame might evict something or be
     /// counted as `other`: an exact run calls this before each frame, and
     /// nothing ever is. (Counter tables grow to a million lines at most.)

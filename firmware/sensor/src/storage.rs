@@ -48,25 +48,26 @@ pub struct Storage<'a> {
 #[cfg(feature = "std")]
 impl Storage<'static> {
     /// Storage on the heap: `flows` flow entries, `echoes` echo pairs (sixteen
-    /// requests each), counter tables that hold every key of theirs (VLAN
-    /// stacks: 65,536), an outbox of 512 records, 64 lines for what does not find
-    /// room there, no table for doubles.
+    /// requests each), counter tables of 256 entries, which may grow
+    /// ([`crate::Sensor::grow_counters`]: to clear room for every key there is
+    /// takes longer than to count a hundred thousand frames), an outbox of 512
+    /// records, 64 lines for what does not find room there, no table for doubles.
     pub fn owned(flows: usize, echoes: usize) -> Self {
         fn vec<T: Clone>(value: T, len: usize) -> ManagedSlice<'static, T> {
             ManagedSlice::Owned(std::vec![value; len])
         }
         let flow_sets = flows.div_ceil(8).max(1).next_power_of_two();
         let echo_sets = echoes.div_ceil(8).max(1).next_power_of_two();
-        let free = CountEntry::default();
+        let counters = || vec(CountEntry::default(), 256);
         Self {
             flows: vec(EMPTY_FLOW_SET, flow_sets),
             echoes: vec(EMPTY_ECHO_SET, echo_sets),
             requests: vec(EMPTY_REQUEST_SET, echo_sets.saturating_mul(16)),
-            ethertypes: vec(free, 0x2_0000),
-            protocols: vec(free, 0x1000),
-            vlans: vec(free, 0x1_0000),
-            icmp: vec(free, 0x4_0000),
-            arp_operations: vec(free, 0x1_0000),
+            ethertypes: counters(),
+            protocols: counters(),
+            vlans: counters(),
+            icmp: counters(),
+            arp_operations: counters(),
             outbox: vec(OutboxEntry::EMPTY, 512),
             unsent: vec(EMPTY_UNSENT_SET, 8),
             doubled: None,

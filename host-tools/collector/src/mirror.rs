@@ -193,15 +193,16 @@ impl Mirror {
 
     /// Looks for halves that differ in nothing but their tags.
     fn find_tag_asym(&mut self, mut halves: Vec<(FlowKey, bool)>) {
-        let mut stacks = halves.iter().map(|(key, _)| key.vlan);
-        let first = stacks.next();
-        if stacks.all(|stack| Some(stack) == first) {
-            return;
-        }
         let untagged = |key: &FlowKey| FlowKey {
             vlan: VlanStack::NONE,
             ..*key
         };
+        // One half at least has tags, or other tags than the first has. There
+        // are few such, and few of the others can be theirs.
+        let first = halves.first().map(|(key, _)| key.vlan);
+        let differ = halves.iter().filter(|(key, _)| Some(key.vlan) != first);
+        let differ: HashSet<FlowKey, RandomState> = differ.map(|(key, _)| untagged(key)).collect();
+        halves.retain(|(key, _)| differ.contains(&untagged(key)));
         halves.sort_unstable_by_key(|(key, _)| untagged(key));
         for keys in halves.chunk_by(|(a, _), (b, _)| untagged(a) == untagged(b)) {
             let both = keys.iter().any(|(_, ab)| *ab) && keys.iter().any(|(_, ab)| !*ab);

@@ -94,7 +94,11 @@ impl<R: TableRecord, X: Default> Held<R, X> {
     /// The same for those who only look: most keys have a sum and nothing to
     /// add to it.
     pub fn view_total(&self) -> Option<Cow<'_, R::Sums>> {
-        let mut total = self.finished.as_ref().map(Cow::Borrowed);
+        let finished = self.finished.as_ref();
+        if self.live.is_none() {
+            return finished.map(Cow::Borrowed);
+        }
+        let mut total = finished.map(Cow::Borrowed);
         for (entry, record) in self.live() {
             let one = record.sums(*entry);
             match &mut total {

@@ -318,11 +318,7 @@ fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 
 /// As `replay` shows it.
 fn seen<'a>(picture: &'a Picture, offered: &'a Offered) -> Seen<'a> {
-    Seen {
-        picture,
-        offered: Some(offered),
-        now_us: NOW_US,
-    }
+    Seen::new(picture, Some(offered), NOW_US)
 }
 
 #[test]
@@ -355,13 +351,13 @@ fn json_lines() {
 #[test]
 fn csv_tables() {
     let (picture, offered) = closed();
-    let seen = seen(&picture, &offered);
+    let seen = [seen(&picture, &offered)];
     for (name, of) in [
         ("flow.csv", csv::Table::Flow),
         ("echo.csv", csv::Table::Echo),
         ("books.csv", csv::Table::Books),
     ] {
-        let got = text(|out| csv::write(&[seen], of, &Choice::default(), out));
+        let got = text(|out| csv::write(&seen, of, &Choice::default(), out));
         golden(name, &got);
     }
 }
@@ -462,11 +458,7 @@ fn running() -> Picture {
 #[test]
 fn what_was_forgotten_and_what_a_stranger_says() {
     let picture = running();
-    let seen = Seen {
-        picture: &picture,
-        offered: None,
-        now_us: NOW_US,
-    };
+    let seen = Seen::new(&picture, None, NOW_US);
     let got = text(|out| table::write(&seen, &Choice::default(), out));
     assert!(!got.contains('\x1b'));
     golden("forgotten.txt", &got);
@@ -512,27 +504,19 @@ fn a_port_in_every_format() {
             number: 0,
         };
         picture.apply(NOW_US, at, &Record::Port(port));
-        let seen = Seen {
-            picture: &picture,
-            offered: None,
-            now_us: NOW_US,
-        };
+        let seen = Seen::new(&picture, None, NOW_US);
         let json = text(|out| json::write(&seen, &Choice::default(), true, out));
         let line = json.lines().find(|line| line.contains(r#""type":"port""#));
         let line = line.expect("a line of the port");
         assert!(line.ends_with(in_json), "{line}");
-        let csv = text(|out| csv::write(&[seen], csv::Table::Port, &Choice::default(), out));
-        assert!(csv.trim_end().ends_with(in_csv), "{csv}");
         let table = text(|out| table::write(&seen, &Choice::default(), out));
         assert!(table.contains(in_table), "{table}");
+        let csv = text(|out| csv::write(&[seen], csv::Table::Port, &Choice::default(), out));
+        assert!(csv.trim_end().ends_with(in_csv), "{csv}");
     }
     // A core in this process has none.
     let picture = running();
-    let seen = Seen {
-        picture: &picture,
-        offered: None,
-        now_us: NOW_US,
-    };
+    let seen = Seen::new(&picture, None, NOW_US);
     let csv = text(|out| csv::write(&[seen], csv::Table::Port, &Choice::default(), out));
     assert_eq!(csv, "");
 }
@@ -540,11 +524,7 @@ fn a_port_in_every_format() {
 #[test]
 fn how_a_board_came_to_its_boot() {
     let picture = running();
-    let seen = Seen {
-        picture: &picture,
-        offered: None,
-        now_us: NOW_US,
-    };
+    let seen = Seen::new(&picture, None, NOW_US);
     let got = text(|out| json::write(&seen, &Choice::default(), true, out));
     let row: serde_json::Value = serde_json::from_str(got.lines().next().unwrap()).unwrap();
     assert_eq!(row["boot_count"], 7);

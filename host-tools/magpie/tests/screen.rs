@@ -50,11 +50,7 @@ impl Pictures for Made {
 
     fn look<T>(&self, index: usize, with: impl FnOnce(&Seen<'_>, &Status) -> T) -> T {
         let (picture, status) = &self.sources[index];
-        let seen = Seen {
-            picture,
-            offered: status.offered.as_ref(),
-            now_us: self.now_us,
-        };
+        let seen = Seen::new(picture, status.offered.as_ref(), self.now_us);
         with(&seen, status)
     }
 }

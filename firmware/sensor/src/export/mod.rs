@@ -116,12 +116,12 @@ impl Sensor<'_> {
         // A stage without anything to show costs one step; a table scan is
         // cut at `scan_slots` and goes on at the next call.
         for _ in 0..STEPS {
-            let step = match self.flush_step(now_us) {
+            let step = match self.flush_step(now_us, out) {
                 Some(step) => step,
-                None => self.sweep_step(now_us)?,
+                None => self.sweep_step(now_us, out)?,
             };
-            if let Step::Made(record, tally) = step {
-                return Some(self.emit_final(&record, tally, out));
+            if let Step::Made(emitted) = step {
+                return Some(emitted);
             }
         }
         None
@@ -143,25 +143,35 @@ impl Sensor<'_> {
         }
     }
 
-    fn next_live(&mut self, now_us: u64) -> Option<Record> {
+    /// Live records are worth nothing to anybody but their reader. `None`: only
+    /// a caller's buffer below [`magpie_protocol::MAX_ITEM`] comes to that.
+    fn emit_live(&self, record: &Record, out: &mut [u8]) -> Option<Emitted> {
+        let len = encode_record_for(self.exporter.host_minor, record, out).ok()?;
+        Some(Emitted {
+            len,
+            tally: Tally::default(),
+        })
+    }
+
+    fn poll_live(&mut self, now_us: u64, out: &mut [u8]) -> Option<Emitted> {
         if !self.exporter.greeted {
             self.exporter.greeted = true;
             self.hello.at_us = now_us;
-            return Some(Record::Hello(self.hello.clone()));
+            return self.emit_live(&Record::Hello(self.hello.clone()), out);
         }
         if let Some(port) = self.exporter.take_port(now_us) {
-            return Some(Record::Port(port));
+            return self.emit_live(&Record::Port(port), out);
         }
         if let Some(mut time) = self.exporter.times.pop_front() {
             time.sent_us = now_us;
-            return Some(Record::TimeReply(time));
+            return self.emit_live(&Record::TimeReply(time), out);
         }
         if let Some(answer) = self.exporter.answers.pop_front() {
-            return Some(Record::CommandReply(answer));
+            return self.emit_live(&Record::CommandReply(answer), out);
         }
         for _ in 0..STEPS {
-            if let Step::Made(record, _) = self.live_step(now_us)? {
-                return Some(record);
+            if let Step::Made(emitted) = self.live_step(now_us, out)? {
+                return Some(emitted);
             }
         }
         None
@@ -195,14 +205,7 @@ impl RecordSource for Sensor<'_> {
     fn poll_record(&mut self, now_us: u64, want: Want, out: &mut [u8]) -> Option<Emitted> {
         match want {
             Want::Final => self.poll_final(now_us, out),
-            Want::Live => {
-                let record = self.next_live(now_us)?;
-                let len = encode_record_for(self.exporter.host_minor, &record, out).ok()?;
-                Some(Emitted {
-                    len,
-                    tally: Tally::default(),
-                })
-            }
+            Want::Live => self.poll_live(now_us, out),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The passes over books and tables: flush, sweep, live. Each is cut into
 //! steps of bounded work.
 
-use magpie_protocol::{Counts, EndReason, Record, TableId, Tally, TooBig, Unsent};
+use magpie_protocol::{Counts, Emitted, EndReason, Record, TableId, Tally, TooBig, Unsent};
 
 use crate::{Sensor, books::TABLES};
 
@@ -40,11 +40,20 @@ fn due(now_us: u64, began_us: Option<u64>, interval_us: u64) -> bool {
     interval_us > 0 && began_us.is_none_or(|began| now_us.abs_diff(began) >= interval_us)
 }
 
-/// What one step of a pass came to.
-#[allow(clippy::large_enum_variant)] // lives for one call; there is no heap to box on
+/// A finished record that stands for nothing but itself.
+const RECORD: Tally = Tally {
+    records: 1,
+    flows: 0,
+    packets: 0,
+    octets: 0,
+};
+
+/// What one step of a pass came to. A record is written where it is made: it
+/// takes as much room as the longest there is, and to hand it on would copy
+/// all of that.
 pub(super) enum Step {
-    /// A record to send.
-    Made(Record, Tally),
+    /// A record, written.
+    Made(Emitted),
     /// Nothing found within the work allowed, or a stage ended: go on.
     Next,
 }
@@ -136,22 +145,19 @@ impl Sensor<'_> {
         self.outbox.exported.records > over
     }
 
-    pub(super) fn flush_step(&mut self, now_us: u64) -> Option<Step> {
+    pub(super) fn flush_step(&mut self, now_us: u64, out: &mut [u8]) -> Option<Step> {
         let limit = self.limit();
-        let record = Tally {
-            records: 1,
-            ..Tally::default()
-        };
         let mut stage = self.exporter.flush;
         let made = match &mut stage {
             Stage::Resting => return None,
             Stage::Flows(at) => self
                 .flows
-                .finish_next(at, limit, |_| Some(EndReason::Flush)),
-            Stage::Echoes(at) => {
-                let idle_us = self.config.idle_us;
-                self.echoes.finish_next(at, limit, now_us, idle_us, true)
-            }
+                .finish_next(at, limit, |_| Some(EndReason::Flush))
+                .map(|(flow, tally)| self.emit_final(&Record::Flow(flow), tally, out)),
+            Stage::Echoes(at) => self
+                .echoes
+                .finish_next(at, limit, now_us, self.config.idle_us, true)
+                .map(|(echo, tally)| self.emit_final(&Record::Echo(echo), tally, out)),
             // Requests have nothing to export.
             Stage::Requests(at) => {
                 *at = usize::MAX;
@@ -169,15 +175,19 @@ impl Sensor<'_> {
                 if (*table, *line) == (0, 0) {
                     self.exporter.tables_as_of = self.books.frames();
                 }
-                self.lines(table, line, true).map(|counts| (counts, record))
+                self.lines(table, line, true)
+                    .map(|counts| self.emit_final(&counts, RECORD, out))
             }
             Stage::Unsent(at) => {
                 if *at == 0 {
                     self.exporter.unsent_as_of = self.unsent_flows();
                 }
-                self.unsent_lines(at, true).map(|lines| (lines, record))
+                self.unsent_lines(at, true)
+                    .map(|lines| self.emit_final(&lines, RECORD, out))
             }
-            Stage::TooBig(at) => self.too_big(at, true).map(|it| (it, record)),
+            Stage::TooBig(at) => self
+                .too_big(at, true)
+                .map(|it| self.emit_final(&it, RECORD, out)),
             Stage::Ledger => {
                 let changed = self.books.frames() != self.exporter.tables_as_of
                     || self.unsent_flows() != self.exporter.unsent_as_of;
@@ -190,19 +200,17 @@ impl Sensor<'_> {
                 self.exporter.flush = Stage::Resting;
                 // The ledger counts itself among what was exported.
                 let mut ledger = self.ledger(now_us);
-                ledger.exported.add(&record);
+                ledger.exported.add(&RECORD);
                 ledger.flush = self.exporter.flush_id;
-                return Some(Step::Made(Record::Ledger(ledger), record));
+                let ledger = Record::Ledger(ledger);
+                return Some(Step::Made(self.emit_final(&ledger, RECORD, out)));
             }
         };
         self.exporter.flush = self.after(stage);
-        Some(match made {
-            Some((made, tally)) => Step::Made(made, tally),
-            None => Step::Next,
-        })
+        Some(made.map_or(Step::Next, Step::Made))
     }
 
-    pub(super) fn sweep_step(&mut self, now_us: u64) -> Option<Step> {
+    pub(super) fn sweep_step(&mut self, now_us: u64, out: &mut [u8]) -> Option<Step> {
         let (config, limit) = (self.config, self.limit());
         if self.exporter.sweep == Stage::Resting {
             // A large table is looked through less often, so that the looking
@@ -217,14 +225,18 @@ impl Sensor<'_> {
         }
         let mut stage = self.exporter.sweep;
         let made = match &mut stage {
-            Stage::Flows(at) => self.flows.finish_next(at, limit, |slot| {
-                let old = config.active_us > 0 && slot.age_us(now_us) >= config.active_us;
-                slot.expired(now_us, &config)
-                    .or(old.then_some(EndReason::Active))
-            }),
+            Stage::Flows(at) => self
+                .flows
+                .finish_next(at, limit, |slot| {
+                    let old = config.active_us > 0 && slot.age_us(now_us) >= config.active_us;
+                    slot.expired(now_us, &config)
+                        .or(old.then_some(EndReason::Active))
+                })
+                .map(|(flow, tally)| self.emit_final(&Record::Flow(flow), tally, out)),
             Stage::Echoes(at) => self
                 .echoes
-                .finish_next(at, limit, now_us, config.idle_us, false),
+                .finish_next(at, limit, now_us, config.idle_us, false)
+                .map(|(echo, tally)| self.emit_final(&Record::Echo(echo), tally, out)),
             Stage::Requests(at) => {
                 let wait_us = config.echo_wait_us;
                 if wait_us > 0 {
@@ -245,13 +257,10 @@ impl Sensor<'_> {
             }
         };
         self.exporter.sweep = self.after(stage);
-        Some(match made {
-            Some((made, tally)) => Step::Made(made, tally),
-            None => Step::Next,
-        })
+        Some(made.map_or(Step::Next, Step::Made))
     }
 
-    pub(super) fn live_step(&mut self, now_us: u64) -> Option<Step> {
+    pub(super) fn live_step(&mut self, now_us: u64, out: &mut [u8]) -> Option<Step> {
         let (config, limit) = (self.config, self.limit());
         if self.exporter.live == Stage::Resting {
             if !due(now_us, self.exporter.live_began_us, config.live_us) {
@@ -261,31 +270,38 @@ impl Sensor<'_> {
             // The ledger first: it is what a host that just came wants to see.
             self.exporter.live = Stage::Flows(0);
             self.exporter.port_due = true;
-            return Some(Step::Made(
-                Record::Ledger(self.ledger(now_us)),
-                Tally::default(),
-            ));
+            let ledger = Record::Ledger(self.ledger(now_us));
+            return self.emit_live(&ledger, out).map(Step::Made);
         }
         let mut stage = self.exporter.live;
         let made = match &mut stage {
-            Stage::Flows(at) => self.flows.show_next(at, limit),
-            Stage::Echoes(at) => self.echoes.show_next(at, limit),
+            Stage::Flows(at) => self
+                .flows
+                .show_next(at, limit)
+                .and_then(|flow| self.emit_live(&Record::Flow(flow), out)),
+            Stage::Echoes(at) => self
+                .echoes
+                .show_next(at, limit)
+                .and_then(|echo| self.emit_live(&Record::Echo(echo), out)),
             Stage::Requests(at) => {
                 *at = usize::MAX;
                 None
             }
-            Stage::Tables(table, line) => self.lines(table, line, false),
-            Stage::Unsent(at) => self.unsent_lines(at, false),
-            Stage::TooBig(at) => self.too_big(at, false),
+            Stage::Tables(table, line) => self
+                .lines(table, line, false)
+                .and_then(|counts| self.emit_live(&counts, out)),
+            Stage::Unsent(at) => self
+                .unsent_lines(at, false)
+                .and_then(|lines| self.emit_live(&lines, out)),
+            Stage::TooBig(at) => self
+                .too_big(at, false)
+                .and_then(|it| self.emit_live(&it, out)),
             Stage::Resting | Stage::Quiet(_) | Stage::Ledger => {
                 self.exporter.live = Stage::Resting;
                 return None;
             }
         };
         self.exporter.live = self.after(stage);
-        Some(match made {
-            Some(made) => Step::Made(made, Tally::default()),
-            None => Step::Next,
-        })
+        Some(made.map_or(Step::Next, Step::Made))
     }
 }

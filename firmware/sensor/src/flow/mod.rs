@@ -7,7 +7,7 @@ mod setup;
 mod slot;
 mod tcp;
 
-use magpie_protocol::{Census, EndReason, Record, Sum, Tally};
+use magpie_protocol::{Census, EndReason, FlowRecord, Sum, Tally};
 use managed::ManagedSlice;
 
 use crate::{
@@ -192,7 +192,7 @@ impl<'a> Flows<'a> {
         cursor: &mut usize,
         limit: usize,
         why: impl Fn(&FlowSlot) -> Option<EndReason>,
-    ) -> Option<(Record, Tally)> {
+    ) -> Option<(FlowRecord, Tally)> {
         let slots = self.table.slots();
         let end = cursor.saturating_add(limit).min(slots.len());
         for slot in slots.get_mut(*cursor..end)? {
@@ -208,7 +208,7 @@ impl<'a> Flows<'a> {
             let finished = slot.is_recording().then(|| {
                 let number = self.books.number(slot);
                 let record = slot.leaving(&self.books.annex).record(number, reason);
-                (Record::Flow(record), self.books.end(slot))
+                (record, self.books.end(slot))
             });
             if matches!(reason, EndReason::Idle | EndReason::End) {
                 self.books.annex.release(slot.setup.annexed());
@@ -222,7 +222,7 @@ impl<'a> Flows<'a> {
     }
 
     /// The next changed flow from `cursor` on, as a live record.
-    pub(crate) fn show_next(&mut self, cursor: &mut usize, limit: usize) -> Option<Record> {
+    pub(crate) fn show_next(&mut self, cursor: &mut usize, limit: usize) -> Option<FlowRecord> {
         let slots = self.table.slots();
         let end = cursor.saturating_add(limit).min(slots.len());
         for slot in slots.get_mut(*cursor..end)? {
@@ -230,7 +230,7 @@ impl<'a> Flows<'a> {
             if slot.is_recording() && slot.take_change() {
                 let number = self.books.number(slot);
                 let shown = slot.leaving(&self.books.annex);
-                return Some(Record::Flow(shown.record(number, EndReason::Live)));
+                return Some(shown.record(number, EndReason::Live));
             }
         }
         None

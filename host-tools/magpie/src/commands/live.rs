@@ -117,11 +117,7 @@ impl Pictures for Following<'_> {
         let shown = &self.shown[index];
         let status = shown.status();
         let picture = shown.picture();
-        let seen = Seen {
-            picture: &picture,
-            offered: status.offered.as_ref(),
-            now_us: self.now_us,
-        };
+        let seen = Seen::new(&picture, status.offered.as_ref(), self.now_us);
         with(&seen, &status)
     }
 }
@@ -149,11 +145,7 @@ impl Pictures for Frozen {
 
     fn look<T>(&self, index: usize, with: impl FnOnce(&Seen<'_>, &Status) -> T) -> T {
         let (picture, status) = &self.kept[index];
-        let seen = Seen {
-            picture,
-            offered: status.offered.as_ref(),
-            now_us: self.now_us,
-        };
+        let seen = Seen::new(picture, status.offered.as_ref(), self.now_us);
         with(&seen, status)
     }
 }

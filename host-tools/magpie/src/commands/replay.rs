@@ -107,11 +107,7 @@ fn show(done: &[Done], options: &Replay) -> anyhow::Result<Exit> {
     let now_us = now_us();
     let seen: Vec<Seen<'_>> = done
         .iter()
-        .map(|done| Seen {
-            picture: &done.picture,
-            offered: done.offered.as_ref(),
-            now_us,
-        })
+        .map(|done| Seen::new(&done.picture, done.offered.as_ref(), now_us))
         .collect();
     let mut exit = Exit::Success;
     for (done, seen) in done.iter().zip(&seen) {

@@ -39,11 +39,7 @@ pub(crate) fn info(options: &Info) -> anyhow::Result<Exit> {
             options.wait
         );
     }
-    let seen = Seen {
-        picture: &picture,
-        offered: None,
-        now_us: now_us(),
-    };
+    let seen = Seen::new(&picture, None, now_us());
     let mut out = output::stdout();
     match options.format {
         InfoFormat::Json => {

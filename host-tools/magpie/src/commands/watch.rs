@@ -91,11 +91,7 @@ pub(crate) fn run(options: &Watch) -> anyhow::Result<Exit> {
     let seen: Vec<Seen<'_>> = pictures
         .iter()
         .zip(&reports)
-        .map(|(picture, report)| Seen {
-            picture,
-            offered: report.offered.as_ref(),
-            now_us,
-        })
+        .map(|(picture, report)| Seen::new(picture, report.offered.as_ref(), now_us))
         .collect();
     let mut exit = Exit::Success;
     for (report, seen) in reports.iter().zip(&seen) {
@@ -209,20 +205,17 @@ impl View {
             let offered = one.status().offered;
             let mut picture = one.picture();
             let events: Vec<Event> = picture.take_events().collect();
-            let seen = Seen {
-                picture: &picture,
-                offered: offered.as_ref(),
-                now_us: now_us(),
-            };
+            let seen = Seen::new(&picture, offered.as_ref(), now_us());
             // Only echo pairs need it, and it looks at every flow.
+            let nothing = Mirror::default();
             let mirror = if events.iter().any(|event| matches!(event, Event::Echo(_))) {
                 seen.mirror()
             } else {
-                Mirror::default()
+                &nothing
             };
             for event in &events {
                 if self.shows == Shows::Json {
-                    if let Some(row) = rows::event(&seen, &mirror, event) {
+                    if let Some(row) = rows::event(&seen, mirror, event) {
                         json::line(&row, &mut out)?;
                     }
                 } else if let Some(line) = event_line(event) {

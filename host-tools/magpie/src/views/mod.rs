@@ -18,11 +18,13 @@ pub mod text;
 pub mod trace;
 mod unsent;
 
+use std::cell::OnceCell;
+
 use magpie_collector::{Books, Mirror, Offered, Picture};
 use magpie_protocol::ClockKind;
 
 /// One source as a view sees it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Seen<'a> {
     /// All that its records amount to.
     pub picture: &'a Picture,
@@ -30,17 +32,30 @@ pub struct Seen<'a> {
     pub offered: Option<&'a Offered>,
     /// Host time, microseconds since 1970: for rates and ages.
     pub now_us: u64,
+    /// Many ask, and every flow is looked at.
+    mirror: OnceCell<Mirror>,
 }
 
-impl Seen<'_> {
+impl<'a> Seen<'a> {
+    /// This picture, as of this time.
+    pub fn new(picture: &'a Picture, offered: Option<&'a Offered>, now_us: u64) -> Self {
+        Self {
+            picture,
+            offered,
+            now_us,
+            mirror: OnceCell::new(),
+        }
+    }
+
     /// The balance.
     pub fn books(&self) -> Books {
-        self.picture.books(self.offered)
+        self.picture.books_with(self.offered, self.mirror())
     }
 
     /// What the mirror port may hide.
-    pub fn mirror(&self) -> Mirror {
-        Mirror::with(self.picture, self.offered)
+    pub fn mirror(&self) -> &Mirror {
+        self.mirror
+            .get_or_init(|| Mirror::with(self.picture, self.offered))
     }
 
     /// How this sensor's times are shown.

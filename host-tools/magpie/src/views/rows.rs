@@ -254,7 +254,7 @@ pub fn chosen_flows<'s>(
 /// Rows of the chosen flows.
 pub fn flows<'s>(seen: &Seen<'s>, choice: &Choice) -> impl Iterator<Item = Row> + use<'s> {
     let times = seen.times();
-    let seen = *seen;
+    let seen = Seen::new(seen.picture, seen.offered, seen.now_us);
     chosen_flows(&seen, choice).map(move |(key, sums)| {
         let mut row = flow(&seen, times, &key, &sums);
         let held = seen.picture.flows().get(&key);

@@ -31,7 +31,7 @@ fn section(out: &mut impl Write, title: &str, columns: &Columns) -> io::Result<(
 /// Writes all of one source.
 pub fn write(seen: &Seen<'_>, choice: &Choice, out: &mut impl Write) -> io::Result<()> {
     heading(seen, out)?;
-    let mirror = &seen.mirror();
+    let mirror = seen.mirror();
     let ledger = seen.picture.ledger().unwrap_or_default();
     section(out, "TOTALS", &totals(&ledger))?;
     for (title, table) in [
@@ -68,7 +68,7 @@ pub fn write(seen: &Seen<'_>, choice: &Choice, out: &mut impl Write) -> io::Resu
     let title = "NEVER SENT, by protocol and responder";
     section(out, title, &unsent::columns(&not_kept))?;
     notes(seen, mirror, &ledger, out)?;
-    let books = seen.picture.books_with(seen.offered, mirror);
+    let books = seen.books();
     writeln!(out)?;
     if let Some(sentence) = unsent::sentence(&not_kept) {
         writeln!(out, "{sentence}")?;

@@ -23,10 +23,9 @@ pub struct Findings {
 impl Findings {
     /// Looks at all of a picture.
     pub fn of(seen: &Seen<'_>) -> Self {
-        let mirror = seen.mirror();
         Self {
-            books: seen.picture.books_with(seen.offered, &mirror),
-            mirror,
+            books: seen.books(),
+            mirror: seen.mirror().clone(),
         }
     }
 }
