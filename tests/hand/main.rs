@@ -11,9 +11,9 @@
 //! themselves against what the tools of others see: where it fails, the lab is
 //! wrong, not ours.
 
-mod cost;
 mod lies;
 mod ping;
 mod reference;
 mod rights;
+mod steady;
 mod trace;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::program;
-use crate::script::Script;
+use crate::script::{Script, Share};
 use crate::tools::Said;
 
 /// Both families.
@@ -84,9 +84,18 @@ struct Greeting {
 }
 
 impl Paths {
-    /// Builds these paths of `paths.py`.
+    /// Builds these paths of `paths.py`, beside those of other tests.
     pub fn start(paths: &[&str]) -> Self {
-        let mut script = Script::start("hand/paths.py", paths);
+        Self::build(paths, Share::beside())
+    }
+
+    /// Builds them when no other lab stands, for what is measured there.
+    pub fn alone(paths: &[&str]) -> Self {
+        Self::build(paths, Share::alone())
+    }
+
+    fn build(paths: &[&str], share: Share) -> Self {
+        let mut script = Script::start("hand/paths.py", paths, share);
         let Greeting { prefix, paths } = script.answer("the start");
         let folder = tempfile::tempdir().expect("a folder");
         // For everybody, as programs are installed.
@@ -188,11 +197,24 @@ impl Paths {
 
     /// Makes `me` forget which path takes how long a packet.
     pub fn forget_mtu(&self) {
-        for family in ["-4", "-6"] {
-            let words = ["ip", family, "route", "flush", "cache"];
-            let done = self.run(User::Root, &words);
-            assert_eq!(done.code, Some(0), "{}", done.err);
+        for family in FAMILIES {
+            self.forget_mtu_of(family);
         }
+    }
+
+    /// Of one family.
+    pub fn forget_mtu_of(&self, family: Family) {
+        let family = match family {
+            Family::V4 => "-4",
+            Family::V6 => "-6",
+        };
+        let done = self.run(User::Root, &["ip", family, "route", "flush", "cache"]);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+    }
+
+    /// A folder of its own, which goes with it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Groups that may ping without further rights (`ping_group_range`).

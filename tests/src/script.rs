@@ -5,16 +5,37 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::de::DeserializeOwned;
 
-/// One lab at a time: hosts that starve behave unlike any network.
-static ONE: Mutex<()> = Mutex::new(());
+/// The machine: one lab has it, since hosts that starve behave unlike any
+/// network, or several that mostly wait, as many as there are threads of tests.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 /// The machine alone, for whoever builds a lab by other means.
-pub fn alone() -> MutexGuard<'static, ()> {
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn alone() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A lab's share of the machine, for as long as it stands.
+pub(crate) enum Share {
+    /// All of it.
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+    /// With others that have this, too.
+    Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+}
+
+impl Share {
+    /// Waits until no other lab stands.
+    pub(crate) fn alone() -> Self {
+        Self::Alone(alone())
+    }
+
+    /// Waits until no lab stands that wants to be alone.
+    pub(crate) fn beside() -> Self {
+        Self::Beside(MACHINE.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The script, running.
@@ -22,13 +43,12 @@ pub(crate) struct Script {
     child: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    _only: MutexGuard<'static, ()>,
+    _share: Share,
 }
 
 impl Script {
     /// Starts a script, named from this package's folder.
-    pub(crate) fn start(script: &str, arguments: &[&str]) -> Self {
-        let only = alone();
+    pub(crate) fn start(script: &str, arguments: &[&str], share: Share) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
         let mut child = Command::new("python3")
             .arg(script)
@@ -43,7 +63,7 @@ impl Script {
             child,
             orders,
             answers,
-            _only: only,
+            _share: share,
         }
     }
 
