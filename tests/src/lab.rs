@@ -70,7 +70,7 @@ impl Lab {
     pub fn start(arguments: &[&str]) -> Self {
         let mut words = vec!["serve"];
         words.extend(arguments);
-        let mut script = Script::start("lab/network.py", &words, Share::alone());
+        let mut script = Script::start("lab/network.py", &words, Share::Alone(alone()));
         let Greeting { namespace } = script.answer("the start");
         let folder = tempfile::tempdir().expect("a folder");
         Self {

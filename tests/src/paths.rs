@@ -7,13 +7,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::{fs, thread};
+use std::{fs, iter, thread};
 
 use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::program;
-use crate::script::{Script, Share};
+use crate::script::{Place, Script, Share, alone};
+use crate::terminal::{self, Terminal};
 use crate::tools::Said;
 
 /// Both families.
@@ -86,12 +87,12 @@ struct Greeting {
 impl Paths {
     /// Builds these paths of `paths.py`, beside those of other tests.
     pub fn start(paths: &[&str]) -> Self {
-        Self::build(paths, Share::beside())
+        Self::build(paths, Share::Beside(Place::take()))
     }
 
     /// Builds them when no other lab stands, for what is measured there.
     pub fn alone(paths: &[&str]) -> Self {
-        Self::build(paths, Share::alone())
+        Self::build(paths, Share::Alone(alone()))
     }
 
     fn build(paths: &[&str], share: Share) -> Self {
@@ -143,7 +144,14 @@ impl Paths {
     pub fn magpie(&self) -> &Path {
         self.magpie.get_or_init(|| {
             let copy = self.folder.path().join("magpie");
-            fs::copy(program::path(), &copy).expect("a folder of ours");
+            // By another program: a file that this one has open for writing, while a
+            // thread of it starts a program, is open there, too, and cannot be run.
+            let mut cp = Command::new("cp");
+            let done = cp.arg(program::path()).arg(&copy).status();
+            assert!(
+                done.is_ok_and(|status| status.success()),
+                "a folder of ours"
+            );
             copy
         })
     }
@@ -160,6 +168,14 @@ impl Paths {
         command.env("LC_ALL", "C").env_remove("FPING_OPTIONS");
         command.args(words).stdin(Stdio::null());
         command
+    }
+
+    /// Our program on a terminal of this size.
+    pub fn magpie_on_terminal(&self, words: &[&str], size: (u16, u16)) -> Terminal {
+        let magpie = self.magpie().to_str().expect("a path of ours");
+        let command = self.command(User::Root, &[&[magpie], words].concat());
+        let all = iter::once(command.get_program()).chain(command.get_args());
+        Terminal::start(terminal::command(all), size)
     }
 
     /// Runs it to its end.

@@ -5,37 +5,56 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-/// The machine: one lab has it, since hosts that starve behave unlike any
-/// network, or several that mostly wait, as many as there are threads of tests.
-static MACHINE: RwLock<()> = RwLock::new(());
+/// Held by a lab that has the machine alone: hosts that starve behave unlike any
+/// network.
+static MACHINE: Mutex<()> = Mutex::new(());
+/// Labs that mostly wait, and so stand beside each other. Counted while
+/// [`MACHINE`] is held.
+static BESIDE: AtomicUsize = AtomicUsize::new(0);
+/// One of them has gone.
+static GONE: Condvar = Condvar::new();
 
 /// The machine alone, for whoever builds a lab by other means.
-pub fn alone() -> RwLockWriteGuard<'static, ()> {
-    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+pub fn alone() -> MutexGuard<'static, ()> {
+    let machine = GONE.wait_while(lock(), |()| BESIDE.load(Ordering::SeqCst) > 0);
+    machine.unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock() -> MutexGuard<'static, ()> {
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A place beside others, given back when it is dropped.
+pub(crate) struct Place(());
+
+impl Place {
+    /// Waits until nobody has the machine alone.
+    pub(crate) fn take() -> Self {
+        let _machine = lock();
+        BESIDE.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _machine = lock();
+        BESIDE.fetch_sub(1, Ordering::SeqCst);
+        GONE.notify_all();
+    }
 }
 
 /// A lab's share of the machine, for as long as it stands.
 pub(crate) enum Share {
     /// All of it.
-    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+    Alone(#[allow(dead_code)] MutexGuard<'static, ()>), // held
     /// With others that have this, too.
-    Beside(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
-}
-
-impl Share {
-    /// Waits until no other lab stands.
-    pub(crate) fn alone() -> Self {
-        Self::Alone(alone())
-    }
-
-    /// Waits until no lab stands that wants to be alone.
-    pub(crate) fn beside() -> Self {
-        Self::Beside(MACHINE.read().unwrap_or_else(PoisonError::into_inner))
-    }
+    Beside(#[allow(dead_code)] Place), // held
 }
 
 /// The script, running.

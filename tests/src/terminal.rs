@@ -136,13 +136,16 @@ impl Terminal {
         self.master.resize(pty_size(to)).expect("a pty of ours");
     }
 
-    /// Whether the program has taken the terminal: its own screen, no cursor, and
-    /// keys as they are typed.
-    pub fn is_taken(&self) -> bool {
+    /// Whether the program draws on a screen of its own, without a cursor.
+    pub fn is_drawn_on(&self) -> bool {
         let screen = lock(&self.screen);
-        screen.screen().alternate_screen()
-            && screen.screen().hide_cursor()
-            && settings(self.master.as_ref()) != self.before
+        screen.screen().alternate_screen() && screen.screen().hide_cursor()
+    }
+
+    /// Whether the program has taken the terminal: its own screen, and keys as they
+    /// are typed.
+    pub fn is_taken(&self) -> bool {
+        self.is_drawn_on() && settings(self.master.as_ref()) != self.before
     }
 
     /// Whether anything on the screen has a colour.
@@ -183,10 +186,17 @@ impl Terminal {
         }
     }
 
-    /// It ends with this code, and the terminal is as it was; what stands on it.
+    /// The screen ends with this code, and the terminal is as it was; what stands
+    /// on it.
     pub fn has_left(&mut self, code: u32) -> String {
+        self.has_left_with(code, "books ")
+    }
+
+    /// Any program ends with this code, and leaves this text and the terminal as
+    /// it was; what stands on it.
+    pub fn has_left_with(&mut self, code: u32, text: &str) -> String {
         assert_eq!(self.exit_code(), code, "{}", self.text());
-        let text = self.wait_for("books ");
+        let text = self.wait_for(text);
         let screen = lock(&self.screen);
         assert!(!screen.screen().alternate_screen() && !screen.screen().hide_cursor());
         assert_eq!(settings(self.master.as_ref()), self.before);
