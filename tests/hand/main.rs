@@ -7,14 +7,16 @@
 //! ```
 //!
 //! The paths are drawn in `paths.py`. Nothing leaves the namespaces, and they
-//! go when a test ends, however it ends. `reference` holds the paths
-//! themselves against what the tools of others see: where it fails, the lab is
+//! go when a test ends, however it ends. `reference` and `refused` hold the
+//! paths themselves against what the tools of others see: where they fail, the lab is
 //! wrong, not ours. `steady` says what counts on a busy machine.
 
 mod lies;
 mod live;
 mod ping;
 mod reference;
+mod refused;
 mod rights;
 mod steady;
+mod times;
 mod trace;

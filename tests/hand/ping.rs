@@ -7,9 +7,10 @@ use std::thread;
 use magpie_tests::paths::{FAMILIES, Family, Paths, User, in_both};
 use magpie_tests::tools::ours::{Remarks, pings};
 use magpie_tests::tools::ping::{Pinged, Refusal, Summary};
-use magpie_tests::tools::{Said, fping, median};
+use magpie_tests::tools::{Said, fping};
 
-use crate::reference::{Harm, REFUSED, rest};
+use crate::reference::Harm;
+use crate::refused::{REFUSED, rest};
 use crate::steady::{Look, beside, seen};
 
 /// All that a run says but its times.
@@ -60,7 +61,7 @@ fn text(said: &Said) -> String {
     format!("{}{}", said.out, said.err)
 }
 
-fn parse(said: &Said) -> Pinged {
+pub(crate) fn parse(said: &Said) -> Pinged {
     Pinged::parse(&text(said)).unwrap_or_else(|e| panic!("{e} in {said:?}"))
 }
 
@@ -71,7 +72,7 @@ fn parse_ours(said: &Said) -> Pinged {
     Pinged::parse(&lines.join("\n")).unwrap_or_else(|e| panic!("{e} in {said:?}"))
 }
 
-fn ours(said: &Said, target: IpAddr) -> (Pinged, Remarks) {
+pub(crate) fn ours(said: &Said, target: IpAddr) -> (Pinged, Remarks) {
     let mut all = pings(&said.out).unwrap_or_else(|e| panic!("{e} in {said:?}"));
     let of = all.remove(&target);
     of.unwrap_or_else(|| panic!("nothing of {target} in {said:?}"))
@@ -319,90 +320,4 @@ fn several_hosts_are_those_of_fping() {
         ours: vec![ours()],
         more: (),
     });
-}
-
-/// So many times two pings of iputils, and one of ours between them.
-const ROUNDS: usize = 3;
-/// So often all of it is done, each time with what came before.
-const TIMES: usize = 3;
-/// What cannot be held: iputils reads its clock before it calls the kernel, ours
-/// has the kernel's stamp, and iputils shows three digits; milliseconds.
-const FINEST: f64 = 0.1;
-
-/// The value below which so many of a hundred of them are.
-fn percentile(values: &[f64], percent: usize) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[(sorted.len() - 1) * percent / 100]
-}
-
-/// Round trips, and the median of each run.
-#[derive(Default)]
-struct Trips {
-    all: Vec<f64>,
-    medians: Vec<f64>,
-}
-
-impl Trips {
-    fn add(&mut self, run: &Pinged) {
-        let trips = run.round_trips();
-        self.medians.extend(median(&trips));
-        self.all.extend(trips);
-    }
-
-    fn median(&self) -> f64 {
-        median(&self.all).expect("answers")
-    }
-}
-
-/// Our median differs from iputils' by no more than what its own round trips
-/// differ by, the highest and lowest twentieths left out. All run at the same
-/// time, so that the machine is the same for all, and at paces of their own, so
-/// that none always comes after another. By how much medians of iputils differ
-/// among themselves is told beside it.
-#[test]
-#[ignore = "needs root and network namespaces: cargo verify runs it"]
-fn round_trips_are_those_of_ping() {
-    let paths = Paths::alone(&["chain", "slow"]);
-    in_both(|family| {
-        thread::scope(|scope| {
-            for path in ["chain", "slow"] {
-                let paths = &paths;
-                scope.spawn(move || round_trips(paths, path, family));
-            }
-        });
-    });
-}
-
-fn round_trips(paths: &Paths, path: &str, family: Family) {
-    let magpie = paths.magpie().to_str().expect("a path of ours");
-    let end = paths.end(path, family);
-    let name = end.to_string();
-    let options = ["-n", "-c", "10", &name];
-    let json = ["--format", "json"];
-    let their = [&["ping", "-i", "0.2"], &options[..]].concat();
-    let our = [&[magpie, "ping", "-i", "0.22"], &json[..], &options].concat();
-    let again = [&["ping", "-i", "0.25"], &options[..]].concat();
-    let (mut theirs, mut ours_) = (Trips::default(), Trips::default());
-    for time in 1..=TIMES {
-        for _ in 0..ROUNDS {
-            let said = paths.together(User::Root, &[&their, &our, &again]);
-            theirs.add(&parse(&said[0]));
-            theirs.add(&parse(&said[2]));
-            ours_.add(&ours(&said[1], end).0);
-        }
-        let spread = percentile(&theirs.medians, 100) - percentile(&theirs.medians, 0);
-        let (least, most) = (percentile(&theirs.all, 5), percentile(&theirs.all, 95));
-        let off = ours_.median() - theirs.median();
-        println!(
-            "{path} {family:?}: medians of ping {:.3?} ms, of magpie {:.3?} ms; {off:+.3} apart in \
-             all, those of ping {spread:.3} among themselves; nine in ten of ping's are {least:.3} \
-             to {most:.3} ms",
-            theirs.medians, ours_.medians
-        );
-        if off.abs() <= (most - least).max(FINEST) {
-            return;
-        }
-        assert!(time < TIMES, "see above");
-    }
 }

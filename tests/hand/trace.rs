@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use magpie_tests::paths::{FAMILIES, Paths, User, in_both};
+use magpie_tests::tools::Said;
 use magpie_tests::tools::mtr::{self, Hub, report};
 use magpie_tests::tools::ours::{Beside, live, trace, ways};
 use magpie_tests::tools::traceroute::{Hop, Label, Traced};
-use magpie_tests::tools::{Said, median};
 
-use crate::reference::{PATIENT, REFUSED, refill, rest, stacks, traceroute};
+use crate::reference::{PATIENT, refill, stacks, traceroute};
+use crate::refused::{REFUSED, rest};
 use crate::steady::{Look, beside, seen};
 
 fn ours(paths: &Paths, user: User, options: &[&str], target: IpAddr) -> (Traced, Beside) {
@@ -106,55 +107,6 @@ fn thirty_routers_by_every_method() {
             assert_eq!(of.summary["lost"], 0, "{method:?}");
         }
     });
-}
-
-/// Two silent hops: nobody waits out all of their time. Times are told and
-/// not judged, beyond that.
-#[test]
-#[ignore = "needs root and network namespaces: cargo verify runs it"]
-fn two_silent_hops_cost_no_patience() {
-    let paths = Paths::alone(&["hushed"]);
-    let magpie = paths.magpie();
-    let magpie = magpie.to_str().expect("a path of ours");
-    for family in FAMILIES {
-        let end = paths.end("hushed", family);
-        let name = end.to_string();
-        let options = ["-n", "-N", "32", "-m", "40", &name];
-        let their = [&["traceroute"], &options[..]].concat();
-        let our = [&[magpie, "traceroute"], &options[..]].concat();
-        let (mut theirs, mut ours_) = (Vec::new(), Vec::new());
-        for _ in 0..5 {
-            for (words, times) in [(&their, &mut theirs), (&our, &mut ours_)] {
-                let began = Instant::now();
-                let said = paths.run(User::Root, words);
-                let took = began.elapsed().as_secs_f64() * 1e3;
-                let run = Traced::parse(&said.out).unwrap_or_else(|e| panic!("{e} {said:?}"));
-                // In time for what it waits for, some may be missing.
-                let mut hops = run.hops.iter().zip(paths.hops("hushed", family));
-                assert!(hops.all(|(hop, host)| hop.hosts().iter().all(|h| *h == host)));
-                let silent = |ttl: usize| run.hops[ttl - 1].hosts().is_empty();
-                assert!(silent(9) && silent(20), "{run:?}");
-                // On a busy machine even all of the end's.
-                if run
-                    .hops
-                    .last()
-                    .is_some_and(|hop| hop.hosts().contains(&end))
-                {
-                    times.push(took);
-                } else {
-                    println!("without its end: {words:?} {said:?}");
-                }
-            }
-        }
-        println!(
-            "30 hops, two of them silent, {family:?}: traceroute -N 32 {:.0?} ms {theirs:.0?}, \
-             magpie {:.0?} ms {ours_:.0?}",
-            median(&theirs),
-            median(&ours_)
-        );
-        // A hop that is waited out takes five seconds.
-        assert!(median(&ours_).is_some_and(|ms| ms < 5_000.0), "{ours_:?}");
-    }
 }
 
 /// Chance has a part in it: with so many looks it may miss a way three times in
