@@ -189,14 +189,15 @@ impl Terminal {
     /// The screen ends with this code, and the terminal is as it was; what stands
     /// on it.
     pub fn has_left(&mut self, code: u32) -> String {
-        self.has_left_with(code, "books ")
+        self.has_left_with(code, "books", |text| text.contains("books "))
     }
 
-    /// Any program ends with this code, and leaves this text and the terminal as
-    /// it was; what stands on it.
-    pub fn has_left_with(&mut self, code: u32, text: &str) -> String {
+    /// Any program ends with this code, and leaves such a text and the terminal
+    /// as it was; what stands on it.
+    pub fn has_left_with(&mut self, code: u32, what: &str, until: impl Fn(&str) -> bool) -> String {
         assert_eq!(self.exit_code(), code, "{}", self.text());
-        let text = self.wait_for(text);
+        // What it wrote last may still be on its way.
+        let text = self.wait(what, |text| !self.is_drawn_on() && until(text));
         let screen = lock(&self.screen);
         assert!(!screen.screen().alternate_screen() && !screen.screen().hide_cursor());
         assert_eq!(settings(self.master.as_ref()), self.before);
