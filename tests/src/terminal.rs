@@ -142,6 +142,12 @@ impl Terminal {
         screen.screen().alternate_screen() && screen.screen().hide_cursor()
     }
 
+    /// Whether the screen is the terminal's own, with its cursor.
+    fn is_given_back(&self) -> bool {
+        let screen = lock(&self.screen);
+        !screen.screen().alternate_screen() && !screen.screen().hide_cursor()
+    }
+
     /// Whether the program has taken the terminal: its own screen, and keys as they
     /// are typed.
     pub fn is_taken(&self) -> bool {
@@ -197,9 +203,7 @@ impl Terminal {
     pub fn has_left_with(&mut self, code: u32, what: &str, until: impl Fn(&str) -> bool) -> String {
         assert_eq!(self.exit_code(), code, "{}", self.text());
         // What it wrote last may still be on its way.
-        let text = self.wait(what, |text| !self.is_drawn_on() && until(text));
-        let screen = lock(&self.screen);
-        assert!(!screen.screen().alternate_screen() && !screen.screen().hide_cursor());
+        let text = self.wait(what, |text| self.is_given_back() && until(text));
         assert_eq!(settings(self.master.as_ref()), self.before);
         text
     }
