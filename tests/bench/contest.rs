@@ -124,7 +124,7 @@ fn rivals(file: &Path, folder: &Path, to: &str) -> (Vec<Rival>, Vec<&'static str
 }
 
 /// Where a program is, on PATH or where root's are.
-fn find(name: &str) -> Option<PathBuf> {
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
@@ -133,7 +133,7 @@ fn find(name: &str) -> Option<PathBuf> {
 }
 
 /// Least, middle and greatest.
-fn spread(values: impl Iterator<Item = f64>) -> Value {
+pub(crate) fn spread(values: impl Iterator<Item = f64>) -> Value {
     let mut values: Vec<_> = values.map(|v| (v * 100.0).round() / 100.0).collect();
     values.sort_by(f64::total_cmp);
     let at = |index: usize| values.get(index).copied();

@@ -1,5 +1,6 @@
 //! What `cargo xtask bench` measures on the host: octets a flow, and the
-//! program beside others over a large capture. One JSON object on stdout.
+//! program beside others over a large capture and as ping. One JSON object on
+//! stdout.
 //!
 //!     cargo bench -p magpie-tests --bench measure -- bytes
 //!     cargo bench -p magpie-tests --bench measure -- host [FRAMES [ROUNDS]]
@@ -10,6 +11,7 @@
 mod bytes;
 mod capture;
 mod contest;
+mod ping;
 mod process;
 mod truth;
 
@@ -32,14 +34,14 @@ fn main() -> ExitCode {
     let number = |text: &str| text.parse::<u64>().ok();
     let result = match arguments[..] {
         ["bytes"] => Ok(bytes::measure(&captures())),
-        ["host"] => contest::run(&captures(), FRAMES, ROUNDS),
+        ["host"] => host(FRAMES, ROUNDS),
         ["host", frames] if number(frames).is_some() => {
-            contest::run(&captures(), number(frames).unwrap_or(FRAMES), ROUNDS)
+            host(number(frames).unwrap_or(FRAMES), ROUNDS)
         }
         ["host", frames, rounds] if number(frames).is_some() && number(rounds).is_some() => {
             let rounds = number(rounds).and_then(|n| usize::try_from(n).ok());
             let frames = number(frames).unwrap_or(FRAMES);
-            contest::run(&captures(), frames, rounds.unwrap_or(ROUNDS))
+            host(frames, rounds.unwrap_or(ROUNDS))
         }
         ["run", ref command @ ..] if !command.is_empty() => process::watched(command),
         _ => Err("usage: measure bytes | host [FRAMES [ROUNDS]]".to_owned()),
@@ -54,6 +56,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The program beside others: over a large capture, and as ping.
+fn host(frames: u64, rounds: usize) -> Result<serde_json::Value, String> {
+    let mut host = contest::run(&captures(), frames, rounds)?;
+    host["ping"] = ping::run(rounds);
+    Ok(host)
 }
 
 /// The corpus that `MAGPIE_CORPUS` names, else the captures of the repository.

@@ -3,17 +3,20 @@
 //! network namespaces need root. `cargo verify` runs them, or
 //!
 //! ```text
-//! sudo cargo test --release -p magpie-tests --test hand -- --ignored
+//! sudo cargo test --release -p magpie-tests --test hand -- --ignored --test-threads 8
 //! ```
 //!
 //! The paths are drawn in `paths.py`. Nothing leaves the namespaces, and they
-//! go when a test ends, however it ends. `reference` holds the paths
-//! themselves against what the tools of others see: where it fails, the lab is
-//! wrong, not ours.
+//! go when a test ends, however it ends. `reference` and `refused` hold the
+//! paths themselves against what the tools of others see: where they fail, the lab is
+//! wrong, not ours. `steady` says what counts on a busy machine.
 
-mod cost;
 mod lies;
+mod live;
 mod ping;
 mod reference;
+mod refused;
 mod rights;
+mod steady;
+mod times;
 mod trace;

@@ -2,77 +2,48 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::thread;
 
 use magpie_tests::paths::{FAMILIES, Family, Paths, User, in_both};
 use magpie_tests::tools::ours::{Remarks, pings};
-use magpie_tests::tools::ping::{Pinged, Summary};
-use magpie_tests::tools::{Said, fping, median};
+use magpie_tests::tools::ping::{Pinged, Refusal, Summary};
+use magpie_tests::tools::{Said, fping};
 
-use crate::reference::{Harm, REFUSED, rest};
+use crate::reference::Harm;
+use crate::refused::{REFUSED, rest};
+use crate::steady::{Look, beside, seen};
 
-/// iputils and ours at the same time, with the same words.
-struct Both {
-    theirs: Pinged,
-    ours: Pinged,
-    remarks: Remarks,
-    codes: [Option<i32>; 2],
+/// All that a run says but its times.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Fields {
+    /// Number, host, TTL, duplicate, wrong payload, as they came.
+    answers: Vec<(u32, IpAddr, u8, bool, bool)>,
+    refusals: Vec<Refusal>,
+    counts: [u32; 5],
+    /// Thousandths of a percent: iputils shows six digits.
+    loss: u64,
+    code: Option<i32>,
 }
 
-fn text(said: &Said) -> String {
-    format!("{}{}", said.out, said.err)
-}
-
-fn parse(said: &Said) -> Pinged {
-    Pinged::parse(&text(said)).unwrap_or_else(|e| panic!("{e} in {said:?}"))
-}
-
-fn ours(said: &Said, target: IpAddr) -> (Pinged, Remarks) {
-    let mut all = pings(&said.out).unwrap_or_else(|e| panic!("{e} in {said:?}"));
-    let of = all.remove(&target);
-    of.unwrap_or_else(|| panic!("nothing of {target} in {said:?}"))
-}
-
-impl Both {
-    /// Ours tells it as JSON here, which says the most.
-    fn run(paths: &Paths, user: User, options: &[&str], target: IpAddr) -> Self {
-        let (name, magpie) = (target.to_string(), paths.magpie());
-        let magpie = magpie.to_str().expect("a path of ours");
-        let their = [&["ping", "-n"], options, &[&name]].concat();
-        let our = [
-            &[magpie, "ping", "-n", "--format", "json"],
-            options,
-            &[&name],
-        ]
-        .concat();
-        let said = paths.together(user, &[&their, &our]);
-        let (remarked, remarks) = ours(&said[1], target);
+impl Fields {
+    fn new(run: &Pinged, code: Option<i32>) -> Self {
+        let answers = run.replies.iter();
+        let answers = answers.map(|r| (r.seq, r.from, r.ttl, r.duplicate, r.wrong));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 100,000
+        let loss = (run.summary.loss * 1e3).round() as u64;
         Self {
-            theirs: parse(&said[0]),
-            ours: remarked,
-            remarks,
-            codes: [said[0].code, said[1].code],
+            answers: answers.collect(),
+            refusals: run.refusals.clone(),
+            counts: counts(&run.summary),
+            loss,
+            code,
         }
     }
 
-    /// All but the times.
-    fn agree(&self) {
-        let Self { theirs, ours, .. } = self;
-        let order = |run: &Pinged| -> Vec<_> {
-            let of = run.replies.iter();
-            of.map(|r| (r.seq, r.from, r.ttl, r.duplicate, r.wrong))
-                .collect()
-        };
-        assert_eq!(order(ours), order(theirs), "answers");
-        assert_eq!(ours.refusals, theirs.refusals, "errors");
-        assert_eq!(counts(&ours.summary), counts(&theirs.summary), "sums");
-        let loss = (ours.summary.loss - theirs.summary.loss).abs();
-        assert!(
-            loss < 0.001,
-            "{} {}",
-            ours.summary.loss,
-            theirs.summary.loss
-        );
-        assert_eq!(self.codes[1], self.codes[0], "exit codes");
+    /// Each of so many is answered once, in their order.
+    pub(crate) fn has_all(&self, count: u32) -> bool {
+        let numbers = self.answers.iter().map(|answer| answer.0);
+        numbers.eq(1..=count) && self.counts == [count, count, 0, 0, 0]
     }
 }
 
@@ -86,25 +57,12 @@ fn counts(summary: &Summary) -> [u32; 5] {
     ]
 }
 
-#[test]
-#[ignore = "needs root and network namespaces: cargo verify runs it"]
-fn answers_are_those_of_ping() {
-    let paths = Paths::start(&["chain", "slow"]);
-    in_both(|family| {
-        for path in ["chain", "slow"] {
-            let end = paths.end(path, family);
-            let both = Both::run(&paths, User::Root, &["-c", "5", "-i", "0.2"], end);
-            both.agree();
-            assert_eq!(both.ours.summary.received, 5);
-            // People get the same lines.
-            let name = end.to_string();
-            let words = ["ping", "-n", "-c", "3", "-i", "0.2", &name];
-            let shown = parse_ours(&paths.run_magpie(User::Root, &words));
-            let again = Both::run(&paths, User::Root, &["-c", "3", "-i", "0.2"], end);
-            assert_eq!(shown.answered(), again.theirs.answered());
-            assert_eq!(counts(&shown.summary), counts(&again.theirs.summary));
-        }
-    });
+fn text(said: &Said) -> String {
+    format!("{}{}", said.out, said.err)
+}
+
+pub(crate) fn parse(said: &Said) -> Pinged {
+    Pinged::parse(&text(said)).unwrap_or_else(|e| panic!("{e} in {said:?}"))
 }
 
 /// Ours for people: iputils' lines, and one of our own behind them.
@@ -114,34 +72,96 @@ fn parse_ours(said: &Said) -> Pinged {
     Pinged::parse(&lines.join("\n")).unwrap_or_else(|e| panic!("{e} in {said:?}"))
 }
 
+pub(crate) fn ours(said: &Said, target: IpAddr) -> (Pinged, Remarks) {
+    let mut all = pings(&said.out).unwrap_or_else(|e| panic!("{e} in {said:?}"));
+    let of = all.remove(&target);
+    of.unwrap_or_else(|| panic!("nothing of {target} in {said:?}"))
+}
+
+/// Two of iputils and two of ours, one as JSON and one for people, at the same
+/// time and with the same words; what JSON says beside.
+pub(crate) fn together(
+    paths: &Paths,
+    users: [User; 2],
+    options: &[&str],
+    target: IpAddr,
+) -> Look<Fields, (Pinged, Remarks)> {
+    let (name, magpie) = (target.to_string(), paths.magpie());
+    let magpie = magpie.to_str().expect("a path of ours");
+    let their = [&["ping", "-n"], options, &[&name]].concat();
+    let our = [&[magpie, "ping", "-n"], options, &[&name]].concat();
+    let json = [&our[..], &["--format", "json"]].concat();
+    let [of_theirs, of_ours] = users;
+    let said = thread::scope(|scope| {
+        let theirs = scope.spawn(|| paths.together(of_theirs, &[&their, &their]));
+        let ours = paths.together(of_ours, &[&json, &our]);
+        [theirs.join().expect("programs that ran"), ours]
+    });
+    let [theirs, our] = &said;
+    let fields = |said: &Said| Fields::new(&parse(said), said.code);
+    let more = ours(&our[0], target);
+    Look {
+        theirs: theirs.iter().map(fields).collect(),
+        ours: vec![
+            Fields::new(&more.0, our[0].code),
+            Fields::new(&parse_ours(&our[1]), our[1].code),
+        ],
+        more,
+    }
+}
+
+const ROOT: [User; 2] = [User::Root; 2];
+
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn answers_are_those_of_ping() {
+    let paths = Paths::start(&["chain", "slow"]);
+    in_both(|family| {
+        for path in ["chain", "slow"] {
+            let end = paths.end(path, family);
+            // The last is waited for as long as an interval lasts.
+            let options = ["-c", "5", "-i", "0.5"];
+            let (run, _) = beside(
+                path,
+                |theirs: &Fields| theirs.has_all(5),
+                || together(&paths, ROOT, &options, end),
+            );
+            assert_eq!(run.summary.received, 5);
+        }
+    });
+}
+
 #[test]
 #[ignore = "needs root and network namespaces: cargo verify runs it"]
 fn loss_doubles_changes_and_reordering_are_told_apart() {
     let paths = Paths::start(&["harm"]);
     in_both(|family| {
         let end = paths.end("harm", family);
-        let options = ["-c", "20", "-i", "0.2"];
-        let both = Both::run(&paths, User::Root, &options, end);
-        both.agree();
-        let all: BTreeSet<u32> = (1..=20).collect();
-        let lost: BTreeSet<_> = &all - &both.ours.answered();
-        assert_eq!(lost, Harm::ending(3, 20));
-        let overtaken: BTreeSet<_> = both.remarks.reordered.iter().copied().collect();
-        assert_eq!(overtaken, Harm::ending(7, 20));
-        assert_eq!(both.remarks.late, [0; 0], "none is later than a second");
+        let drawn = |theirs: &Fields| {
+            let numbers: Vec<_> = theirs.answers.iter().map(|answer| answer.0).collect();
+            numbers == [1, 2, 4, 5, 5, 6, 8, 7, 9, 10]
+        };
+        // One and a half of what the seventh is late.
+        let options = ["-c", "10", "-i", "0.4"];
+        let (run, remarks) = beside("harm", drawn, || together(&paths, ROOT, &options, end));
+        assert_eq!(remarks.reordered, [7]);
+        assert_eq!(remarks.late, [0; 0], "none is later than a second");
         // Late and lost are two things: with less patience the same answers come.
-        let options = [&options[..], &["-W", "0.25"]].concat();
-        let impatient = Both::run(&paths, User::Root, &options, end);
-        let late: BTreeSet<_> = impatient.remarks.late.iter().copied().collect();
-        assert_eq!(late, Harm::ending(7, 20));
-        assert_eq!(impatient.ours.answered(), both.ours.answered());
+        let options = [&options[..], &["-W", "0.4"]].concat();
+        let (impatient, remarks) =
+            beside("in haste", drawn, || together(&paths, ROOT, &options, end));
+        assert!(remarks.late.contains(&7), "{remarks:?}");
+        assert_eq!(impatient.answered(), run.answered());
         // Of fping's, only what is lost has a number.
         let name = end.to_string();
-        let words = ["fping", "-q", "-C", "20", "-p", "200", "-t", "1000", &name];
-        let all = fping::targets(&paths.run(User::Root, &words).err).expect("fping");
-        let missing = all[&end].iter().zip(0..).filter(|(ms, _)| ms.is_none());
-        let missing: BTreeSet<u32> = missing.map(|(_, seq)| seq).collect();
-        assert_eq!(missing, lost);
+        let words = ["fping", "-q", "-C", "10", "-p", "400", "-t", "1000", &name];
+        seen("by fping", &Harm::ending(3, 10), || {
+            // Its numbers begin with 0.
+            let said = paths.run(User::Root, &words);
+            let all = fping::targets(&said.err).unwrap_or_else(|e| panic!("{e} in {said:?}"));
+            let missing = all[&end].iter().zip(0..).filter(|(ms, _)| ms.is_none());
+            missing.map(|(_, seq)| seq).collect::<BTreeSet<u32>>()
+        });
     });
 }
 
@@ -151,29 +171,63 @@ fn refusals_are_worded_as_by_ping() {
     let paths = Paths::start(&["walls"]);
     for refused in REFUSED {
         let target: IpAddr = refused.target.parse().expect("an address");
-        // Both at the same time are two errors.
-        rest(refused);
-        rest(refused);
         let options = ["-c", "1", "-W", "1"];
-        let mut both = Both::run(&paths, User::Root, &options, target);
-        assert_eq!(both.ours.refusals.len(), 1, "{}", refused.target);
-        assert_eq!(both.theirs.refusals[0].why, refused.words);
+        let look = || {
+            // All at the same time are four errors.
+            for _ in 0..4 {
+                rest(refused);
+            }
+            together(&paths, ROOT, &options, target)
+        };
+        let drawn = |theirs: &Fields| {
+            let mut said = theirs.refusals.iter().map(|refusal| &*refusal.why);
+            said.next() == Some(refused.words) && said.next().is_none()
+        };
         // What ping only numbers, ours names (RFC 4443 section 3.1).
-        for (unknown, named) in [
-            (
-                "Unknown code 5",
-                "Source address failed ingress/egress policy",
-            ),
-            ("Unknown code 6", "Reject route to destination"),
-        ] {
-            let their = &mut both.theirs.refusals[0].why;
-            *their = their.replace(unknown, named);
-        }
-        both.agree();
+        let named = |mut look: Look<Fields, _>| {
+            for refusal in look.theirs.iter_mut().flat_map(|run| &mut run.refusals) {
+                refusal.why = refusal
+                    .why
+                    .replace(
+                        "Unknown code 5",
+                        "Source address failed ingress/egress policy",
+                    )
+                    .replace("Unknown code 6", "Reject route to destination");
+            }
+            look
+        };
+        let is_named = refused.words.contains("Unknown code");
+        beside(
+            refused.target,
+            |theirs| is_named || drawn(theirs),
+            || named(look()),
+        );
     }
     // Nobody has this address, says our own kernel.
     let nobody: IpAddr = "10.7.1.99".parse().expect("an address");
-    Both::run(&paths, User::Root, &["-c", "1", "-W", "5"], nobody).agree();
+    beside(
+        "nobody",
+        |theirs: &Fields| theirs.refusals.len() == 1,
+        || together(&paths, ROOT, &["-c", "1", "-W", "5"], nobody),
+    );
+}
+
+/// One after the other, as fast as it goes; what it costs is told by
+/// `cargo xtask bench host`.
+#[test]
+#[ignore = "needs root and network namespaces: cargo verify runs it"]
+fn of_two_thousand_to_the_loopback_none_is_lost() {
+    let paths = Paths::start(&["slow"]);
+    for target in ["127.0.0.1", "::1"] {
+        let words = ["ping", "-n", "-q", "-c", "2000", "-i", "0", target];
+        let said = paths.run_magpie(User::Root, &words);
+        assert_eq!(counts(&parse_ours(&said).summary), [2000, 2000, 0, 0, 0]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let json = [&words[..], &["--format", "json"]].concat();
+        let target = target.parse().expect("an address");
+        let (run, _) = ours(&paths.run_magpie(User::Root, &json), target);
+        assert_eq!(counts(&run.summary), [2000, 2000, 0, 0, 0]);
+    }
 }
 
 #[test]
@@ -198,24 +252,31 @@ fn a_small_mtu_is_named_as_by_ping() {
     let paths = Paths::start(&["narrow"]);
     for family in FAMILIES {
         let end = paths.end("narrow", family);
-        let options = ["-c", "3", "-i", "0.2", "-M", "do", "-s", "1400"];
         // The first is said by the router; then the kernel knows it, for both.
         let name = end.to_string();
+        let options = ["-c", "3", "-i", "0.5", "-M", "do", "-s", "1400"];
         let words = [&["ping", "-n"], &options[..], &[&name]].concat();
-        let theirs = parse(&paths.run(User::Root, &words));
-        paths.forget_mtu();
-        let json = ["--format", "json"];
-        let said = paths.run_magpie(User::Root, &[&words[..], &json].concat());
-        let (ours, _) = ours(&said, end);
-        assert_eq!(ours.refusals, theirs.refusals);
-        assert_eq!(ours.refusals.len(), 1, "{ours:?}");
-        assert_eq!(ours.local.len(), theirs.local.len());
-        assert!(
-            ours.local.iter().all(|why| why.contains("1300")),
-            "{ours:?}"
-        );
-        assert_eq!(counts(&ours.summary), counts(&theirs.summary));
-        paths.forget_mtu();
+        let json = [&words[..], &["--format", "json"]].concat();
+        let fields = |run: &Pinged, said: &Said| (Fields::new(run, said.code), run.local.len());
+        let theirs = || {
+            paths.forget_mtu();
+            let said = paths.run(User::Root, &words);
+            fields(&parse(&said), &said)
+        };
+        let look = || {
+            let before = theirs();
+            paths.forget_mtu();
+            let said = paths.run_magpie(User::Root, &json);
+            let (run, _) = ours(&said, end);
+            Look {
+                ours: vec![fields(&run, &said)],
+                theirs: vec![before, theirs()],
+                more: run,
+            }
+        };
+        let run = beside("narrow", |(run, _)| run.refusals.len() == 1, look);
+        let named = run.local.iter().all(|why| why.contains("1300"));
+        assert!(named, "{run:?}");
     }
 }
 
@@ -231,80 +292,32 @@ fn several_hosts_are_those_of_fping() {
     ];
     let names: Vec<_> = targets.iter().map(IpAddr::to_string).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    let words = ["fping", "-C", "5", "-p", "200", "-t", "1000"];
-    let theirs = paths.run(User::Root, &[&words[..], &names].concat());
-    let words = ["ping", "-n", "-c", "5", "-i", "0.2", "--format", "json"];
-    let ours = paths.run_magpie(User::Root, &[&words[..], &names].concat());
-    assert_eq!(ours.code, theirs.code, "one does not answer: {ours:?}");
-    let their = fping::targets(&theirs.err).expect("fping");
-    let our = pings(&ours.out).unwrap_or_else(|e| panic!("{e} in {ours:?}"));
     let received = |answered: usize| u32::try_from(answered).expect("five");
-    let their_counts: BTreeMap<_, _> = their
-        .iter()
-        .map(|(target, times)| (*target, received(times.iter().flatten().count())))
-        .collect();
-    let our_counts: BTreeMap<_, _> = our
-        .iter()
-        .map(|(target, (run, _))| (*target, run.summary.received))
-        .collect();
-    assert_eq!(our_counts, their_counts);
-    let refused = fping::refusals(&theirs.err).expect("fping");
-    let (wall, _) = &our[&targets[3]];
-    assert_eq!(wall.refusals.len(), refused.len());
-}
-
-/// So many times two pings of iputils, and one of ours between them.
-const ROUNDS: usize = 3;
-
-/// The value below which so many of a hundred of them are.
-fn percentile(values: &[f64], percent: usize) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted[(sorted.len() - 1) * percent / 100]
-}
-
-/// Our median differs from iputils' by no more than what its own round trips
-/// differ by, the highest and lowest twentieths left out. All run at the same
-/// time, so that the machine is the same for all, and at paces of their own, so
-/// that none always comes after another. By how much medians of iputils differ
-/// among themselves is told beside it.
-#[test]
-#[ignore = "needs root and network namespaces: cargo verify runs it"]
-fn round_trips_are_those_of_ping() {
-    let paths = Paths::start(&["chain", "slow"]);
-    let magpie = paths.magpie().to_str().expect("a path of ours");
-    for path in ["chain", "slow"] {
-        for family in FAMILIES {
-            let end = paths.end(path, family);
-            let name = end.to_string();
-            let options = ["-n", "-c", "10", &name];
-            let json = ["--format", "json"];
-            let their = [&["ping", "-i", "0.2"], &options[..]].concat();
-            let our = [&[magpie, "ping", "-i", "0.22"], &json[..], &options].concat();
-            let again = [&["ping", "-i", "0.25"], &options[..]].concat();
-            let (mut theirs, mut medians) = (Vec::new(), Vec::new());
-            let (mut ours_, mut our_medians) = (Vec::new(), Vec::new());
-            for _ in 0..ROUNDS {
-                let said = paths.together(User::Root, &[&their, &our, &again]);
-                for reference in [&said[0], &said[2]] {
-                    let trips = parse(reference).round_trips();
-                    medians.extend(median(&trips));
-                    theirs.extend(trips);
-                }
-                let trips = ours(&said[1], end).0.round_trips();
-                our_medians.extend(median(&trips));
-                ours_.extend(trips);
-            }
-            let middle = |all: &[f64]| median(all).expect("answers");
-            let spread = percentile(&medians, 100) - percentile(&medians, 0);
-            let (least, most) = (percentile(&theirs, 5), percentile(&theirs, 95));
-            let off = middle(&ours_) - middle(&theirs);
-            println!(
-                "{path} {family:?}: medians of ping {medians:.3?} ms, of magpie {our_medians:.3?} ms; \
-                 {off:+.3} apart in all, those of ping {spread:.3} among themselves; nine in ten of \
-                 ping's are {least:.3} to {most:.3} ms"
-            );
-            assert!(off.abs() <= most - least, "see above");
-        }
-    }
+    let theirs = || {
+        let words = ["fping", "-C", "5", "-p", "500", "-t", "1000"];
+        let said = paths.run(User::Root, &[&words[..], &names].concat());
+        let answered = fping::targets(&said.err).expect("fping").into_iter();
+        let answered: BTreeMap<_, _> = answered
+            .map(|(target, times)| (target, received(times.iter().flatten().count())))
+            .collect();
+        let refused = fping::refusals(&said.err).expect("fping");
+        (answered, refused.len(), said.code)
+    };
+    let ours = || {
+        let words = ["ping", "-n", "-c", "5", "-i", "0.5", "--format", "json"];
+        let said = paths.run_magpie(User::Root, &[&words[..], &names].concat());
+        let all = pings(&said.out).unwrap_or_else(|e| panic!("{e} in {said:?}"));
+        let (wall, _) = &all[&targets[3]];
+        let answered = all.iter();
+        let answered = answered.map(|(target, (run, _))| (*target, run.summary.received));
+        (answered.collect(), wall.refusals.len(), said.code)
+    };
+    let drawn = |(answered, refused, _): &(BTreeMap<IpAddr, u32>, usize, _)| {
+        *refused == 5 && targets.iter().map(|t| answered[t]).eq([5, 5, 5, 0])
+    };
+    beside("several", drawn, || Look {
+        theirs: vec![theirs()],
+        ours: vec![ours()],
+        more: (),
+    });
 }

@@ -1,13 +1,9 @@
 //! Without root, and with nothing granted.
 
-use std::net::IpAddr;
-
 use magpie_tests::paths::{Paths, User, in_both};
-use magpie_tests::tools::ours::{pings, trace};
-use magpie_tests::tools::ping::Pinged;
-use magpie_tests::tools::traceroute::Traced;
 
-use crate::reference::PATIENT;
+use crate::steady::beside;
+use crate::{ping, trace};
 
 /// Nobody's groups, and everybody's.
 const ALL: (u32, u32) = (0, 65_535);
@@ -19,23 +15,13 @@ fn ping_needs_no_root_where_groups_may_ping() {
     let paths = Paths::start(&["slow"]);
     paths.let_ping(ALL.0, ALL.1);
     in_both(|family| {
-        let end = paths.end("slow", family).to_string();
-        let words = ["ping", "-n", "-c", "3", "-i", "0.2", &end];
-        let theirs = paths.run(User::Nobody, &words);
-        let theirs = Pinged::parse(&theirs.out).expect("a run of ping");
-        let said = paths.run_magpie(User::Nobody, &[&words[..], &["--format", "json"]].concat());
-        let all = pings(&said.out).unwrap_or_else(|e| panic!("{e} in {said:?}"));
-        let (ours, _) = all.values().next().expect("one target");
-        assert_eq!(ours.answered(), theirs.answered());
-        let ttl = |run: &Pinged| {
-            run.replies
-                .iter()
-                .map(|r| (r.from, r.ttl))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(ttl(ours), ttl(&theirs));
-        assert_eq!(ours.summary.received, 3);
-        assert_eq!(said.code, Some(0));
+        let end = paths.end("slow", family);
+        let options = ["-c", "3", "-i", "0.5"];
+        beside(
+            "nobody",
+            |theirs: &ping::Fields| theirs.has_all(3),
+            || ping::together(&paths, [User::Nobody; 2], &options, end),
+        );
     });
 }
 
@@ -67,20 +53,13 @@ fn with_nothing_granted_ping_says_what_to_grant() {
 
 fn traces(paths: &Paths, path: &str, method: &[&str]) {
     in_both(|family| {
-        let end: IpAddr = paths.end(path, family);
-        let end = end.to_string();
         // The classic asks for root where it is ICMP.
-        let words = [&["traceroute"], &PATIENT[..], method, &[&end]].concat();
-        let theirs = paths.run(User::Root, &words);
-        let theirs = Traced::parse(&theirs.out).expect("a route");
-        let json = [&words[..], &["--format", "json"]].concat();
-        let said = paths.run_magpie(User::Nobody, &json);
-        let (ours, _) = trace(&said.out).unwrap_or_else(|e| panic!("{e} in {said:?}"));
-        assert_eq!(ours.hosts(), theirs.hosts(), "{method:?}");
-        for (our, their) in ours.hops.iter().zip(&theirs.hops) {
-            assert_eq!(our.annotations(), their.annotations());
-            assert_eq!(our.labels(), their.labels(), "{method:?}");
-        }
+        let look = || trace::look(paths, User::Nobody, method, paths.end(path, family), || ());
+        beside(
+            &format!("{path} {method:?}"),
+            |hops| trace::is_whole(hops),
+            look,
+        );
     });
 }
 

@@ -170,6 +170,9 @@ class Wall(Router):
         return int(packet.target[14:16].hex())
 
 
+LATE = 0.6  # seconds that a ping is held so that others overtake it
+
+
 class Harm(Router):
     """What happens to echo requests goes by the last digit of their sequence
     number, so that it happens to everybody's alike: 3 is lost, 5 arrives
@@ -184,7 +187,7 @@ class Harm(Router):
             case 5:
                 return [(0.0, aged.octets), (0.001, aged.octets)]
             case 7:
-                return [(0.3, aged.octets)]
+                return [(LATE, aged.octets)]
             case 9:
                 return [(0.0, aged.changed())]
         return [(0.0, aged.octets)]

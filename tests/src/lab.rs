@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::boards::{self, Outcome};
 use crate::program;
-use crate::script::Script;
+use crate::script::{Script, Share};
 use crate::terminal::{self, Terminal};
 use crate::truth::Exact;
 
@@ -70,7 +70,7 @@ impl Lab {
     pub fn start(arguments: &[&str]) -> Self {
         let mut words = vec!["serve"];
         words.extend(arguments);
-        let mut script = Script::start("lab/network.py", &words);
+        let mut script = Script::start("lab/network.py", &words, Share::Alone(alone()));
         let Greeting { namespace } = script.answer("the start");
         let folder = tempfile::tempdir().expect("a folder");
         Self {

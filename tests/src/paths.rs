@@ -7,13 +7,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::{fs, thread};
+use std::{fs, iter, thread};
 
 use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::program;
-use crate::script::Script;
+use crate::script::{Place, Script, Share, alone};
+use crate::terminal::{self, Terminal};
 use crate::tools::Said;
 
 /// Both families.
@@ -84,9 +85,18 @@ struct Greeting {
 }
 
 impl Paths {
-    /// Builds these paths of `paths.py`.
+    /// Builds these paths of `paths.py`, beside those of other tests.
     pub fn start(paths: &[&str]) -> Self {
-        let mut script = Script::start("hand/paths.py", paths);
+        Self::build(paths, Share::Beside(Place::take()))
+    }
+
+    /// Builds them when no other lab stands, for what is measured there.
+    pub fn alone(paths: &[&str]) -> Self {
+        Self::build(paths, Share::Alone(alone()))
+    }
+
+    fn build(paths: &[&str], share: Share) -> Self {
+        let mut script = Script::start("hand/paths.py", paths, share);
         let Greeting { prefix, paths } = script.answer("the start");
         let folder = tempfile::tempdir().expect("a folder");
         // For everybody, as programs are installed.
@@ -134,7 +144,14 @@ impl Paths {
     pub fn magpie(&self) -> &Path {
         self.magpie.get_or_init(|| {
             let copy = self.folder.path().join("magpie");
-            fs::copy(program::path(), &copy).expect("a folder of ours");
+            // By another program: a file that this one has open for writing, while a
+            // thread of it starts a program, is open there, too, and cannot be run.
+            let mut cp = Command::new("cp");
+            let done = cp.arg(program::path()).arg(&copy).status();
+            assert!(
+                done.is_ok_and(|status| status.success()),
+                "a folder of ours"
+            );
             copy
         })
     }
@@ -151,6 +168,14 @@ impl Paths {
         command.env("LC_ALL", "C").env_remove("FPING_OPTIONS");
         command.args(words).stdin(Stdio::null());
         command
+    }
+
+    /// Our program on a terminal of this size.
+    pub fn magpie_on_terminal(&self, words: &[&str], size: (u16, u16)) -> Terminal {
+        let magpie = self.magpie().to_str().expect("a path of ours");
+        let command = self.command(User::Root, &[&[magpie], words].concat());
+        let all = iter::once(command.get_program()).chain(command.get_args());
+        Terminal::start(terminal::command(all), size)
     }
 
     /// Runs it to its end.
@@ -188,11 +213,24 @@ impl Paths {
 
     /// Makes `me` forget which path takes how long a packet.
     pub fn forget_mtu(&self) {
-        for family in ["-4", "-6"] {
-            let words = ["ip", family, "route", "flush", "cache"];
-            let done = self.run(User::Root, &words);
-            assert_eq!(done.code, Some(0), "{}", done.err);
+        for family in FAMILIES {
+            self.forget_mtu_of(family);
         }
+    }
+
+    /// Of one family.
+    pub fn forget_mtu_of(&self, family: Family) {
+        let family = match family {
+            Family::V4 => "-4",
+            Family::V6 => "-6",
+        };
+        let done = self.run(User::Root, &["ip", family, "route", "flush", "cache"]);
+        assert_eq!(done.code, Some(0), "{}", done.err);
+    }
+
+    /// A folder of its own, which goes with it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Groups that may ping without further rights (`ping_group_range`).

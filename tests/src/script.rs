@@ -5,16 +5,56 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-/// One lab at a time: hosts that starve behave unlike any network.
-static ONE: Mutex<()> = Mutex::new(());
+/// Held by a lab that has the machine alone: hosts that starve behave unlike any
+/// network.
+static MACHINE: Mutex<()> = Mutex::new(());
+/// Labs that mostly wait, and so stand beside each other. Counted while
+/// [`MACHINE`] is held.
+static BESIDE: AtomicUsize = AtomicUsize::new(0);
+/// One of them has gone.
+static GONE: Condvar = Condvar::new();
 
 /// The machine alone, for whoever builds a lab by other means.
 pub fn alone() -> MutexGuard<'static, ()> {
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+    let machine = GONE.wait_while(lock(), |()| BESIDE.load(Ordering::SeqCst) > 0);
+    machine.unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock() -> MutexGuard<'static, ()> {
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A place beside others, given back when it is dropped.
+pub(crate) struct Place(());
+
+impl Place {
+    /// Waits until nobody has the machine alone.
+    pub(crate) fn take() -> Self {
+        let _machine = lock();
+        BESIDE.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _machine = lock();
+        BESIDE.fetch_sub(1, Ordering::SeqCst);
+        GONE.notify_all();
+    }
+}
+
+/// A lab's share of the machine, for as long as it stands.
+pub(crate) enum Share {
+    /// All of it.
+    Alone(#[allow(dead_code)] MutexGuard<'static, ()>), // held
+    /// With others that have this, too.
+    Beside(#[allow(dead_code)] Place), // held
 }
 
 /// The script, running.
@@ -22,13 +62,12 @@ pub(crate) struct Script {
     child: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    _only: MutexGuard<'static, ()>,
+    _share: Share,
 }
 
 impl Script {
     /// Starts a script, named from this package's folder.
-    pub(crate) fn start(script: &str, arguments: &[&str]) -> Self {
-        let only = alone();
+    pub(crate) fn start(script: &str, arguments: &[&str], share: Share) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
         let mut child = Command::new("python3")
             .arg(script)
@@ -43,7 +82,7 @@ impl Script {
             child,
             orders,
             answers,
-            _only: only,
+            _share: share,
         }
     }
 

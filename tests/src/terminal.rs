@@ -136,13 +136,22 @@ impl Terminal {
         self.master.resize(pty_size(to)).expect("a pty of ours");
     }
 
-    /// Whether the program has taken the terminal: its own screen, no cursor, and
-    /// keys as they are typed.
-    pub fn is_taken(&self) -> bool {
+    /// Whether the program draws on a screen of its own, without a cursor.
+    pub fn is_drawn_on(&self) -> bool {
         let screen = lock(&self.screen);
-        screen.screen().alternate_screen()
-            && screen.screen().hide_cursor()
-            && settings(self.master.as_ref()) != self.before
+        screen.screen().alternate_screen() && screen.screen().hide_cursor()
+    }
+
+    /// Whether the screen is the terminal's own, with its cursor.
+    fn is_given_back(&self) -> bool {
+        let screen = lock(&self.screen);
+        !screen.screen().alternate_screen() && !screen.screen().hide_cursor()
+    }
+
+    /// Whether the program has taken the terminal: its own screen, and keys as they
+    /// are typed.
+    pub fn is_taken(&self) -> bool {
+        self.is_drawn_on() && settings(self.master.as_ref()) != self.before
     }
 
     /// Whether anything on the screen has a colour.
@@ -183,12 +192,18 @@ impl Terminal {
         }
     }
 
-    /// It ends with this code, and the terminal is as it was; what stands on it.
+    /// The screen ends with this code, and the terminal is as it was; what stands
+    /// on it.
     pub fn has_left(&mut self, code: u32) -> String {
+        self.has_left_with(code, "books", |text| text.contains("books "))
+    }
+
+    /// Any program ends with this code, and leaves such a text and the terminal
+    /// as it was; what stands on it.
+    pub fn has_left_with(&mut self, code: u32, what: &str, until: impl Fn(&str) -> bool) -> String {
         assert_eq!(self.exit_code(), code, "{}", self.text());
-        let text = self.wait_for("books ");
-        let screen = lock(&self.screen);
-        assert!(!screen.screen().alternate_screen() && !screen.screen().hide_cursor());
+        // What it wrote last may still be on its way.
+        let text = self.wait(what, |text| self.is_given_back() && until(text));
         assert_eq!(settings(self.master.as_ref()), self.before);
         text
     }

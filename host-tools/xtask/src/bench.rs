@@ -50,7 +50,8 @@ enum Part {
     Sensor,
     /// Octets a flow, in the table and on the uplink, over `MAGPIE_CORPUS`
     Bytes,
-    /// CPU time and memory of `magpie replay` beside softflowd and nfpcapd
+    /// CPU time and memory of `magpie replay` beside softflowd and nfpcapd, and of
+    /// `magpie ping` beside iputils'
     Host,
 }
 

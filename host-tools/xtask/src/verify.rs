@@ -37,15 +37,7 @@ enum Outcome {
     Passed,
     Failed(String),
     LeftOut(String),
-    /// Never part of the whole, and why.
-    Apart(&'static str),
 }
-
-/// Holds our probes against those of others in the same seconds, so what a busy
-/// machine, a kernel's limit on its errors or chance (a multipath trace misses a
-/// way in 1 of 20 by definition) do to either shows. To be run by name until
-/// its tests allow for that.
-const BESIDE_OTHERS: &str = "hand";
 
 struct Line {
     stage: &'static str,
@@ -76,17 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let began = Instant::now();
     let mut lines = Vec::new();
     for (at, (stage, work)) in stages.iter().enumerate() {
-        let named = args.only.iter().any(|s| s == stage);
-        if *stage == BESIDE_OTHERS && !named && !args.skip.iter().any(|s| s == stage) {
-            lines.push(Line {
-                stage,
-                outcome: Outcome::Apart("in real time, not steady yet: `--only hand`"),
-                took: Duration::ZERO,
-                note: None,
-            });
-            continue;
-        }
-        let wanted = args.only.is_empty() || named;
+        let wanted = args.only.is_empty() || args.only.iter().any(|s| s == stage);
         if !wanted || args.skip.iter().any(|s| s == stage) {
             let outcome = Outcome::LeftOut("not asked for".into());
             lines.push(Line {
@@ -213,12 +195,13 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
             host("test --release -p magpie-tests --test lab --no-fail-fast -- --include-ignored"),
         ),
         // Paths through routers, beside ping, traceroute, mtr and fping; round
-        // trips and CPU times of both are shown.
+        // trips of both are shown, and what was looked at again. More threads than
+        // processors: their labs mostly wait.
         (
             "hand",
             host(
                 "test --release -p magpie-tests --test hand --no-fail-fast \
-                 -- --include-ignored --show-output",
+                 -- --include-ignored --show-output --test-threads 8",
             ),
         ),
     ]
@@ -290,7 +273,6 @@ fn table(lines: &[Line], total: Duration) -> String {
             Outcome::Passed => "passed".into(),
             Outcome::Failed(why) => format!("FAILED: {why}"),
             Outcome::LeftOut(why) => format!("left out: {why}"),
-            Outcome::Apart(why) => format!("not part of it: {why}"),
         };
         let note = line
             .note
@@ -307,7 +289,7 @@ fn verdict(lines: &[Line], ci: bool) -> Result<()> {
     let bad: Vec<_> = lines
         .iter()
         .filter(|l| match l.outcome {
-            Outcome::Passed | Outcome::Apart(_) => false,
+            Outcome::Passed => false,
             Outcome::Failed(_) => true,
             Outcome::LeftOut(_) => ci,
         })
@@ -342,8 +324,6 @@ mod tests {
         let left_out = || line("qemu", Outcome::LeftOut("not asked for".into()));
         assert!(verdict(&[passed()], true).is_ok());
         assert!(verdict(&[passed(), left_out()], false).is_ok());
-        let apart = line("hand", Outcome::Apart("in real time"));
-        assert!(verdict(&[passed(), apart], true).is_ok());
         assert!(
             verdict(&[passed(), left_out()], true).is_err(),
             "in CI nothing is left out"

@@ -8,6 +8,7 @@ pub mod fping;
 pub mod mtr;
 pub mod ours;
 pub mod ping;
+pub mod table;
 pub mod traceroute;
 
 use std::process::Output;

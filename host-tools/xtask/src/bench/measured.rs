@@ -104,10 +104,6 @@ pub(crate) fn host_table(host: &Value) -> String {
         "times magpie's CPU",
         "RSS MiB",
     );
-    let spread = |value: &Value| {
-        let [min, median, max] = ["min", "median", "max"].map(|k| number(&value[k]));
-        format!("{min} / {median} / {max}")
-    };
     for (name, of) in host["programs"].as_object().into_iter().flatten() {
         let rss = of["rss"].as_u64().unwrap_or(0).div_ceil(1 << 20);
         let goal = match name.as_str() {
@@ -134,6 +130,32 @@ pub(crate) fn host_table(host: &Value) -> String {
         number(&exact["flows"]),
         number(&exact["forgotten_flows"])
     );
+    text + &ping_table(&host["ping"])
+}
+
+/// Least, middle and greatest.
+fn spread(value: &Value) -> String {
+    let [min, median, max] = ["min", "median", "max"].map(|k| number(&value[k]));
+    format!("{min} / {median} / {max}")
+}
+
+/// Both pings, for people.
+fn ping_table(ping: &Value) -> String {
+    if let Some(why) = ping["left_out"].as_str() {
+        return format!("ping is left out: {why}\n");
+    }
+    let mut text = String::new();
+    for (target, of) in ping["targets"].as_object().into_iter().flatten() {
+        let _ = writeln!(
+            text,
+            "ping -q -c {} -i 0 {target}, CPU ms: iputils {}, magpie {}; iputils takes {} times \
+             magpie's, goal >= 1",
+            number(&ping["requests"]),
+            spread(&of["iputils"]["cpu_ms"]),
+            spread(&of["magpie"]["cpu_ms"]),
+            spread(&of["iputils"]["times_magpie"]),
+        );
+    }
     text
 }
 
@@ -149,8 +171,24 @@ mod tests {
         let text = bytes_table(&bytes);
         let place = |what: &str| text.find(what).expect("a line");
         assert!(place("key: addresses") < place("first"), "{text}");
-        let host = serde_json::json!({ "absent": ["softflowd"], "exact": {} });
+        let host = serde_json::json!({
+            "absent": ["softflowd"], "exact": {}, "ping": { "left_out": "no ping" },
+        });
         let text = host_table(&host);
         assert!(text.contains("softflowd is not installed"), "{text}");
+        assert!(text.contains("ping is left out: no ping"), "{text}");
+    }
+
+    #[test]
+    fn both_pings_stand_beside_each_other() {
+        let of = |ms: f64| serde_json::json!({ "min": ms, "median": ms, "max": ms });
+        let ping = serde_json::json!({ "requests": 2000, "targets": { "::1": {
+            "iputils": { "cpu_ms": of(3.0), "times_magpie": of(1.5) },
+            "magpie": { "cpu_ms": of(2.0) },
+        } } });
+        let text = host_table(&serde_json::json!({ "ping": ping }));
+        let line = "ping -q -c 2000 -i 0 ::1, CPU ms: iputils 3.0 / 3.0 / 3.0, magpie 2.0 / 2.0 / 2.0; \
+                    iputils takes 1.5 / 1.5 / 1.5 times magpie's, goal >= 1\n";
+        assert!(text.ends_with(line), "{text}");
     }
 }
