@@ -82,6 +82,12 @@ impl ProbeSocket {
     pub fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match *self {}
     }
+    pub fn peer_address(&self) -> io::Result<Option<SocketAddr>> {
+        match *self {}
+    }
+    pub fn drops(&self) -> Option<u32> {
+        match *self {}
+    }
     pub fn connect(&self, _: SocketAddr) -> io::Result<()> {
         match *self {}
     }

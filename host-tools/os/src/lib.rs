@@ -30,7 +30,8 @@
 //!
 //! When a packet came is what the kernel stamped, not when this program woke
 //! up. Kernel stamps are of the wall clock, which may be set; they are turned
-//! into times of the clock that never goes back as they are read.
+//! into times of the clock that never goes back as they are read. Where the
+//! wall clock was set in between, the time is when it was read.
 //!
 //! # What is seen
 //!

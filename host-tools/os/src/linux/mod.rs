@@ -4,15 +4,18 @@
 mod block;
 mod capture;
 mod card;
+mod clocks;
 mod control;
 mod fuzzed;
 mod inet_diag;
 mod interface;
 mod links;
 mod netlink;
+mod numbers;
 mod privileges;
 mod probe;
 mod probe_options;
+mod probe_rights;
 mod probe_sys;
 #[cfg(test)]
 mod probe_tests;

@@ -52,19 +52,26 @@ pub(super) fn report(
     let (level, name) = extensions;
     let _ = sys::set_option(socket, level, name, &1);
     // Without stamps the clock after a wake-up has to do.
-    let (option, value) = if asked.transmit_stamps {
-        let flags = libc::SOF_TIMESTAMPING_SOFTWARE
-            | libc::SOF_TIMESTAMPING_RX_SOFTWARE
-            | libc::SOF_TIMESTAMPING_TX_SOFTWARE
-            | libc::SOF_TIMESTAMPING_OPT_ID
-            | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-        let flags = c_int::try_from(flags).map_err(io::Error::other)?;
-        (libc::SO_TIMESTAMPING, flags)
+    let _ = if asked.transmit_stamps {
+        number_from_zero(socket)
     } else {
         // Costs less.
-        (libc::SO_TIMESTAMPNS, 1)
+        sys::set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)
     };
-    let _ = sys::set_option(socket, libc::SOL_SOCKET, option, &value);
+    Ok(())
+}
+
+/// Has packets stamped both ways, and those that are sent numbered from 0 on.
+pub(super) fn number_from_zero(socket: &Socket) -> io::Result<()> {
+    let stamps = libc::SOF_TIMESTAMPING_SOFTWARE
+        | libc::SOF_TIMESTAMPING_RX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_TX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_OPT_TSONLY;
+    // Only who turns numbers on begins at 0.
+    for flags in [stamps, stamps | libc::SOF_TIMESTAMPING_OPT_ID] {
+        let flags = c_int::try_from(flags).map_err(io::Error::other)?;
+        sys::set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &flags)?;
+    }
     Ok(())
 }
 
@@ -145,15 +152,24 @@ pub(super) fn apply(
         }
     }
     let buffers = [
-        (asked.receive_buffer, libc::SO_RCVBUF),
-        (asked.send_buffer, libc::SO_SNDBUF),
+        (
+            asked.receive_buffer,
+            libc::SO_RCVBUF,
+            Some(libc::SO_RCVBUFFORCE),
+        ),
+        (asked.send_buffer, libc::SO_SNDBUF, None),
     ];
-    for (octets, option) in buffers {
-        if let Some(octets) = octets {
-            let octets = c_int::try_from(octets).unwrap_or(c_int::MAX);
-            let what = "no memory for its buffer";
-            set(what, "ask for less", libc::SOL_SOCKET, option, octets)?;
+    for (octets, option, beyond_limits) in buffers {
+        let Some(octets) = octets else { continue };
+        let octets = c_int::try_from(octets).unwrap_or(c_int::MAX);
+        // That is for who has CAP_NET_ADMIN.
+        if let Some(option) = beyond_limits
+            && sys::set_option(socket, libc::SOL_SOCKET, option, &octets).is_ok()
+        {
+            continue;
         }
+        let what = "no memory for its buffer";
+        set(what, "ask for less", libc::SOL_SOCKET, option, octets)?;
     }
     if let Some(mark) = asked.mark {
         socket

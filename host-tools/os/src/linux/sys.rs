@@ -19,6 +19,8 @@ pub(super) unsafe trait Plain: Copy {}
 // SAFETY: integers, and structs of integers.
 unsafe impl Plain for c_int {}
 // SAFETY: as above.
+unsafe impl Plain for [u32; 9] {}
+// SAFETY: as above.
 unsafe impl Plain for libc::tpacket_req3 {}
 // SAFETY: as above.
 unsafe impl Plain for libc::tpacket_stats_v3 {}
