@@ -13,6 +13,7 @@ use magpie_probe::Time;
 use magpie_probe::icmp::IcmpError;
 use magpie_probe::ping::{Cause, Framing, Ping, parse_quote, parse_reply};
 
+use super::AT_ONCE;
 use super::names::Target;
 
 /// Longer than any packet.
@@ -119,7 +120,7 @@ impl Host {
         }
     }
 
-    /// Takes all errors and transmit stamps that wait; an error that this
+    /// Takes errors and transmit stamps that wait; an error that this
     /// machine made is one of the request that is being sent, or the latest.
     /// True if there was one of those.
     pub(super) fn read_errors(
@@ -129,8 +130,11 @@ impl Host {
         sending: Option<u64>,
     ) -> bool {
         let mut was_local = false;
-        // A queue that cannot be read is as good as empty.
-        while let Ok(Some(received)) = self.socket.receive_error(room) {
+        for _ in 0..AT_ONCE {
+            // A queue that cannot be read is as good as empty.
+            let Ok(Some(received)) = self.socket.receive_error(room) else {
+                break;
+            };
             match received.what {
                 Queued::Data => {}
                 Queued::Sent(key) => self.sent(key, clock.of(&received.at)),

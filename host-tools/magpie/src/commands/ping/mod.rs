@@ -28,6 +28,9 @@ use crate::output::say;
 const BETWEEN_HOSTS: Duration = Duration::from_millis(25);
 /// Transmit stamps cost a system call each: not for what is faster.
 const STAMPS_FROM: Duration = Duration::from_millis(10);
+/// So much is sent, or read from a socket, before times and signals are looked
+/// at again: answers that come faster than we read are not to stop either.
+pub(super) const AT_ONCE: usize = 256;
 /// Longest wait: nothing is due for a long time.
 const LONG: Duration = Duration::from_hours(1);
 
@@ -211,10 +214,11 @@ fn drive(
                 next = Some(next.map_or(host.begins, |next| next.min(host.begins)));
                 continue;
             }
-            while let Some(number) = host
-                .ping
-                .poll_transmit(now, clock.wall_at(now), &mut octets)
-            {
+            for _ in 0..AT_ONCE {
+                let wall = clock.wall_at(now);
+                let Some(number) = host.ping.poll_transmit(now, wall, &mut octets) else {
+                    break;
+                };
                 host.send(number, &octets, clock, &mut room);
                 if host.has_stamps {
                     host.read_errors(clock, &mut room, None);
@@ -274,10 +278,13 @@ fn read_all(
             show.events(index, host).context("stdout")?;
         }
         if ready.data {
-            while take_replies(host, clock, room)? {
+            for _ in 0..AT_ONCE {
+                let may_be_more = take_replies(host, clock, room)?;
                 show.events(index, host).context("stdout")?;
+                if !may_be_more {
+                    break;
+                }
             }
-            show.events(index, host).context("stdout")?;
         }
     }
     Ok(())

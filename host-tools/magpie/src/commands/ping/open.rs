@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use magpie_os::probe::{Family, PathMtu, ProbeOptions, Purpose};
+use magpie_os::probe::{Family, LARGE_BUFFER, PathMtu, ProbeOptions, Purpose};
 use magpie_os::{OsError, ProbeSocket};
 use magpie_probe::ping::{Answers, Config, Pace, Ping};
 
@@ -46,6 +46,9 @@ pub(super) fn open(
     let is_several = address.ip().is_multicast() || socket_options.broadcast;
     // What is sent to several comes back to this machine before the card has it.
     socket_options.transmit_stamps = !is_quick(options) && !is_several;
+    if is_several || is_quick(options) || options.preload > 1 {
+        socket_options.receive_buffer = Some(LARGE_BUFFER);
+    }
     let socket = ProbeSocket::open(Purpose::Echo, family, &socket_options)
         .map_err(|error| Refused::All(error.into()))?;
     if options.connect {

@@ -16,6 +16,7 @@ use crate::views::json;
 use crate::views::ping::json::{self as rows, About};
 use crate::views::ping::plot::Plot;
 use crate::views::ping::text::{self, Header, ReplyLine};
+use crate::views::text::queue_drops;
 
 /// A picture is drawn anew this often at most.
 pub(super) const DRAW_EVERY: Duration = Duration::from_millis(250);
@@ -322,9 +323,9 @@ impl<'a> Show<'a> {
             writeln!(self.out)?;
         }
         for host in hosts {
-            let summary = host.ping.summary();
+            let (summary, drops) = (host.ping.summary(), host.socket.drops());
             if self.is_json() {
-                json::line(&rows::summary(&about(host), &summary), &mut self.out)?;
+                json::line(&rows::summary(&about(host), &summary, drops), &mut self.out)?;
             } else if self.prefix.is_some() {
                 let prefix = self.prefix(host);
                 writeln!(self.out, "{prefix}{}", text::short_summary(&summary))?;
@@ -334,6 +335,11 @@ impl<'a> Show<'a> {
                     || self.options.interval == Some(Duration::ZERO);
                 let text = text::summary(&host.target.name, &summary, has_gap);
                 self.out.write_all(text.as_bytes())?;
+            }
+            if let Some(drops) = drops.filter(|drops| *drops > 0 && !self.is_json()) {
+                self.out.flush()?;
+                let name = &host.target.name;
+                say(&format!("{name}: {}", queue_drops(drops.into())));
             }
         }
         self.out.flush()

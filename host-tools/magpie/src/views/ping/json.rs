@@ -132,8 +132,9 @@ fn add_error(row: &mut Row, from: Option<IpAddr>, cause: &Cause) {
     put(row, "text", text::cause(cause));
 }
 
-/// How it stood in the end.
-pub fn summary(about: &About<'_>, summary: &Summary) -> Row {
+/// How it stood in the end; `queue_drops`: packets that this machine threw away
+/// before they could be read, where it says so.
+pub fn summary(about: &About<'_>, summary: &Summary, queue_drops: Option<u32>) -> Row {
     let mut row = row("summary", about);
     for (name, n) in [
         ("transmitted", summary.transmitted),
@@ -169,6 +170,7 @@ pub fn summary(about: &About<'_>, summary: &Summary) -> Row {
     let outage = summary.outage.unwrap_or_default();
     put(&mut row, "outage_packets", outage.probes);
     put(&mut row, "outage_us", us(outage.lasted));
+    put(&mut row, "queue_drops", queue_drops);
     row
 }
 
@@ -253,7 +255,7 @@ mod tests {
             pipe: 1,
             ..Summary::default()
         };
-        json::line(&summary(&about, &end), &mut out).unwrap();
+        json::line(&summary(&about, &end, Some(7)), &mut out).unwrap();
         let golden = include_str!("../../../tests/golden/ping.json");
         assert_eq!(String::from_utf8(out).unwrap(), golden);
     }
