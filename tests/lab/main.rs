@@ -12,6 +12,7 @@
 
 mod beside;
 mod demo;
+mod hidden;
 mod interfaces;
 mod right;
 mod sockets;
