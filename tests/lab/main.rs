@@ -14,6 +14,7 @@ mod beside;
 mod demo;
 mod hidden;
 mod interfaces;
+mod lan;
 mod right;
 mod sockets;
 mod wrong;

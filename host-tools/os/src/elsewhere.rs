@@ -107,6 +107,11 @@ pub fn wait(_: &[&ProbeSocket], _: Option<&Signals>, _: Duration) -> io::Result<
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// There are none here.
+pub fn zone_name(_: u32) -> Option<String> {
+    None
+}
+
 /// Nobody can say here.
 pub fn source_address(_: IpAddr, _: &ProbeOptions) -> Result<IpAddr, OsError> {
     Err(OsError::UnsupportedProbes)

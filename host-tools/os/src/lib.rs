@@ -65,7 +65,7 @@ mod linux;
 pub use linux::decode;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait, zone_name,
 };
 #[cfg(target_os = "linux")]
 pub use linux::{
@@ -76,7 +76,7 @@ pub use linux::{
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait, zone_name,
 };
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{

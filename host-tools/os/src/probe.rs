@@ -27,7 +27,8 @@ impl Family {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// ICMP echo: a datagram socket where this user may have one, else a raw
-    /// one. It hears replies to its own identifier only.
+    /// one. It hears replies to its own identifier only, and over IPv4
+    /// redirects of its requests: raw as packets, else among the errors.
     Echo,
     /// ICMP echo by a raw socket, whatever else there is.
     RawEcho,

@@ -33,7 +33,7 @@ pub use capture::Capture;
 pub use fuzzed::decode;
 pub use links::interfaces;
 pub use privileges::{drop_privileges, may_administer, may_capture};
-pub use probe::{ProbeSocket, source_address, wait};
+pub use probe::{ProbeSocket, source_address, wait, zone_name};
 pub use processes::socket_holders;
 pub use routes::routes;
 pub use sender::FrameSender;

@@ -356,6 +356,11 @@ pub fn wait(
     Ok(events.iter().take(sockets.len()).map(ready).collect())
 }
 
+/// The name of an interface, as an IPv6 address of one link has it behind `%`.
+pub fn zone_name(index: u32) -> Option<String> {
+    sys::name(index)
+}
+
 /// The address that packets to this one come from, by the routing table.
 pub fn source_address(to: IpAddr, options: &ProbeOptions) -> Result<IpAddr, OsError> {
     let family = Family::of(to);

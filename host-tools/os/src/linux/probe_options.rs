@@ -189,11 +189,17 @@ const X_HEADER: u16 = 0xb1;
 const OCTET: u16 = 0x30;
 const HALF: u16 = 0x28;
 const HALF_AT_X: u16 = 0x48;
+const OCTET_AT_X: u16 = 0x50;
 const IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
-/// Echo replies with this identifier alone come through. Errors have a queue
-/// of their own.
+/// Types of ICMP.
+const REPLY: u32 = 0;
+const REDIRECT: u32 = 5;
+
+/// Echo replies with this identifier alone come through, and redirects of such
+/// requests (whose IPv4 header has no options). Other errors have a queue of
+/// their own, in which the kernel puts no redirects of a raw socket.
 pub(super) fn only_echo_replies(
     socket: &Socket,
     family: Family,
@@ -202,7 +208,10 @@ pub(super) fn only_echo_replies(
     // By type first: others, among them our own requests over loopback, are not
     // even copied for us. Each bit that is set is a type that is refused.
     let types = match family {
-        Family::V4 => sys::set_option(socket, libc::SOL_RAW, ICMP_FILTER, &!1),
+        Family::V4 => {
+            let refused = !(1 << REPLY | 1 << REDIRECT);
+            sys::set_option(socket, libc::SOL_RAW, ICMP_FILTER, &refused)
+        }
         Family::V6 => {
             let mut refused = [0xff; 32];
             // 129 is bit 1 of the fifth word.
@@ -224,11 +233,19 @@ pub(super) fn only_echo_replies(
             socket,
             &mut [
                 step(OCTET, 0, 0, 0),
-                step(IF_EQUAL, 0, 2, 0x45),
+                step(IF_EQUAL, 0, 6, 0x45),
+                step(OCTET, 0, 0, 20),
+                step(IF_EQUAL, 2, 0, REDIRECT),
                 step(HALF, 0, 0, 24),
-                step(IF_EQUAL, 3, 4, identifier.into()),
+                step(IF_EQUAL, 9, 10, identifier.into()),
+                step(HALF, 0, 0, 52),
+                step(IF_EQUAL, 7, 8, identifier.into()),
                 step(X_HEADER, 0, 0, 0),
+                step(OCTET_AT_X, 0, 0, 0),
+                step(IF_EQUAL, 2, 0, REDIRECT),
                 step(HALF_AT_X, 0, 0, 4),
+                step(IF_EQUAL, 2, 3, identifier.into()),
+                step(HALF_AT_X, 0, 0, 32),
                 step(IF_EQUAL, 0, 1, identifier.into()),
                 keep,
                 drop,

@@ -8,7 +8,7 @@ use crate::OsError;
 use crate::probe::{
     Family, Origin, PathMtu, ProbeOptions, Purpose, Queued, Received, SendOptions, SocketKind,
 };
-use crate::{ProbeSocket, source_address, wait};
+use crate::{ProbeSocket, source_address, wait, zone_name};
 
 fn to(port: u16) -> SocketAddr {
     ([127, 0, 0, 1], port).into()
@@ -175,6 +175,12 @@ fn stamps_after_a_failed_send_are_of_their_packets() {
         };
         assert!(stamp.by_kernel && stamp.at >= sent.at);
     }
+}
+
+#[test]
+fn interfaces_have_names() {
+    assert_eq!(zone_name(1).as_deref(), Some("lo"));
+    assert_eq!(zone_name(u32::MAX), None);
 }
 
 #[test]

@@ -75,8 +75,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let mut show = Show::new(options, clock, &hosts);
     for (host, source) in hosts.iter().zip(sources) {
         tell_socket(options, host);
-        show.begin(host, source, ip_option_octets(options).len())
-            .context("stdout")?;
+        show.begin(host, source).context("stdout")?;
     }
     drive(options, &mut hosts, &mut show, clock, signals.as_ref())?;
     show.end(&hosts).context("stdout")?;
