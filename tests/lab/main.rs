@@ -12,7 +12,9 @@
 
 mod beside;
 mod demo;
+mod hidden;
 mod interfaces;
+mod lan;
 mod right;
 mod sockets;
 mod wrong;

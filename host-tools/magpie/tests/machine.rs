@@ -184,6 +184,7 @@ fn holders() -> Holders {
     Holders {
         by_inode,
         hidden: 0,
+        are_unlisted: false,
     }
 }
 

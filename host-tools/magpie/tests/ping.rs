@@ -264,6 +264,28 @@ fn ctrl_c_ends_with_the_summary() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
+/// Over the loopback interface an answer is there before the next packet goes.
+#[test]
+fn a_flood_keeps_its_deadline() {
+    let began = std::time::Instant::now();
+    let mut child = ping("-q -i 0 -w 1 127.0.0.1")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed().as_secs() >= 10 {
+            child.kill().unwrap();
+            panic!("it does not end");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let output = child.wait_with_output().unwrap();
+    if may_ping(&output) {
+        assert!(out(&output).contains(" 0% packet loss, "));
+    }
+}
+
 /// Who reads our output and has seen enough ends it, quietly.
 #[test]
 fn a_closed_pipe_ends_it() {

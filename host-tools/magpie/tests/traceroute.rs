@@ -186,6 +186,7 @@ fn json_is_as_documented() {
         true,
         Some(1_400),
         Duration::from_millis(8),
+        Some(3),
     ));
     let lines: Vec<String> = rows
         .into_iter()

@@ -82,6 +82,12 @@ impl ProbeSocket {
     pub fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         match *self {}
     }
+    pub fn peer_address(&self) -> io::Result<Option<SocketAddr>> {
+        match *self {}
+    }
+    pub fn drops(&self) -> Option<u32> {
+        match *self {}
+    }
     pub fn connect(&self, _: SocketAddr) -> io::Result<()> {
         match *self {}
     }
@@ -99,6 +105,11 @@ impl ProbeSocket {
 /// There are no sockets to wait for.
 pub fn wait(_: &[&ProbeSocket], _: Option<&Signals>, _: Duration) -> io::Result<Vec<Ready>> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// There are none here.
+pub fn zone_name(_: u32) -> Option<String> {
+    None
 }
 
 /// Nobody can say here.

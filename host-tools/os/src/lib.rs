@@ -30,7 +30,8 @@
 //!
 //! When a packet came is what the kernel stamped, not when this program woke
 //! up. Kernel stamps are of the wall clock, which may be set; they are turned
-//! into times of the clock that never goes back as they are read.
+//! into times of the clock that never goes back as they are read. Where the
+//! wall clock was set in between, the time is when it was read.
 //!
 //! # What is seen
 //!
@@ -64,7 +65,7 @@ mod linux;
 pub use linux::decode;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait, zone_name,
 };
 #[cfg(target_os = "linux")]
 pub use linux::{
@@ -75,7 +76,7 @@ pub use linux::{
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait, zone_name,
 };
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{

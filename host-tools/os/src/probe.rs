@@ -2,7 +2,7 @@
 //! Plain values, the same on every system.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 /// A version of IP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,7 +27,8 @@ impl Family {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// ICMP echo: a datagram socket where this user may have one, else a raw
-    /// one. It hears replies to its own identifier only.
+    /// one. It hears replies to its own identifier only, and over IPv4
+    /// redirects of its requests: raw as packets, else among the errors.
     Echo,
     /// ICMP echo by a raw socket, whatever else there is.
     RawEcho,
@@ -94,7 +95,8 @@ pub struct ProbeOptions {
     pub mark: Option<u32>,
     /// IPv4 options of each packet sent, up to 40 octets.
     pub ip_options: Vec<u8>,
-    /// Room for what waits to be read, in octets.
+    /// Room for what waits to be read, in octets. Less where the system's limit
+    /// (`net.core.rmem_max`) binds this user.
     pub receive_buffer: Option<usize>,
     /// Room for what waits to be sent, in octets.
     pub send_buffer: Option<usize>,
@@ -114,6 +116,11 @@ pub struct ProbeOptions {
     /// ([`Queued::Sent`]); it costs another system call a packet.
     pub transmit_stamps: bool,
 }
+
+/// A receive buffer for who sends faster than answers may be read, or hears
+/// what is for others too. A kernel takes 768 octets and more of it for a small
+/// packet, and none before one comes.
+pub const LARGE_BUFFER: usize = 4 << 20;
 
 /// What one packet has of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -141,48 +148,6 @@ impl Stamp {
             by_kernel: false,
         }
     }
-
-    /// What the kernel stamped on its wall clock, `since_1970` long ago, seen
-    /// now. A stamp of the future, or of more than a minute ago, is that of a
-    /// clock that was set in between: then it counts as seen now.
-    pub fn by_kernel(since_1970: Duration) -> Self {
-        let (now, wall) = both_clocks(Instant::now, SystemTime::now);
-        let age = SystemTime::UNIX_EPOCH
-            .checked_add(since_1970)
-            .and_then(|stamp| wall.duration_since(stamp).ok());
-        let at = age
-            .filter(|age| *age < Duration::from_mins(1))
-            .and_then(|age| now.checked_sub(age));
-        let seen = Self {
-            at: now,
-            by_kernel: false,
-        };
-        at.map_or(seen, |at| Self {
-            at,
-            by_kernel: true,
-        })
-    }
-}
-
-/// Readings of two clocks further apart are not of the same moment.
-const SAME_MOMENT: Duration = Duration::from_micros(1);
-/// So often at most both are read; then the machine has no moment to spare.
-const READINGS: usize = 8;
-
-/// Both clocks at the same moment. Between two readings another program may
-/// have run, and by as much a round trip would come out too short: then again.
-fn both_clocks<W>(mut now: impl FnMut() -> Instant, mut wall: impl FnMut() -> W) -> (Instant, W) {
-    let mut before = now();
-    let mut at = wall();
-    for _ in 1..READINGS {
-        let after = now();
-        if after.saturating_duration_since(before) <= SAME_MOMENT {
-            break;
-        }
-        before = after;
-        at = wall();
-    }
-    (before, at)
 }
 
 /// Who made an error.
@@ -234,7 +199,8 @@ pub enum Queued {
     /// header or UDP payload on; `peer` is where the probe went.
     Error(ProbeError),
     /// The packet of this number, counted from 0 over all that were sent by
-    /// this socket, went to the network card at this time.
+    /// this socket (those that failed are none), went to the network card at
+    /// this time.
     Sent(u32),
 }
 
@@ -314,55 +280,6 @@ impl Ready {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_stamp_of_the_kernel_is_in_the_past() {
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap();
-        let stamp = Stamp::by_kernel(since.saturating_sub(Duration::from_millis(50)));
-        assert!(stamp.by_kernel);
-        let age = stamp.at.elapsed();
-        assert!(age >= Duration::from_millis(50) && age < Duration::from_secs(5));
-    }
-
-    /// Clocks that are read at these microseconds, in turn.
-    fn read_at(times: &[u64]) -> (Duration, usize) {
-        let began = Instant::now();
-        let times = std::cell::RefCell::new(times.iter());
-        let next = || Duration::from_micros(*times.borrow_mut().next().unwrap());
-        let (now, wall) = both_clocks(|| began + next(), next);
-        let left = times.borrow().len();
-        (wall.checked_sub(now.duration_since(began)).unwrap(), left)
-    }
-
-    #[test]
-    fn two_clocks_are_read_at_the_same_moment() {
-        assert_eq!(read_at(&[10, 11, 11]), (Duration::from_micros(1), 0));
-        // Another program ran for a millisecond, before the wall clock was read.
-        let again = read_at(&[10, 1_010, 1_011, 1_012, 1_012]);
-        assert_eq!(again, (Duration::from_micros(1), 0));
-        // A machine without a moment to spare: eight times, and no more.
-        let busy: Vec<u64> = (0..20).map(|at| at * 10).collect();
-        assert_eq!(read_at(&busy), (Duration::from_micros(10), 4));
-    }
-
-    #[test]
-    fn a_clock_that_was_set_is_not_believed() {
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap();
-        for wrong in [
-            since + Duration::from_hours(1),
-            since.saturating_sub(Duration::from_hours(1)),
-            Duration::MAX,
-            Duration::ZERO,
-        ] {
-            let stamp = Stamp::by_kernel(wrong);
-            assert!(!stamp.by_kernel);
-            assert!(stamp.at.elapsed() < Duration::from_secs(5));
-        }
-    }
 
     #[test]
     fn options_are_kept_to_their_limit() {

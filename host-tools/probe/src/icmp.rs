@@ -17,6 +17,12 @@ pub struct IcmpError {
 }
 
 impl IcmpError {
+    /// True where the packet was passed on all the same: redirect, source
+    /// quench.
+    pub fn is_advice(self) -> bool {
+        !self.is_v6 && matches!(self.icmp_type, 4 | 5)
+    }
+
     /// In the words of iputils' ping, which people and scripts know.
     pub fn text(self) -> String {
         if self.is_v6 {

@@ -174,7 +174,7 @@ fuzz_target!(|data: &[u8]| {
             What::Reply(reply) => replies += u64::from(reply.is_sum_right && !reply.is_duplicate),
             What::Error { .. } => errors += 1,
             What::Sent { .. } => outstanding += 1,
-            What::TimedOut | What::NoAnswerYet => {}
+            What::TimedOut | What::NoAnswerYet | What::Advice { .. } => {}
         }
     }
     let summary = ping.summary();

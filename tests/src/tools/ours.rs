@@ -56,7 +56,7 @@ pub fn pings(text: &str) -> Result<Ours, String> {
             (ping, Remarks::default())
         });
         match field::<String>(&row, "type")?.as_str() {
-            "sent" | "timeout" => {}
+            "sent" | "timeout" | "advice" => {}
             "reply" => {
                 let reply = reply(&row)?;
                 for (is, of) in [

@@ -28,7 +28,7 @@ Examples:
 
 Exit codes: 0, also where nothing is listed; 2: the command line or the filter
 cannot be used, or the system does not tell. What cannot be seen without rights
-(processes of other users) is said once on stderr, and is no failure.";
+(processes that do not show what they have open) is said once on stderr, and is no failure.";
 
 /// `magpie sockets`: flags as those of `ss`, save for `-r`, which is `netstat`'s.
 #[derive(Debug, Args)]

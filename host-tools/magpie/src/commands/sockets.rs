@@ -62,10 +62,16 @@ pub(crate) fn run(options: &Sockets) -> anyhow::Result<Exit> {
         let holders = magpie_os::socket_holders()?;
         if holders.hidden > 0 {
             say(&format!(
-                "-p: {} processes of other users do not show what they have open, so sockets may \
-                 stand here without theirs; run it as root to see them",
+                "-p: {} processes do not show what they have open, so sockets may stand here \
+                 without theirs; run it as root to see them",
                 holders.hidden
             ));
+        }
+        if holders.are_unlisted {
+            say(
+                "-p: /proc lists no processes of other users (it is mounted with hidepid), so \
+                 sockets may stand here without theirs; run it as root to see them",
+            );
         }
         holders
     } else {

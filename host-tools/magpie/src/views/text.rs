@@ -76,6 +76,18 @@ pub fn megabits(octets_a_second: f64) -> String {
     }
 }
 
+/// What is to be known of loss where this machine threw answers away.
+pub fn queue_drops(packets: u64) -> String {
+    let (packets, noun) = match packets {
+        1 => ("1".to_owned(), "packet"),
+        many => (thousands(many), "packets"),
+    };
+    format!(
+        "{packets} {noun} found no room in this machine's receive queue: what is lost may have \
+         arrived"
+    )
+}
+
 /// Printable text only: names of sensors and files are a stranger's words, and
 /// must not move the cursor.
 pub fn plain(text: &str) -> String {
@@ -190,5 +202,14 @@ mod tests {
         let mut columns = Columns::new("<>", &["NAME", "N"]);
         columns.row(["a".to_owned(), "10,000".to_owned()]);
         assert_eq!(columns.lines("  "), ["  NAME       N", "  a     10,000"]);
+    }
+
+    #[test]
+    fn drops_are_told_in_packets() {
+        assert_eq!(
+            queue_drops(1),
+            "1 packet found no room in this machine's receive queue: what is lost may have arrived"
+        );
+        assert!(queue_drops(12_345).starts_with("12,345 packets found "));
     }
 }

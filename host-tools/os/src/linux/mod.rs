@@ -4,15 +4,18 @@
 mod block;
 mod capture;
 mod card;
+mod clocks;
 mod control;
 mod fuzzed;
 mod inet_diag;
 mod interface;
 mod links;
 mod netlink;
+mod numbers;
 mod privileges;
 mod probe;
 mod probe_options;
+mod probe_rights;
 mod probe_sys;
 #[cfg(test)]
 mod probe_tests;
@@ -30,7 +33,7 @@ pub use capture::Capture;
 pub use fuzzed::decode;
 pub use links::interfaces;
 pub use privileges::{drop_privileges, may_administer, may_capture};
-pub use probe::{ProbeSocket, source_address, wait};
+pub use probe::{ProbeSocket, source_address, wait, zone_name};
 pub use processes::socket_holders;
 pub use routes::routes;
 pub use sender::FrameSender;

@@ -1,7 +1,7 @@
 //! Sockets for probes.
 
+use std::cell::Cell;
 use std::collections::hash_map::RandomState;
-use std::fs;
 use std::hash::BuildHasher as _;
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
@@ -13,9 +13,12 @@ use std::time::Duration;
 use libc::{c_int, c_short};
 use socket2::{Domain, MsgHdr, Protocol, SockAddr, Socket, Type};
 
+use super::clocks::Clocks;
+use super::numbers::Numbers;
 use super::probe_options as options;
+use super::probe_rights::{PingGroups, Why, failed, name, refused};
 use super::probe_sys::{self, Control};
-use super::{Signals, control};
+use super::{Signals, control, sys};
 use crate::OsError;
 use crate::probe::{
     Family, ProbeOptions, Purpose, Queued, Ready, Received, SendOptions, SocketKind, Stamp,
@@ -39,19 +42,9 @@ pub struct ProbeSocket {
     family: Family,
     identifier: Option<u16>,
     why: Why,
-}
-
-/// Why a socket is what it is.
-#[derive(Debug, Clone, Copy)]
-enum Why {
-    Free,
-    Group,
-    Capable,
-    /// In place of a datagram socket, which the sysctl denied or the kernel has
-    /// not.
-    Instead {
-        is_denied: bool,
-    },
+    clocks: Cell<Clocks>,
+    /// Of transmit stamps, where they are wanted.
+    numbers: Option<Cell<Numbers>>,
 }
 
 impl ProbeSocket {
@@ -98,6 +91,8 @@ impl ProbeSocket {
             family,
             identifier: None,
             why,
+            clocks: Cell::new(Clocks::new()),
+            numbers: options.transmit_stamps.then(Cell::default),
         };
         probe.prepare(purpose, options, name)?;
         Ok(probe)
@@ -169,12 +164,7 @@ impl ProbeSocket {
 
     /// Why it is what it is, in words for a user.
     pub fn why(&self) -> String {
-        match self.why {
-            Why::Free => "needs no right".to_owned(),
-            Why::Group => "net.ipv4.ping_group_range admits this group".to_owned(),
-            Why::Capable => CAPABLE.to_owned(),
-            Why::Instead { is_denied } => format!("{}; {CAPABLE}", PingGroups::read(is_denied)),
-        }
+        self.why.to_string()
     }
 
     /// The identifier that its ICMP echo requests have to carry (a datagram
@@ -186,6 +176,23 @@ impl ProbeSocket {
     /// The address and port that it sends from, as far as that is fixed.
     pub fn local_address(&self) -> io::Result<Option<SocketAddr>> {
         Ok(self.socket.local_addr()?.as_socket())
+    }
+
+    /// Where it sends to, once that is fixed. Who asked for an address of all
+    /// zeroes finds the one that it stands for.
+    pub fn peer_address(&self) -> io::Result<Option<SocketAddr>> {
+        Ok(self.socket.peer_addr()?.as_socket())
+    }
+
+    /// Packets that came for it and were thrown away by this machine so far,
+    /// mostly since nobody read fast enough (`SK_MEMINFO_DROPS`); `None` where
+    /// the kernel does not say (before 4.12). Errors that find no room in their
+    /// queue are not counted by any kernel.
+    pub fn drops(&self) -> Option<u32> {
+        // Unlike SO_RXQ_OVFL, which tells it with the next packet that is
+        // read, and so never of the last ones.
+        let words: [u32; 9] = sys::option(&self.socket, libc::SOL_SOCKET, SO_MEMINFO).ok()?;
+        words.last().copied()
     }
 
     /// Fixes where it sends to, and with that where it sends from. A socket
@@ -228,6 +235,7 @@ impl ProbeSocket {
                 Some(to) if told.is_empty() => self.socket.send_to(octets, to),
                 _ => self.socket.sendmsg(&message, 0),
             };
+            self.count(sent.is_ok());
             match sent {
                 Ok(_) => return Ok(at),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -235,6 +243,18 @@ impl ProbeSocket {
                 Err(e) => return Err(e),
             }
         }
+    }
+
+    /// Keeps numbers of transmit stamps right.
+    fn count(&self, is_sent: bool) {
+        let Some(cell) = &self.numbers else { return };
+        let mut numbers = cell.get();
+        if is_sent {
+            numbers.went();
+        } else {
+            numbers.failed(options::number_from_zero(&self.socket).is_ok());
+        }
+        cell.set(numbers);
     }
 
     /// The next packet that waits; `None` when none does.
@@ -261,9 +281,37 @@ impl ProbeSocket {
                 Ok(Some(Received {
                     what: Queued::Data, ..
                 })) => {}
+                Ok(Some(received)) => {
+                    if let Some(received) = self.numbered(received) {
+                        return Ok(Some(received));
+                    }
+                }
                 other => return other,
             }
         }
+    }
+
+    /// The same, with the number of a transmit stamp as we count; `None` where
+    /// that is not known.
+    fn numbered(&self, received: Received) -> Option<Received> {
+        let (Queued::Sent(number), Some(cell)) = (received.what, &self.numbers) else {
+            return Some(received);
+        };
+        let mut numbers = cell.get();
+        let packet = numbers.packet(number);
+        cell.set(numbers);
+        Some(Received {
+            what: Queued::Sent(packet?),
+            ..received
+        })
+    }
+
+    /// A time of the kernel's, of its wall clock since 1970.
+    fn stamp(&self, since_1970: Duration) -> Stamp {
+        let mut clocks = self.clocks.get();
+        let stamp = clocks.stamp(since_1970);
+        self.clocks.set(clocks);
+        stamp
     }
 
     fn take(&self, flags: c_int, buffer: &mut [u8]) -> io::Result<Option<Received>> {
@@ -274,7 +322,9 @@ impl ProbeSocket {
             what: told.queued.unwrap_or(Queued::Data),
             octets: message.octets,
             truncated: message.truncated,
-            at: told.stamp.map_or_else(Stamp::now, Stamp::by_kernel),
+            at: told
+                .stamp
+                .map_or_else(Stamp::now, |stamp| self.stamp(stamp)),
             peer: message.peer,
             local: told.local,
             interface: told.interface,
@@ -306,6 +356,11 @@ pub fn wait(
     Ok(events.iter().take(sockets.len()).map(ready).collect())
 }
 
+/// The name of an interface, as an IPv6 address of one link has it behind `%`.
+pub fn zone_name(index: u32) -> Option<String> {
+    sys::name(index)
+}
+
 /// The address that packets to this one come from, by the routing table.
 pub fn source_address(to: IpAddr, options: &ProbeOptions) -> Result<IpAddr, OsError> {
     let family = Family::of(to);
@@ -328,7 +383,8 @@ pub fn source_address(to: IpAddr, options: &ProbeOptions) -> Result<IpAddr, OsEr
     })
 }
 
-const CAPABLE: &str = "raw, by CAP_NET_RAW";
+// asm-generic/socket.h, of Linux 4.12.
+const SO_MEMINFO: c_int = 55;
 
 /// An error that an earlier packet may have left on the socket.
 fn is_late(error: &io::Error) -> bool {
@@ -348,19 +404,6 @@ fn is_late(error: &io::Error) -> bool {
     )
 }
 
-fn name(purpose: Purpose, family: Family) -> &'static str {
-    match (purpose, family) {
-        (Purpose::Echo | Purpose::RawEcho, Family::V4) => "ICMP echo over IPv4",
-        (Purpose::Echo | Purpose::RawEcho, Family::V6) => "ICMP echo over IPv6",
-        (Purpose::Icmp, Family::V4) => "raw ICMP over IPv4",
-        (Purpose::Icmp, Family::V6) => "raw ICMP over IPv6",
-        (Purpose::Udp, Family::V4) => "UDP over IPv4",
-        (Purpose::Udp, Family::V6) => "UDP over IPv6",
-        (Purpose::Tcp, Family::V4) => "raw TCP over IPv4",
-        (Purpose::Tcp, Family::V6) => "raw TCP over IPv6",
-    }
-}
-
 /// Distinct within this process, and probably from those of others.
 fn fresh_identifier() -> u16 {
     static FIRST: OnceLock<u16> = OnceLock::new();
@@ -370,84 +413,4 @@ fn fresh_identifier() -> u16 {
         u16::try_from(random & 0xffff).unwrap_or(0)
     });
     first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-/// Why there is no datagram socket for ICMP echo.
-#[derive(Debug)]
-enum PingGroups {
-    /// The sysctl leaves this group out.
-    LeaveOut { range: String, group: u32 },
-    /// The kernel has none.
-    Missing,
-}
-
-impl PingGroups {
-    fn read(is_denied: bool) -> Self {
-        if !is_denied {
-            return Self::Missing;
-        }
-        let range = fs::read_to_string("/proc/sys/net/ipv4/ping_group_range");
-        Self::LeaveOut {
-            range: range.map_or_else(
-                |_| "unknown".to_owned(),
-                |range| range.split_whitespace().collect::<Vec<_>>().join(" "),
-            ),
-            group: probe_sys::group(),
-        }
-    }
-}
-
-impl std::fmt::Display for PingGroups {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::LeaveOut { range, group } => write!(
-                f,
-                "net.ipv4.ping_group_range is \"{range}\", which leaves out group {group}"
-            ),
-            Self::Missing => write!(f, "this kernel has no datagram sockets for ICMP"),
-        }
-    }
-}
-
-/// Why there is no socket.
-fn refused(name: &'static str, reason: io::Error, groups: Option<&PingGroups>) -> OsError {
-    match reason.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) => {}
-        Some(libc::EAFNOSUPPORT) => return failed(name, "this machine has no IPv6", reason),
-        _ => return failed(name, "no socket", reason),
-    }
-    let program = options::program();
-    let capable = format!("give this program the right (sudo setcap cap_net_raw+ep {program})");
-    let (why, remedy) = match groups {
-        Some(groups @ PingGroups::LeaveOut { group, .. }) => (
-            format!("{groups}, and this program has no CAP_NET_RAW"),
-            format!(
-                "admit the group (sudo sysctl -w net.ipv4.ping_group_range=\"{group} {group}\", or \
-                 \"0 2147483647\" for everybody), or {capable}, or run it as root"
-            ),
-        ),
-        Some(groups @ PingGroups::Missing) => (
-            format!("{groups}, and this program has no CAP_NET_RAW"),
-            format!("{capable}, or run it as root"),
-        ),
-        None => (
-            "only who has CAP_NET_RAW may send and hear it".to_owned(),
-            format!("{capable}, or run it as root"),
-        ),
-    };
-    OsError::ProbePermission { name, why, remedy }
-}
-
-fn failed(name: &'static str, what: &'static str, reason: io::Error) -> OsError {
-    let advice = match reason.raw_os_error() {
-        Some(libc::EAFNOSUPPORT) => "use -4",
-        Some(libc::EMFILE | libc::ENFILE) => "raise `ulimit -n`, or name fewer hosts",
-        _ => "see what this kernel has in /proc/net",
-    };
-    OsError::Io {
-        thing: name.to_owned(),
-        what,
-        reason,
-        advice,
-    }
 }

@@ -52,19 +52,26 @@ pub(super) fn report(
     let (level, name) = extensions;
     let _ = sys::set_option(socket, level, name, &1);
     // Without stamps the clock after a wake-up has to do.
-    let (option, value) = if asked.transmit_stamps {
-        let flags = libc::SOF_TIMESTAMPING_SOFTWARE
-            | libc::SOF_TIMESTAMPING_RX_SOFTWARE
-            | libc::SOF_TIMESTAMPING_TX_SOFTWARE
-            | libc::SOF_TIMESTAMPING_OPT_ID
-            | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-        let flags = c_int::try_from(flags).map_err(io::Error::other)?;
-        (libc::SO_TIMESTAMPING, flags)
+    let _ = if asked.transmit_stamps {
+        number_from_zero(socket)
     } else {
         // Costs less.
-        (libc::SO_TIMESTAMPNS, 1)
+        sys::set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &1)
     };
-    let _ = sys::set_option(socket, libc::SOL_SOCKET, option, &value);
+    Ok(())
+}
+
+/// Has packets stamped both ways, and those that are sent numbered from 0 on.
+pub(super) fn number_from_zero(socket: &Socket) -> io::Result<()> {
+    let stamps = libc::SOF_TIMESTAMPING_SOFTWARE
+        | libc::SOF_TIMESTAMPING_RX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_TX_SOFTWARE
+        | libc::SOF_TIMESTAMPING_OPT_TSONLY;
+    // Only who turns numbers on begins at 0.
+    for flags in [stamps, stamps | libc::SOF_TIMESTAMPING_OPT_ID] {
+        let flags = c_int::try_from(flags).map_err(io::Error::other)?;
+        sys::set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &flags)?;
+    }
     Ok(())
 }
 
@@ -145,15 +152,24 @@ pub(super) fn apply(
         }
     }
     let buffers = [
-        (asked.receive_buffer, libc::SO_RCVBUF),
-        (asked.send_buffer, libc::SO_SNDBUF),
+        (
+            asked.receive_buffer,
+            libc::SO_RCVBUF,
+            Some(libc::SO_RCVBUFFORCE),
+        ),
+        (asked.send_buffer, libc::SO_SNDBUF, None),
     ];
-    for (octets, option) in buffers {
-        if let Some(octets) = octets {
-            let octets = c_int::try_from(octets).unwrap_or(c_int::MAX);
-            let what = "no memory for its buffer";
-            set(what, "ask for less", libc::SOL_SOCKET, option, octets)?;
+    for (octets, option, beyond_limits) in buffers {
+        let Some(octets) = octets else { continue };
+        let octets = c_int::try_from(octets).unwrap_or(c_int::MAX);
+        // That is for who has CAP_NET_ADMIN.
+        if let Some(option) = beyond_limits
+            && sys::set_option(socket, libc::SOL_SOCKET, option, &octets).is_ok()
+        {
+            continue;
         }
+        let what = "no memory for its buffer";
+        set(what, "ask for less", libc::SOL_SOCKET, option, octets)?;
     }
     if let Some(mark) = asked.mark {
         socket
@@ -173,11 +189,17 @@ const X_HEADER: u16 = 0xb1;
 const OCTET: u16 = 0x30;
 const HALF: u16 = 0x28;
 const HALF_AT_X: u16 = 0x48;
+const OCTET_AT_X: u16 = 0x50;
 const IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
-/// Echo replies with this identifier alone come through. Errors have a queue
-/// of their own.
+/// Types of ICMP.
+const REPLY: u32 = 0;
+const REDIRECT: u32 = 5;
+
+/// Echo replies with this identifier alone come through, and redirects of such
+/// requests (whose IPv4 header has no options). Other errors have a queue of
+/// their own, in which the kernel puts no redirects of a raw socket.
 pub(super) fn only_echo_replies(
     socket: &Socket,
     family: Family,
@@ -186,7 +208,10 @@ pub(super) fn only_echo_replies(
     // By type first: others, among them our own requests over loopback, are not
     // even copied for us. Each bit that is set is a type that is refused.
     let types = match family {
-        Family::V4 => sys::set_option(socket, libc::SOL_RAW, ICMP_FILTER, &!1),
+        Family::V4 => {
+            let refused = !(1 << REPLY | 1 << REDIRECT);
+            sys::set_option(socket, libc::SOL_RAW, ICMP_FILTER, &refused)
+        }
         Family::V6 => {
             let mut refused = [0xff; 32];
             // 129 is bit 1 of the fifth word.
@@ -208,11 +233,19 @@ pub(super) fn only_echo_replies(
             socket,
             &mut [
                 step(OCTET, 0, 0, 0),
-                step(IF_EQUAL, 0, 2, 0x45),
+                step(IF_EQUAL, 0, 6, 0x45),
+                step(OCTET, 0, 0, 20),
+                step(IF_EQUAL, 2, 0, REDIRECT),
                 step(HALF, 0, 0, 24),
-                step(IF_EQUAL, 3, 4, identifier.into()),
+                step(IF_EQUAL, 9, 10, identifier.into()),
+                step(HALF, 0, 0, 52),
+                step(IF_EQUAL, 7, 8, identifier.into()),
                 step(X_HEADER, 0, 0, 0),
+                step(OCTET_AT_X, 0, 0, 0),
+                step(IF_EQUAL, 2, 0, REDIRECT),
                 step(HALF_AT_X, 0, 0, 4),
+                step(IF_EQUAL, 2, 3, identifier.into()),
+                step(HALF_AT_X, 0, 0, 32),
                 step(IF_EQUAL, 0, 1, identifier.into()),
                 keep,
                 drop,

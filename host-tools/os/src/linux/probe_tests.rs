@@ -8,7 +8,7 @@ use crate::OsError;
 use crate::probe::{
     Family, Origin, PathMtu, ProbeOptions, Purpose, Queued, Received, SendOptions, SocketKind,
 };
-use crate::{ProbeSocket, source_address, wait};
+use crate::{ProbeSocket, source_address, wait, zone_name};
 
 fn to(port: u16) -> SocketAddr {
     ([127, 0, 0, 1], port).into()
@@ -113,6 +113,81 @@ fn datagrams_come_with_what_the_kernel_knows() {
     let stamp = next(&sender, &mut buffer).unwrap();
     assert_eq!(stamp.what, Queued::Sent(0));
     assert!(stamp.at.by_kernel);
+}
+
+#[test]
+fn what_finds_no_room_is_counted() {
+    let bound = ProbeOptions {
+        source: Some(to(0)),
+        receive_buffer: Some(1 << 14),
+        ..ProbeOptions::default()
+    };
+    let listener = open(Purpose::Udp, &bound);
+    let there = listener.local_address().unwrap();
+    let sender = open(Purpose::Udp, &ProbeOptions::default());
+    assert_eq!(listener.drops(), Some(0));
+    let all = 500;
+    for _ in 0..all {
+        sender
+            .send(b"hello", there, SendOptions::default())
+            .unwrap();
+    }
+    let mut read = 0;
+    while listener.receive(&mut [0; 10]).unwrap().is_some() {
+        read += 1;
+    }
+    assert!(read > 0 && read < all, "{read}");
+    assert_eq!(listener.drops(), Some(all - read));
+}
+
+/// Linux before 6.9 counts the packet that fails, later ones do not.
+#[test]
+fn stamps_after_a_failed_send_are_of_their_packets() {
+    let socket = open(
+        Purpose::Udp,
+        &ProbeOptions {
+            path_mtu: Some(PathMtu::Do),
+            transmit_stamps: true,
+            ..ProbeOptions::default()
+        },
+    );
+    let how = SendOptions::default();
+    let listener = open(
+        Purpose::Udp,
+        &ProbeOptions {
+            source: Some(to(0)),
+            ..ProbeOptions::default()
+        },
+    );
+    let there = listener.local_address().unwrap();
+    let mut buffer = [0; 10];
+    let long = vec![0; 65_508];
+    for packet in 0..4 {
+        let error = socket.send(&long, Some(to(1)), how).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
+        let sent = socket.send(b"hello", there, how).unwrap();
+        let stamp = loop {
+            let next = next(&socket, &mut buffer).unwrap();
+            if let Queued::Sent(number) = next.what {
+                assert_eq!(number, packet);
+                break next.at;
+            }
+        };
+        assert!(stamp.by_kernel && stamp.at >= sent.at);
+    }
+}
+
+#[test]
+fn interfaces_have_names() {
+    assert_eq!(zone_name(1).as_deref(), Some("lo"));
+    assert_eq!(zone_name(u32::MAX), None);
+}
+
+#[test]
+fn an_address_of_zeroes_stands_for_another() {
+    let socket = open(Purpose::Udp, &ProbeOptions::default());
+    socket.connect(([0; 4], 1).into()).unwrap();
+    assert_eq!(socket.peer_address().unwrap(), Some(to(1)));
 }
 
 #[test]

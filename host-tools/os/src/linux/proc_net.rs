@@ -19,13 +19,13 @@ pub(super) fn text(name: &str) -> io::Result<Vec<u8>> {
     fs::read(Path::new(FOLDER).join(name))
 }
 
-/// The sockets of one protocol and family.
+/// The sockets of one protocol and family; how many lines could not be read.
 pub(super) fn read(
     kind: SocketKind,
     ipv6: bool,
     states: States,
     into: &mut Vec<SocketInfo>,
-) -> io::Result<()> {
+) -> io::Result<usize> {
     let name = match (kind, ipv6) {
         (SocketKind::Tcp, false) => "tcp",
         (SocketKind::Tcp, true) => "tcp6",
@@ -37,9 +37,14 @@ pub(super) fn read(
     };
     let octets = match text(name) {
         // A kernel without IPv6 has no such sockets.
-        Err(e) if ipv6 && e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if ipv6 && e.kind() == io::ErrorKind::NotFound => return Ok(0),
         octets => octets?,
     };
+    Ok(table(kind, &octets, states, into))
+}
+
+/// Likewise, of a file's octets.
+fn table(kind: SocketKind, octets: &[u8], states: States, into: &mut Vec<SocketInfo>) -> usize {
     let parse = |line: &[u8]| match kind {
         SocketKind::Tcp | SocketKind::Udp | SocketKind::Raw => {
             inet(kind, std::str::from_utf8(line).ok()?)
@@ -47,12 +52,33 @@ pub(super) fn read(
         _ => unix(line),
     };
     let lines = octets.split(|octet| *octet == b'\n').skip(1);
-    into.extend(
-        lines
-            .filter_map(parse)
-            .filter(|socket| states.contains(socket.state)),
-    );
-    Ok(())
+    let mut unread = 0;
+    for line in lines.filter(|line| !line.is_empty()) {
+        match parse(line) {
+            Some(socket) if states.contains(socket.state) => into.push(socket),
+            Some(_) => {}
+            None => unread += 1,
+        }
+    }
+    unread
+}
+
+/// Unix sockets of this network, as the kernel counts them; `None`: it does not.
+pub(super) fn unix_in_use() -> Option<usize> {
+    let octets = text("protocols").ok()?;
+    in_use(&String::from_utf8_lossy(&octets))
+}
+
+/// `protocol size sockets ...`; streams have a line of their own since Linux
+/// 5.15.
+fn in_use(protocols: &str) -> Option<usize> {
+    let count = |line: &str| {
+        let mut words = line.split_whitespace();
+        words.next().filter(|name| name.starts_with("UNIX"))?;
+        words.nth(1)?.parse::<usize>().ok()
+    };
+    let counts: Vec<usize> = protocols.lines().filter_map(count).collect();
+    (!counts.is_empty()).then(|| counts.iter().sum())
 }
 
 /// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid
@@ -213,6 +239,30 @@ mod tests {
         let line = b"0000000000000000: 00000003 00000000 00000000 0001 03 17019";
         let got = unix(line).unwrap();
         assert_eq!((got.state, name(got.local)), (State::Established, None));
+    }
+
+    /// Names may hold line breaks; what then looks like a line is none.
+    #[test]
+    fn lines_that_are_no_sockets_are_counted() {
+        let text = b"Num       RefCount Protocol Flags    Type St Inode Path\n\
+            000000003fe012a6: 00000002 00000000 00010000 0001 01 188133 /tmp/a\nb\n\
+            0000000067330031: 00000002 00000000 00000000 0002 01 188129\n\
+            0000000067330032: 00000002 00000000 00000000 0002 77 188130\n";
+        let mut found = Vec::new();
+        let unread = table(SocketKind::UnixStream, text, States::ALL, &mut found);
+        assert_eq!((found.len(), unread), (2, 2));
+        let text = b"  sl  local_address rem_address\n   0: 0100007F:1F90 nonsense\n";
+        let unread = table(SocketKind::Tcp, text, States::ALL, &mut found);
+        assert_eq!((found.len(), unread), (2, 1));
+    }
+
+    #[test]
+    fn the_kernel_counts_unix_sockets() {
+        let text = "protocol  size sockets  memory\nUNIX-STREAM 1152 6 -1\nUNIX 1152 2 -1\n\
+                    UDP 1344 9 1\n";
+        assert_eq!(in_use(text), Some(8));
+        assert_eq!(in_use("protocol  size sockets\nUDP 1344 9 1\n"), None);
+        assert!(unix_in_use().is_some());
     }
 
     proptest! {

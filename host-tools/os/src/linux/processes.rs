@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use crate::{Holder, Holders, OsError};
 
@@ -14,17 +15,23 @@ pub fn socket_holders() -> Result<Holders, OsError> {
         reason,
         advice: "see that it is mounted",
     })?;
-    let mut found = Holders::default();
+    let mut found = Holders {
+        are_unlisted: are_unlisted(),
+        ..Holders::default()
+    };
     for process in processes.flatten() {
         let name = process.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         match sockets_of(&process.path()) {
-            Ok(sockets) if sockets.is_empty() => {}
-            Ok(sockets) => {
+            Ok(open) => {
+                found.hidden += usize::from(open.is_refused);
+                if open.sockets.is_empty() {
+                    continue;
+                }
                 let name = command(&process.path());
-                for (inode, fd) in sockets {
+                for (inode, fd) in open.sockets {
                     let holder = Holder {
                         name: name.clone(),
                         pid,
@@ -46,18 +53,69 @@ pub fn socket_holders() -> Result<Holders, OsError> {
     Ok(found)
 }
 
-fn sockets_of(process: &Path) -> io::Result<Vec<(u32, u32)>> {
-    let mut sockets = Vec::new();
+/// What a process has open.
+#[derive(Debug, Default)]
+struct Open {
+    /// Inode and number of each socket.
+    sockets: Vec<(u32, u32)>,
+    /// Something that is open may be listed and not looked at: a process of
+    /// the same user with more rights.
+    is_refused: bool,
+}
+
+fn sockets_of(process: &Path) -> io::Result<Open> {
+    open_of(process, |link| fs::read_link(link))
+}
+
+fn open_of(process: &Path, read: impl Fn(&Path) -> io::Result<PathBuf>) -> io::Result<Open> {
+    let mut open = Open::default();
     for link in fs::read_dir(process.join("fd"))? {
         let link = link?;
-        let (Ok(target), name) = (fs::read_link(link.path()), link.file_name()) else {
-            continue;
+        let target = match read(&link.path()) {
+            Ok(target) => target,
+            Err(e) => {
+                // Any other was closed meanwhile.
+                open.is_refused |= e.kind() == io::ErrorKind::PermissionDenied;
+                continue;
+            }
         };
         let inode = target.to_str().and_then(inode);
+        let name = link.file_name();
         let fd = name.to_str().and_then(|name| name.parse().ok());
-        sockets.extend(inode.zip(fd));
+        open.sockets.extend(inode.zip(fd));
     }
-    Ok(sockets)
+    Ok(open)
+}
+
+/// With `hidepid` `/proc` lists only processes that one may look into.
+fn are_unlisted() -> bool {
+    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    if !hides(&mounts) {
+        return false;
+    }
+    // Who sees that of another user sees all: root, and the group `gid=`.
+    let own = fs::metadata("/proc/self").map(|own| own.uid());
+    match (fs::metadata("/proc/1"), own) {
+        (Ok(first), Ok(own)) => first.uid() == own && own != 0,
+        _ => true,
+    }
+}
+
+/// Whether `/proc` is mounted so, the last time that it is mounted: `ID PARENT
+/// DEVICE ROOT POINT OPTIONS ... - TYPE SOURCE OPTIONS`.
+fn hides(mountinfo: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(mountinfo);
+    let options = text.lines().rev().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let is_proc = mount.split(' ').nth(4)? == "/proc";
+        filesystem.split(' ').nth(2).filter(|_| is_proc)
+    });
+    let hidden = ["2", "4", "invisible", "ptraceable"];
+    let is_hiding = |option: &str| {
+        let how = option.strip_prefix("hidepid=");
+        how.is_some_and(|how| hidden.contains(&how))
+    };
+    options.is_some_and(|options| options.split(',').any(is_hiding))
 }
 
 /// The kernel's own threads have nothing open; `PF_KTHREAD` among the flags of
@@ -102,13 +160,42 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let own = sockets_of(Path::new("/proc/self")).unwrap();
         let fd = u32::try_from(std::os::fd::AsRawFd::as_raw_fd(&socket)).unwrap();
-        let (inode, _) = own.iter().find(|(_, found)| *found == fd).unwrap();
+        let (inode, _) = own.sockets.iter().find(|(_, found)| *found == fd).unwrap();
         let holders = socket_holders().unwrap();
         let mine: HashMap<_, _> = holders.by_inode[inode]
             .iter()
             .map(|holder| (holder.pid, holder.fd))
             .collect();
         assert_eq!(mine.get(&std::process::id()), Some(&fd));
+    }
+
+    #[test]
+    fn what_may_not_be_looked_at_is_no_nothing() {
+        let own = Path::new("/proc/self");
+        let refused = |_: &Path| Err(io::ErrorKind::PermissionDenied.into());
+        assert!(open_of(own, refused).unwrap().is_refused);
+        let closed = |_: &Path| Err(io::ErrorKind::NotFound.into());
+        assert!(!open_of(own, closed).unwrap().is_refused);
+    }
+
+    #[test]
+    fn a_proc_that_hides_is_known() {
+        let proc = "24 30 0:22 / /proc rw,nosuid - proc proc rw";
+        let root = "30 1 8:1 / / rw - ext4 /dev/sda1 rw";
+        let hides = |option: &str| hides(format!("{root}\n{proc}{option}\n").as_bytes());
+        for option in [
+            ",hidepid=2",
+            ",hidepid=invisible",
+            ",gid=4,hidepid=2",
+            ",hidepid=4",
+        ] {
+            assert!(hides(option), "{option}");
+        }
+        for option in ["", ",hidepid=0", ",hidepid=1", ",hidepid=noaccess"] {
+            assert!(!hides(option), "{option}");
+        }
+        // The one that is seen is the last that was mounted there.
+        assert!(!hides(&format!(",hidepid=2\n{proc}")));
     }
 
     #[test]

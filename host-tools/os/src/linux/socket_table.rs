@@ -30,9 +30,16 @@ fn inet_sockets(kind: SocketKind, query: &SocketQuery, found: &mut Sockets) -> R
             continue;
         };
         found.sockets.truncate(before);
+        let mut unread = 0;
         for (_, ipv6) in families {
-            proc_net::read(kind, ipv6, query.states, &mut found.sockets)
+            unread += proc_net::read(kind, ipv6, query.states, &mut found.sockets)
                 .map_err(|reason| failed(kind.name(), reason))?;
+        }
+        if unread > 0 {
+            found.notes.push(format!(
+                "{}: {unread} lines of /proc/net could not be read, so sockets are missing here",
+                kind.name()
+            ));
         }
         if found.sockets.len() == before {
             return Ok(()); // nothing lacks anything
@@ -56,8 +63,11 @@ fn unix_sockets(query: &SocketQuery, found: &mut Sockets) -> Result<(), OsError>
     let mut all = Vec::new();
     if let Err(reason) = unix_diag::read(States::ALL, &mut all) {
         all.clear();
-        proc_net::read(SocketKind::UnixStream, false, States::ALL, &mut all)
+        let before = proc_net::unix_in_use();
+        let unread = proc_net::read(SocketKind::UnixStream, false, States::ALL, &mut all)
             .map_err(|reason| failed("unix", reason))?;
+        let in_use = before.max(proc_net::unix_in_use());
+        found.notes.extend(doubts(all.len(), unread, in_use));
         if !all.is_empty() {
             let what = "without queues, peers and memory";
             found.notes.push(lacks("unix", "unix_diag", &reason, what));
@@ -67,6 +77,29 @@ fn unix_sockets(query: &SocketQuery, found: &mut Sockets) -> Result<(), OsError>
     all.retain(|socket| query.kinds.contains(&socket.kind) && query.states.contains(socket.state));
     found.sockets.extend(all);
     Ok(())
+}
+
+/// Whoever makes a socket chooses its name, line breaks and all, and
+/// `/proc/net/unix` shows it as it is: what follows one is a line that cannot be
+/// read, or one that looks like another socket.
+fn doubts(rows: usize, unread: usize, in_use: Option<usize>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if unread > 0 {
+        notes.push(format!(
+            "unix: {unread} lines of /proc/net/unix could not be read: sockets are missing here, \
+             or names with line breaks in them are cut"
+        ));
+    }
+    // Sockets may have come and gone meanwhile, so the most of two counts.
+    if let Some(more) = in_use.and_then(|in_use| rows.checked_sub(in_use))
+        && more > 0
+    {
+        notes.push(format!(
+            "unix: /proc/net/unix shows {more} sockets more than there are: a line break in a name \
+             makes it look like one (which one cannot be told)"
+        ));
+    }
+    notes
 }
 
 fn lacks(table: &str, module: &str, reason: &io::Error, what: &str) -> String {
@@ -226,6 +259,16 @@ mod tests {
             }
         }
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn more_sockets_than_there_are_is_said() {
+        assert!(doubts(7, 0, Some(7)).is_empty());
+        assert!(doubts(7, 0, Some(9)).is_empty());
+        assert!(doubts(7, 0, None).is_empty());
+        let notes = doubts(9, 1, Some(7));
+        assert!(notes[0].starts_with("unix: 1 lines "), "{notes:?}");
+        assert!(notes[1].contains(" shows 2 sockets more "), "{notes:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! System calls as functions that cannot be misused.
 #![allow(unsafe_code)] // each call says why it is sound
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::AsRawFd as _;
@@ -18,6 +18,8 @@ use socket2::{SockAddr, SockAddrStorage, Socket};
 pub(super) unsafe trait Plain: Copy {}
 // SAFETY: integers, and structs of integers.
 unsafe impl Plain for c_int {}
+// SAFETY: as above.
+unsafe impl Plain for [u32; 9] {}
 // SAFETY: as above.
 unsafe impl Plain for libc::tpacket_req3 {}
 // SAFETY: as above.
@@ -166,6 +168,19 @@ pub(super) fn index(name: &str) -> io::Result<c_int> {
         return Err(io::Error::last_os_error());
     }
     c_int::try_from(index).map_err(io::Error::other)
+}
+
+/// Name of an interface, in this network.
+pub(super) fn name(index: u32) -> Option<String> {
+    let mut room = [0_u8; libc::IF_NAMESIZE];
+    // SAFETY: the room is as long as the call asks for, and what it writes ends
+    // with a zero.
+    let name = unsafe { libc::if_indextoname(index, room.as_mut_ptr().cast()) };
+    if name.is_null() {
+        return None;
+    }
+    let name = CStr::from_bytes_until_nul(&room).ok()?;
+    Some(name.to_string_lossy().into_owned())
 }
 
 fn request(name: &str) -> io::Result<libc::ifreq> {

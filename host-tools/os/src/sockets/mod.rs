@@ -291,8 +291,11 @@ pub struct Holder {
 pub struct Holders {
     /// By the socket's inode.
     pub by_inode: HashMap<u32, Vec<Holder>>,
-    /// So many processes do not let this one see what they have open.
+    /// So many processes do not let this one see what they have open, or not
+    /// all of it.
     pub hidden: usize,
+    /// There may be processes that are not even listed (`hidepid` of `/proc`).
+    pub are_unlisted: bool,
 }
 
 /// Numbers of `ss -s`, from `/proc/net/sockstat`, `sockstat6` and `snmp`.

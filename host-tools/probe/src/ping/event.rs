@@ -40,6 +40,13 @@ pub enum What {
         /// Why.
         cause: Cause,
     },
+    /// A router passed it on, and advises another way or less haste.
+    Advice {
+        /// Which one.
+        from: Option<IpAddr>,
+        /// What it says.
+        error: IcmpError,
+    },
     /// The next one goes out, and this one is still waited for.
     NoAnswerYet,
     /// No reply came in time. It may still come, late.
@@ -163,7 +170,7 @@ impl Event {
                 },
             },
             What::TimedOut => Outcome::TimedOut,
-            What::Reply(_) | What::NoAnswerYet => return None,
+            What::Reply(_) | What::Advice { .. } | What::NoAnswerYet => return None,
         };
         Some(ProbeEvent {
             at: self.at,

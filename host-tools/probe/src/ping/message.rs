@@ -1,5 +1,7 @@
 //! Echo requests as octets, and octets as replies.
 
+use std::net::IpAddr;
+
 use pnet_packet::icmp::echo_reply::EchoReplyPacket;
 use pnet_packet::icmp::echo_request::{EchoRequestPacket, MutableEchoRequestPacket};
 use pnet_packet::icmp::{IcmpPacket, IcmpType, checksum};
@@ -7,6 +9,7 @@ use pnet_packet::ip::IpNextHeaderProtocols;
 use pnet_packet::ipv4::Ipv4Packet;
 
 use super::payload::{self, Pattern};
+use crate::icmp::IcmpError;
 
 /// Octets of an echo header.
 pub const HEADER: usize = 8;
@@ -84,13 +87,7 @@ pub fn parse_reply(framing: Framing, octets: &[u8]) -> Option<EchoReply<'_>> {
     let (icmp, ip_options, ttl) = match framing {
         Framing::Icmp4 | Framing::Icmp6 => (octets, [].as_slice(), None),
         Framing::Ip4 => {
-            let packet = Ipv4Packet::new(octets)?;
-            let header = usize::from(packet.get_header_length()).checked_mul(4)?;
-            let is_whole = packet.get_version() == 4
-                && packet.get_next_level_protocol() == IpNextHeaderProtocols::Icmp;
-            // Not `payload()`: raw sockets give what came, whatever the
-            // header's length says, and what came is what is looked at.
-            let (header, icmp) = is_whole.then(|| octets.split_at_checked(header))??;
+            let (packet, header, icmp) = behind_ipv4(octets)?;
             (icmp, header.get(20..)?, Some(packet.get_ttl()))
         }
     };
@@ -114,6 +111,53 @@ pub fn parse_reply(framing: Framing, octets: &[u8]) -> Option<EchoReply<'_>> {
         is_sum_right,
         ip_options,
         ttl,
+    })
+}
+
+/// An IPv4 packet that carries ICMP: it, its header, and what is behind that.
+fn behind_ipv4(octets: &[u8]) -> Option<(Ipv4Packet<'_>, &[u8], &[u8])> {
+    let packet = Ipv4Packet::new(octets)?;
+    let header = usize::from(packet.get_header_length()).checked_mul(4)?;
+    let is_icmp = packet.get_version() == 4
+        && packet.get_next_level_protocol() == IpNextHeaderProtocols::Icmp;
+    // Not `payload()`: raw sockets give what came, whatever the header's length
+    // says, and what came is what is looked at.
+    let (header, icmp) = is_icmp.then(|| octets.split_at_checked(header))??;
+    Some((packet, header, icmp))
+}
+
+/// What a router says of a request that it passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advice {
+    /// What it says.
+    pub error: IcmpError,
+    /// Where the request went.
+    pub to: IpAddr,
+    /// Identifier and sequence number of the request.
+    pub request: (u16, u16),
+}
+
+/// Reads a redirect or a source quench, from its IPv4 header on; `None`: it is
+/// none, or of no request.
+pub fn parse_advice(octets: &[u8]) -> Option<Advice> {
+    let (.., icmp) = behind_ipv4(octets)?;
+    let message = IcmpPacket::new(icmp)?;
+    let (head, quoted) = icmp.split_at_checked(HEADER)?;
+    let error = IcmpError {
+        is_v6: false,
+        icmp_type: message.get_icmp_type().0,
+        icmp_code: message.get_icmp_code().0,
+        info: u32::from_be_bytes(head.get(4..)?.try_into().ok()?),
+    };
+    // Nobody looked at its sum.
+    if !error.is_advice() || checksum(&message) != message.get_checksum() {
+        return None;
+    }
+    let (packet, _, request) = behind_ipv4(quoted)?;
+    Some(Advice {
+        error,
+        to: packet.get_destination().into(),
+        request: parse_quote(false, request)?,
     })
 }
 
@@ -198,6 +242,39 @@ mod tests {
         assert!(parse_reply(Framing::Icmp4, &icmp).is_some());
     }
 
+    /// A redirect to 10.0.0.2, as a router makes it of a packet.
+    fn redirected(packet: &[u8]) -> Vec<u8> {
+        let mut icmp = vec![5, 1, 0, 0, 10, 0, 0, 2];
+        icmp.extend_from_slice(packet);
+        let sum = checksum(&IcmpPacket::new(&icmp).unwrap());
+        icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+        [header(5, 1), icmp].concat()
+    }
+
+    #[test]
+    fn a_redirect_names_its_request() {
+        for words in [5, 15] {
+            let mut packet = [header(words, 1), write(false, 0)].concat();
+            packet[16..20].copy_from_slice(&[192, 0, 2, 1]);
+            let octets = redirected(&packet);
+            let advice = parse_advice(&octets).unwrap();
+            assert_eq!(advice.error.text(), "Redirect Host(New nexthop: 10.0.0.2)");
+            assert_eq!(advice.to, IpAddr::from([192, 0, 2, 1]));
+            assert_eq!(advice.request, (0x1234, 7));
+            for len in 0..octets.len() {
+                assert_eq!(parse_advice(&octets[..len]), None, "{len}");
+            }
+            let mut wrong = octets.clone();
+            wrong[25] ^= 1;
+            assert_eq!(parse_advice(&wrong), None);
+        }
+        // Of a packet of somebody else's, and no redirect at all.
+        let tcp = redirected(&[header(5, 6), write(false, 0)].concat());
+        assert_eq!(parse_advice(&tcp), None);
+        let reply = [header(5, 1), answered(write(false, 20))].concat();
+        assert_eq!(parse_advice(&reply), None);
+    }
+
     #[test]
     fn what_is_no_reply_is_none() {
         let mut tcp = header(5, 6);
@@ -226,6 +303,7 @@ mod tests {
                 }
             }
             let _ = parse_quote(false, &octets);
+            let _ = parse_advice(&octets);
         }
     }
 }

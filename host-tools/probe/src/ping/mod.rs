@@ -25,9 +25,10 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::Time;
+use crate::icmp::IcmpError;
 pub use config::{Answers, Config, LONGEST};
 pub use event::{Cause, Event, Length, Reply, Summary, What};
-pub use message::{EchoReply, Framing, HEADER, parse_quote, parse_reply};
+pub use message::{Advice, EchoReply, Framing, HEADER, parse_advice, parse_quote, parse_reply};
 pub use pace::Pace;
 use pace::Pacer;
 pub use payload::{Pattern, Wrong};
@@ -54,6 +55,7 @@ struct Probe {
     wall: Duration,
     state: State,
     has_error: bool,
+    has_advice: bool,
     is_told: bool,
 }
 
@@ -188,6 +190,7 @@ impl Ping {
             wall,
             state: State::Waiting,
             has_error: false,
+            has_advice: false,
             is_told: false,
         });
         self.summary.transmitted = number;
@@ -270,6 +273,20 @@ impl Ping {
         self.tell(at, number, What::Error { from, cause });
     }
 
+    /// It changes nothing: the request is on its way.
+    fn advise(&mut self, number: u64, at: Time, from: Option<IpAddr>, error: IcmpError) {
+        let Some(probe) = self.probe_mut(number) else {
+            self.summary.foreign += 1;
+            return;
+        };
+        if std::mem::replace(&mut probe.has_advice, true) {
+            // Said before.
+            self.summary.foreign += 1;
+            return;
+        }
+        self.tell(at, number, What::Advice { from, error });
+    }
+
     /// An ICMP error came that quotes a request with these two, sent to `to`.
     pub fn handle_error(
         &mut self,
@@ -285,9 +302,13 @@ impl Ping {
         }
         let is_ours =
             to.is_none_or(|to| to.to_canonical() == self.config.destination.to_canonical());
-        match self.find(sequence).filter(|_| is_ours) {
-            Some(number) => self.fail(number, at, from, cause),
-            None => self.summary.foreign += 1,
+        let Some(number) = self.find(sequence).filter(|_| is_ours) else {
+            self.summary.foreign += 1;
+            return;
+        };
+        match cause {
+            Cause::Icmp(error) if error.is_advice() => self.advise(number, at, from, error),
+            _ => self.fail(number, at, from, cause),
         }
     }
 

@@ -239,6 +239,37 @@ fn an_error_ends_a_request_once() {
 }
 
 #[test]
+fn advice_ends_no_request() {
+    let mut rig = Rig::new(config());
+    let router = Some([10, 0, 0, 1].into());
+    let redirect = |icmp_code| {
+        Cause::Icmp(IcmpError {
+            is_v6: false,
+            icmp_type: 5,
+            icmp_code,
+            info: 0x0a00_0002,
+        })
+    };
+    rig.send(Time::ZERO);
+    for code in [1, 0] {
+        rig.ping
+            .handle_error(MS, router, Some(there()), (ID, 1), redirect(code));
+    }
+    assert!(!rig.ping.is_idle());
+    rig.answer(2 * MS, 1);
+    let events = rig.events();
+    assert!(
+        matches!(events[..], [What::Advice { from, .. }, What::Reply(_)] if from == router),
+        "{events:?}"
+    );
+    let summary = rig.ping.summary();
+    assert_eq!((summary.received, summary.errors), (1, 0));
+    // The second one about the same request is no news.
+    assert_eq!(summary.foreign, 1);
+    assert_eq!(summary.outage, None);
+}
+
+#[test]
 fn silence_changes_no_number() {
     let ends = [false, true].map(|is_silent| {
         let mut rig = Rig::new(Config {

@@ -11,8 +11,9 @@ use super::identity::Secret;
 use super::packet;
 use super::plan::Plan;
 
-/// Probes that are remembered, so that what comes late or twice is known.
-const KEPT: usize = 4_096;
+/// Probes that are remembered, so that what comes late or twice is known. No
+/// more than that may wait for an answer: one that is forgotten has no end.
+pub(super) const KEPT: usize = 4_096;
 
 /// One probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +150,13 @@ impl Flight {
         first.wrapping_add((serial & 0xffff) as u16)
     }
 
-    /// Sends a probe.
+    /// True where one more probe can be sent and none that waits is forgotten.
+    pub(crate) fn has_room(&self) -> bool {
+        let oldest = self.probes.front().filter(|_| self.probes.len() >= KEPT);
+        oldest.is_none_or(|oldest| oldest.state != State::Waiting)
+    }
+
+    /// Sends a probe, if [`Flight::has_room`].
     pub(crate) fn launch(
         &mut self,
         now: Duration,

@@ -280,6 +280,9 @@ impl Machine for Live {
         if self.is_over || self.is_last_round() || now < self.next_send {
             return None;
         }
+        if !self.flight.has_room() {
+            return None;
+        }
         let (hop, last) = (self.next_hop, self.last_hop());
         if hop > last {
             // The end came nearer while this round was under way.
@@ -378,7 +381,8 @@ impl Machine for Live {
             .flight
             .waiting()
             .map(|probe| probe.sent_at.saturating_add(wait));
-        let next_send = (!self.is_last_round()).then_some(self.next_send);
+        let can_send = !self.is_last_round() && self.flight.has_room();
+        let next_send = can_send.then_some(self.next_send);
         deadlines.chain(next_send).min()
     }
 

@@ -332,7 +332,8 @@ impl Multipath {
     }
 
     fn can_send(&self) -> bool {
-        self.flight.waiting().count() < usize::from(self.flight.plan().parallel)
+        let most = usize::from(self.flight.plan().parallel);
+        self.flight.has_room() && self.flight.waiting().count() < most
     }
 }
 

@@ -136,6 +136,10 @@ impl Once {
             .count()
     }
 
+    fn can_send(&self) -> bool {
+        self.flight.has_room() && self.under_way() < self.parallel()
+    }
+
     /// How long this probe is waited for: `-w MAX,HERE,NEAR`.
     fn wait_for(&self, probe: &Probe) -> Duration {
         let wait = self.flight.plan().wait;
@@ -265,7 +269,7 @@ impl Once {
 
 impl Machine for Once {
     fn poll_transmit(&mut self, now: Duration) -> Option<Transmit> {
-        if self.is_over || now < self.next_send || self.under_way() >= self.parallel() {
+        if self.is_over || now < self.next_send || !self.can_send() {
             return None;
         }
         let at = self.next_slot()?;
@@ -336,7 +340,7 @@ impl Machine for Once {
             return None;
         }
         let deadlines = self.flight.waiting().map(|probe| self.deadline(probe));
-        let can_send = self.next_slot().is_some() && self.under_way() < self.parallel();
+        let can_send = self.next_slot().is_some() && self.can_send();
         deadlines.chain(can_send.then_some(self.next_send)).min()
     }
 

@@ -11,8 +11,9 @@ use magpie_os::probe::{
 };
 use magpie_probe::Time;
 use magpie_probe::icmp::IcmpError;
-use magpie_probe::ping::{Cause, Framing, Ping, parse_quote, parse_reply};
+use magpie_probe::ping::{Cause, Framing, Ping, parse_advice, parse_quote, parse_reply};
 
+use super::AT_ONCE;
 use super::names::Target;
 
 /// Longer than any packet.
@@ -70,9 +71,12 @@ pub(super) struct Host {
     /// Requests whose transmit stamps may come, by the kernel's number.
     pub(super) keys: VecDeque<(u32, u64, Time)>,
     pub(super) next_key: u32,
-    /// The interface of its link-local addresses.
+    /// The interface of its link-local addresses, if one was named.
     pub(super) zone: Option<String>,
-    /// IPv4 options of the reply that is told next.
+    /// Number of the interface of a link-local address that the reply that is
+    /// told next came from; else 0.
+    pub(super) reply_zone: u32,
+    /// IPv4 options of that reply.
     pub(super) ip_options: Vec<u8>,
 }
 
@@ -119,7 +123,7 @@ impl Host {
         }
     }
 
-    /// Takes all errors and transmit stamps that wait; an error that this
+    /// Takes errors and transmit stamps that wait; an error that this
     /// machine made is one of the request that is being sent, or the latest.
     /// True if there was one of those.
     pub(super) fn read_errors(
@@ -129,8 +133,11 @@ impl Host {
         sending: Option<u64>,
     ) -> bool {
         let mut was_local = false;
-        // A queue that cannot be read is as good as empty.
-        while let Ok(Some(received)) = self.socket.receive_error(room) {
+        for _ in 0..AT_ONCE {
+            // A queue that cannot be read is as good as empty.
+            let Ok(Some(received)) = self.socket.receive_error(room) else {
+                break;
+            };
             match received.what {
                 Queued::Data => {}
                 Queued::Sent(key) => self.sent(key, clock.of(&received.at)),
@@ -187,7 +194,19 @@ impl Host {
             return Ok(false);
         };
         let octets = room.get(..received.octets).unwrap_or_default();
-        let (Some(reply), Some(from)) = (parse_reply(self.framing(), octets), received.peer) else {
+        let framing = self.framing();
+        let Some(from) = received.peer else {
+            return Ok(true);
+        };
+        let at = clock.of(&received.at);
+        let Some(reply) = parse_reply(framing, octets) else {
+            // Of a raw socket; others have it in the queue of errors.
+            let advice = parse_advice(octets).filter(|_| framing == Framing::Ip4);
+            if let Some(advice) = advice {
+                let cause = Cause::Icmp(advice.error);
+                self.ping
+                    .handle_error(at, Some(from.ip()), Some(advice.to), advice.request, cause);
+            }
             return Ok(true);
         };
         let options = match received.ip_options {
@@ -196,8 +215,11 @@ impl Host {
         };
         self.ip_options.clear();
         self.ip_options.extend_from_slice(options);
-        self.ping
-            .handle_reply(clock.of(&received.at), from.ip(), received.ttl, &reply);
+        self.reply_zone = match from {
+            SocketAddr::V6(from) => from.scope_id(),
+            SocketAddr::V4(_) => 0,
+        };
+        self.ping.handle_reply(at, from.ip(), received.ttl, &reply);
         Ok(true)
     }
 }

@@ -28,6 +28,9 @@ use crate::output::say;
 const BETWEEN_HOSTS: Duration = Duration::from_millis(25);
 /// Transmit stamps cost a system call each: not for what is faster.
 const STAMPS_FROM: Duration = Duration::from_millis(10);
+/// So much is sent, or read from a socket, before times and signals are looked
+/// at again: answers that come faster than we read are not to stop either.
+pub(super) const AT_ONCE: usize = 256;
 /// Longest wait: nothing is due for a long time.
 const LONG: Duration = Duration::from_hours(1);
 
@@ -72,8 +75,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let mut show = Show::new(options, clock, &hosts);
     for (host, source) in hosts.iter().zip(sources) {
         tell_socket(options, host);
-        show.begin(host, source, ip_option_octets(options).len())
-            .context("stdout")?;
+        show.begin(host, source).context("stdout")?;
     }
     drive(options, &mut hosts, &mut show, clock, signals.as_ref())?;
     show.end(&hosts).context("stdout")?;
@@ -211,10 +213,11 @@ fn drive(
                 next = Some(next.map_or(host.begins, |next| next.min(host.begins)));
                 continue;
             }
-            while let Some(number) = host
-                .ping
-                .poll_transmit(now, clock.wall_at(now), &mut octets)
-            {
+            for _ in 0..AT_ONCE {
+                let wall = clock.wall_at(now);
+                let Some(number) = host.ping.poll_transmit(now, wall, &mut octets) else {
+                    break;
+                };
                 host.send(number, &octets, clock, &mut room);
                 if host.has_stamps {
                     host.read_errors(clock, &mut room, None);
@@ -274,10 +277,13 @@ fn read_all(
             show.events(index, host).context("stdout")?;
         }
         if ready.data {
-            while take_replies(host, clock, room)? {
+            for _ in 0..AT_ONCE {
+                let may_be_more = take_replies(host, clock, room)?;
                 show.events(index, host).context("stdout")?;
+                if !may_be_more {
+                    break;
+                }
             }
-            show.events(index, host).context("stdout")?;
         }
     }
     Ok(())

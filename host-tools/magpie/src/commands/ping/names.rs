@@ -150,9 +150,9 @@ impl Names {
         }
     }
 
-    /// `name (number)`, or the number alone. The first time it waits a moment
-    /// for the resolver; a name that comes later is used from then on.
-    pub(super) fn shown(&mut self, address: IpAddr) -> String {
+    /// The name of an address. The first time it waits a moment for the
+    /// resolver; a name that comes later is used from then on.
+    pub(super) fn name(&mut self, address: IpAddr) -> Option<&str> {
         self.known.extend(self.told.try_iter());
         if !self.known.contains_key(&address) && self.ask.send(address).is_ok() {
             self.known.insert(address, None);
@@ -167,10 +167,7 @@ impl Names {
                 }
             }
         }
-        match self.known.get(&address) {
-            Some(Some(name)) => format!("{name} ({address})"),
-            _ => address.to_string(),
-        }
+        self.known.get(&address)?.as_deref()
     }
 }
 
@@ -214,10 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn an_address_without_a_name_is_its_number() {
+    fn an_address_may_have_no_name() {
         let mut names = Names::new();
         let nobody = IpAddr::from([192, 0, 2, 1]);
-        assert_eq!(names.shown(nobody), "192.0.2.1");
-        assert_eq!(names.shown(nobody), "192.0.2.1");
+        assert_eq!(names.name(nobody), None);
+        assert_eq!(names.name(nobody), None);
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use magpie_os::probe::{Family, PathMtu, ProbeOptions, Purpose};
+use magpie_os::probe::{Family, LARGE_BUFFER, PathMtu, ProbeOptions, Purpose};
 use magpie_os::{OsError, ProbeSocket};
 use magpie_probe::ping::{Answers, Config, Pace, Ping};
 
@@ -39,13 +39,20 @@ pub(super) fn open(
     target: Target,
     begins: Duration,
 ) -> Result<(Host, Option<IpAddr>), Refused> {
+    let mut target = target;
+    let family = Family::of(target.address.ip());
+    let mut socket_options = socket_options(options, target.address);
+    let (source, to) = way_to(options, &target, &mut socket_options)?;
+    if let Some(to) = to.filter(|_| target.address.ip().is_unspecified()) {
+        target.address.set_ip(to);
+    }
     let address = target.address;
-    let family = Family::of(address.ip());
-    let mut socket_options = socket_options(options, address);
-    let source = way_to(options, &target, &mut socket_options)?;
     let is_several = address.ip().is_multicast() || socket_options.broadcast;
     // What is sent to several comes back to this machine before the card has it.
     socket_options.transmit_stamps = !is_quick(options) && !is_several;
+    if is_several || is_quick(options) || options.preload > 1 {
+        socket_options.receive_buffer = Some(LARGE_BUFFER);
+    }
     let socket = ProbeSocket::open(Purpose::Echo, family, &socket_options)
         .map_err(|error| Refused::All(error.into()))?;
     if options.connect {
@@ -93,6 +100,7 @@ pub(super) fn open(
         has_stamps: socket_options.transmit_stamps,
         keys: VecDeque::new(),
         next_key: 0,
+        reply_zone: 0,
         ip_options: Vec::new(),
     };
     Ok((host, source.filter(|_| named.is_some())))
@@ -133,12 +141,13 @@ fn socket_options(options: &Options, to: SocketAddr) -> ProbeOptions {
 }
 
 /// Finds the way to a host without sending anything: the address that it is
-/// pinged from. A broadcast address is refused, or allowed and said.
+/// pinged from, and the one that it is pinged at, which of all zeroes is
+/// another. A broadcast address is refused, or allowed and said.
 fn way_to(
     options: &Options,
     target: &Target,
     socket_options: &mut ProbeOptions,
-) -> Result<Option<IpAddr>, Refused> {
+) -> Result<(Option<IpAddr>, Option<IpAddr>), Refused> {
     let family = Family::of(target.address.ip());
     let mut to = target.address;
     to.set_port(1_025); // some port: nothing is sent
@@ -179,9 +188,6 @@ fn way_to(
     let socket = connected
         .with_context(|| format!("{}: connect", target.name))
         .map_err(Refused::Host)?;
-    Ok(socket
-        .local_address()
-        .ok()
-        .flatten()
-        .map(|local| local.ip()))
+    let ip = |known: io::Result<Option<SocketAddr>>| Some(known.ok()??.ip());
+    Ok((ip(socket.local_address()), ip(socket.peer_address())))
 }

@@ -1,9 +1,10 @@
 //! What is shown while pings run, and at the end.
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use magpie_os::probe::IpOptions;
 use magpie_probe::ip_options::{self, IpOption};
 use magpie_probe::ping::{Answers, Cause, Event, Reply, What};
 use ratatui::crossterm::terminal;
@@ -16,6 +17,7 @@ use crate::views::json;
 use crate::views::ping::json::{self as rows, About};
 use crate::views::ping::plot::Plot;
 use crate::views::ping::text::{self, Header, ReplyLine};
+use crate::views::text::queue_drops;
 
 /// A picture is drawn anew this often at most.
 pub(super) const DRAW_EVERY: Duration = Duration::from_millis(250);
@@ -70,14 +72,12 @@ impl<'a> Show<'a> {
         }
     }
 
-    fn from(&mut self, host: &Host, address: IpAddr) -> String {
-        let shown = match &mut self.names {
-            Some(names) => names.shown(address),
-            None => address.to_string(),
-        };
-        match (address, &host.zone) {
-            (IpAddr::V6(v6), Some(zone)) if v6.is_unicast_link_local() => format!("{shown}%{zone}"),
-            _ => shown,
+    /// Who sent something; a link-local address with its interface.
+    fn from(&mut self, address: IpAddr, zone: Option<&str>) -> String {
+        let zone = zone.map_or_else(String::new, |zone| format!("%{zone}"));
+        match self.names.as_mut().and_then(|names| names.name(address)) {
+            Some(name) => format!("{name}{zone} ({address}{zone})"),
+            None => format!("{address}{zone}"),
         }
     }
 
@@ -86,12 +86,7 @@ impl<'a> Show<'a> {
     }
 
     /// The first line of each host.
-    pub(super) fn begin(
-        &mut self,
-        host: &Host,
-        source: Option<IpAddr>,
-        options: usize,
-    ) -> io::Result<()> {
+    pub(super) fn begin(&mut self, host: &Host, source: Option<IpAddr>) -> io::Result<()> {
         if self.is_json() {
             return Ok(());
         }
@@ -111,9 +106,15 @@ impl<'a> Show<'a> {
         let line = text::header(&Header {
             host: &host.target.name,
             address: host.target.address.ip(),
+            zone: zone_of_target(host).as_deref(),
             from: source.map(|source| (source, device)),
             size: self.options.size,
-            options,
+            // Room for all of them, as iputils counts it, whatever they take.
+            options: if self.options.record_route || self.options.ip_timestamp.is_some() {
+                IpOptions::MAX
+            } else {
+                0
+            },
         });
         writeln!(self.out, "{line}")?;
         self.out.flush()
@@ -141,7 +142,11 @@ impl<'a> Show<'a> {
         if self.is_json() {
             let about = about(host);
             let wall = self.clock.wall_at(event.at);
-            if let Some(row) = rows::event(&about, event, wall, &found) {
+            let zone = match event.what {
+                What::Reply(reply) => zone_of(host, reply.from, host.reply_zone),
+                _ => None,
+            };
+            if let Some(row) = rows::event(&about, event, wall, zone.as_deref(), &found) {
                 json::line(&row, &mut self.out)?;
             }
             return Ok(());
@@ -153,6 +158,11 @@ impl<'a> Show<'a> {
             What::Reply(_) if self.options.plot => self.bell(),
             What::Reply(reply) => self.reply(index, host, event, reply, &found),
             What::Error { from, cause } => self.error(host, event, *from, cause),
+            What::Advice { from, error } => {
+                let from = from.map(|from| self.from(from, zone_of(host, from, 0).as_deref()));
+                let line = text::advice(from.as_deref(), event.sequence, error);
+                self.line(host, event, &line)
+            }
             What::NoAnswerYet if self.options.outstanding => self.line(
                 host,
                 event,
@@ -168,7 +178,7 @@ impl<'a> Show<'a> {
             What::Reply(reply) if !reply.is_sum_right => b"\x08C",
             What::Reply(_) => b"\x08 \x08",
             What::Error { .. } => b"\x08E",
-            What::NoAnswerYet | What::TimedOut => b"",
+            What::Advice { .. } | What::NoAnswerYet | What::TimedOut => b"",
         };
         self.out.write_all(mark)?;
         if matches!(event.what, What::Reply(_)) {
@@ -192,7 +202,8 @@ impl<'a> Show<'a> {
         reply: &Reply,
         found: &[IpOption],
     ) -> io::Result<()> {
-        let from = self.from(host, reply.from);
+        let zone = zone_of(host, reply.from, host.reply_zone);
+        let from = self.from(reply.from, zone.as_deref());
         let config = host.ping.config();
         let mut line = text::reply(&ReplyLine {
             reply,
@@ -225,7 +236,7 @@ impl<'a> Show<'a> {
             return Ok(());
         }
         let from = match from {
-            Some(from) => self.from(host, from),
+            Some(from) => self.from(from, zone_of(host, from, 0).as_deref()),
             None => "this machine".to_owned(),
         };
         let line = format!("From {from} icmp_seq={} {text}", event.sequence);
@@ -251,7 +262,7 @@ impl<'a> Show<'a> {
             What::Sent { .. } => plot.sent(event.number),
             What::Reply(reply) if reply.is_sum_right => plot.answered(event.number, reply.rtt),
             What::Error { .. } | What::TimedOut => plot.lost(event.number),
-            What::Reply(_) | What::NoAnswerYet => {}
+            What::Reply(_) | What::Advice { .. } | What::NoAnswerYet => {}
         }
     }
 
@@ -322,9 +333,9 @@ impl<'a> Show<'a> {
             writeln!(self.out)?;
         }
         for host in hosts {
-            let summary = host.ping.summary();
+            let (summary, drops) = (host.ping.summary(), host.socket.drops());
             if self.is_json() {
-                json::line(&rows::summary(&about(host), &summary), &mut self.out)?;
+                json::line(&rows::summary(&about(host), &summary, drops), &mut self.out)?;
             } else if self.prefix.is_some() {
                 let prefix = self.prefix(host);
                 writeln!(self.out, "{prefix}{}", text::short_summary(&summary))?;
@@ -335,9 +346,33 @@ impl<'a> Show<'a> {
                 let text = text::summary(&host.target.name, &summary, has_gap);
                 self.out.write_all(text.as_bytes())?;
             }
+            if let Some(drops) = drops.filter(|drops| *drops > 0 && !self.is_json()) {
+                self.out.flush()?;
+                let name = &host.target.name;
+                say(&format!("{name}: {}", queue_drops(drops.into())));
+            }
         }
         self.out.flush()
     }
+}
+
+/// The interface that a link-local address belongs to, by its name; `number` is
+/// the one that the system told, or 0.
+fn zone_of(host: &Host, address: IpAddr, number: u32) -> Option<String> {
+    let is_of_link = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let named = || host.zone.clone();
+    is_of_link.then(|| named().or_else(|| magpie_os::zone_name(number)))?
+}
+
+/// Likewise, of the address that is pinged, which may be one of many hosts.
+fn zone_of_target(host: &Host) -> Option<String> {
+    let SocketAddr::V6(to) = host.target.address else {
+        return None;
+    };
+    let named = host.zone.clone();
+    named
+        .filter(|_| to.scope_id() != 0)
+        .or_else(|| magpie_os::zone_name(to.scope_id()))
 }
 
 fn about(host: &Host) -> About<'_> {

@@ -6,6 +6,7 @@ mod rounds;
 mod ways;
 mod wire;
 
+use std::io::{self, Write};
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +20,10 @@ use magpie_probe::trace::{Event, Machine, Note, Plan};
 use crate::cli::traceroute::{ASN_DB, Format, Traceroute};
 use crate::exit::Exit;
 use crate::output::say;
-use crate::views::trace::Label;
+use crate::views::json::line;
+use crate::views::text::queue_drops;
+use crate::views::trace::text::doubts;
+use crate::views::trace::{Label, json};
 use names::{Names, Systems};
 use wire::{Sent, Wire};
 
@@ -114,6 +118,46 @@ impl Run<'_> {
         self.wire.collect(until, &self.signals, machine)?;
         machine.handle_timeout(self.wire.now());
         Ok(())
+    }
+
+    /// The first line: that object, or these words.
+    fn begin(&self, mode: &str, words: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+        if self.is_json() {
+            let at = self.wire.unix_us(self.wire.now());
+            let row = json::trace(&self.options.host, &self.plan, mode, at);
+            line(&row, out)?;
+        } else if let Some(words) = words {
+            writeln!(out, "{words}")?;
+        }
+        out.flush()
+    }
+
+    /// The last line, or what has to be known of those before it.
+    fn end(
+        &self,
+        machine: &impl Machine,
+        reached: bool,
+        mtu: Option<u32>,
+        out: &mut impl Write,
+    ) -> io::Result<Exit> {
+        let drops = self.wire.drops();
+        if self.is_json() {
+            let took = self.wire.now();
+            let row = json::summary(&self.plan, machine.counts(), reached, mtu, took, drops);
+            line(&row, out)?;
+        }
+        out.flush()?;
+        if !self.is_json() {
+            let drops = drops.filter(|drops| *drops > 0).map(queue_drops);
+            for doubt in doubts(machine.counts()).into_iter().chain(drops) {
+                say(&doubt);
+            }
+        }
+        Ok(if reached {
+            Exit::Success
+        } else {
+            Exit::Unanswered
+        })
     }
 
     /// Looks for names of who answered.

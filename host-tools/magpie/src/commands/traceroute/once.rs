@@ -8,10 +8,10 @@ use magpie_probe::trace::{Event, Machine as _, Once, Place};
 
 use super::{NAMES_EVERY, Run, key, tell};
 use crate::exit::Exit;
-use crate::output::{self, say};
+use crate::output;
 use crate::views::json::line;
 use crate::views::trace::json;
-use crate::views::trace::text::{Lines, doubts};
+use crate::views::trace::text::Lines;
 
 /// No longer than this without a look at names and signals.
 const TURN: Duration = Duration::from_millis(500);
@@ -19,18 +19,11 @@ const TURN: Duration = Duration::from_millis(500);
 pub(super) fn run(mut run: Run<'_>) -> anyhow::Result<Exit> {
     let mut machine = Once::new(run.plan.clone(), key()?)?;
     let mut out = output::stdout();
-    let host = run.options.host.clone();
-    if run.is_json() {
-        let at = run.wire.unix_us(run.wire.now());
-        line(&json::trace(&host, &run.plan, "once", at), &mut out)?;
-    } else {
-        writeln!(
-            out,
-            "traceroute to {host} ({}), {} hops max, {} byte packets",
-            run.plan.destination, run.plan.max_hops, run.plan.packet_octets
-        )?;
-    }
-    out.flush()?;
+    let words = format!(
+        "traceroute to {} ({}), {} hops max, {} byte packets",
+        run.options.host, run.plan.destination, run.plan.max_hops, run.plan.packet_octets
+    );
+    run.begin("once", Some(&words), &mut out)?;
     let mut lines = Lines::new(run.options.numeric, run.options.extensions);
     let mut places: VecDeque<Place> = VecDeque::new();
     let mut of_hop: Vec<Place> = Vec::new();
@@ -65,20 +58,8 @@ pub(super) fn run(mut run: Run<'_>) -> anyhow::Result<Exit> {
     lines.end(&mut out)?;
     out.flush()?;
     notes.into_iter().for_each(tell);
-    let reached = machine.is_reached();
     let mtu = run.plan.find_mtu.then(|| machine.mtu());
-    if run.is_json() {
-        let row = json::summary(&run.plan, machine.counts(), reached, mtu, run.wire.now());
-        line(&row, &mut out)?;
-    } else if let Some(doubts) = doubts(machine.counts()) {
-        say(&doubts);
-    }
-    out.flush()?;
-    Ok(if reached {
-        Exit::Success
-    } else {
-        Exit::Unanswered
-    })
+    Ok(run.end(&machine, machine.is_reached(), mtu, &mut out)?)
 }
 
 fn show(

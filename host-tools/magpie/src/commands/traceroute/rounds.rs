@@ -14,9 +14,8 @@ use ratatui::crossterm::{execute, queue};
 
 use super::{Run, key, tell};
 use crate::exit::Exit;
-use crate::output::{self, say};
+use crate::output;
 use crate::views::json::line;
-use crate::views::trace::text::doubts;
 use crate::views::trace::{json, live};
 
 /// The table is drawn anew this often at most, and names are looked at.
@@ -48,15 +47,7 @@ pub(super) fn run(mut run: Run<'_>, interval: Duration) -> anyhow::Result<Exit> 
     let mut machine = Live::new(run.plan.clone(), key()?, interval, run.options.rounds)?;
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     let is_drawn = output::is_screen() && !dumb && !run.is_json();
-    if run.is_json() {
-        let at = run.wire.unix_us(run.wire.now());
-        let mut out = output::stdout();
-        line(
-            &json::trace(&run.options.host, &run.plan, "live", at),
-            &mut out,
-        )?;
-        out.flush()?;
-    }
+    run.begin("live", None, &mut output::stdout())?;
     let screen = if is_drawn { Some(Other::take()?) } else { None };
     let mut notes = Vec::new();
     let mut drawn = Instant::now();
@@ -83,12 +74,8 @@ pub(super) fn run(mut run: Run<'_>, interval: Duration) -> anyhow::Result<Exit> 
         }
     }
     drop(screen);
-    let reached = machine.is_reached();
     let mut out = output::stdout();
-    if run.is_json() {
-        let row = json::summary(&run.plan, machine.counts(), reached, None, run.wire.now());
-        line(&row, &mut out)?;
-    } else {
+    if !run.is_json() {
         let width = terminal::size().ok().filter(|_| is_drawn);
         let width = width.map(|(width, _)| usize::from(width));
         for text in lines(&mut run, &machine, width) {
@@ -97,16 +84,8 @@ pub(super) fn run(mut run: Run<'_>, interval: Duration) -> anyhow::Result<Exit> 
         for note in notes {
             tell(note);
         }
-        if let Some(doubts) = doubts(machine.counts()) {
-            say(&doubts);
-        }
     }
-    out.flush()?;
-    Ok(if reached {
-        Exit::Success
-    } else {
-        Exit::Unanswered
-    })
+    Ok(run.end(&machine, machine.is_reached(), None, &mut out)?)
 }
 
 /// A line a hop, as objects.

@@ -9,7 +9,6 @@ use super::{NAMES_EVERY, Run, key, tell};
 use crate::exit::Exit;
 use crate::output::{self, say};
 use crate::views::json::line;
-use crate::views::trace::text::doubts;
 use crate::views::trace::{graph, json};
 
 /// No longer than this without a look at signals.
@@ -20,18 +19,11 @@ const LAST_NAMES: Duration = Duration::from_secs(3);
 pub(super) fn run(mut run: Run<'_>) -> anyhow::Result<Exit> {
     let mut machine = Multipath::new(run.plan.clone(), key()?)?;
     let mut out = output::stdout();
-    let host = run.options.host.clone();
-    if run.is_json() {
-        let at = run.wire.unix_us(run.wire.now());
-        line(&json::trace(&host, &run.plan, "multipath", at), &mut out)?;
-    } else {
-        writeln!(
-            out,
-            "multipath to {host} ({}), {} hops max, {} byte packets, 95% of each router",
-            run.plan.destination, run.plan.max_hops, run.plan.packet_octets
-        )?;
-    }
-    out.flush()?;
+    let words = format!(
+        "multipath to {} ({}), {} hops max, {} byte packets, 95% of each router",
+        run.options.host, run.plan.destination, run.plan.max_hops, run.plan.packet_octets
+    );
+    run.begin("multipath", Some(&words), &mut out)?;
     let mut is_over = false;
     while !is_over && !run.signals.is_end() {
         run.turn(&mut machine, TURN)?;
@@ -61,25 +53,14 @@ pub(super) fn run(mut run: Run<'_>) -> anyhow::Result<Exit> {
         std::thread::sleep(NAMES_EVERY);
     }
     let labels = |address| run.label(address);
-    let reached = machine.is_reached();
     if run.is_json() {
         for row in json::graph(&found, &labels) {
             line(&row, &mut out)?;
         }
-        let row = json::summary(&run.plan, machine.counts(), reached, None, run.wire.now());
-        line(&row, &mut out)?;
     } else {
         for text in graph::lines(&found, &labels, run.options.numeric) {
             writeln!(out, "{text}")?;
         }
-        if let Some(doubts) = doubts(machine.counts()) {
-            say(&doubts);
-        }
     }
-    out.flush()?;
-    Ok(if reached {
-        Exit::Success
-    } else {
-        Exit::Unanswered
-    })
+    Ok(run.end(&machine, machine.is_reached(), None, &mut out)?)
 }

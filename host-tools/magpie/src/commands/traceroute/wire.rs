@@ -6,15 +6,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use magpie_os::probe::{
-    Family, Origin, PathMtu, ProbeError, ProbeOptions, Purpose, Queued, Received, SendOptions,
-    SocketKind,
+    Family, LARGE_BUFFER, Origin, PathMtu, ProbeError, ProbeOptions, Purpose, Queued, Received,
+    SendOptions, SocketKind,
 };
 use magpie_os::{ProbeSocket, Signals};
 use magpie_probe::ProbeKey;
 use magpie_probe::trace::{Arrival, Content, Machine, Method, Plan, Transmit, behind_ipv4};
 
-/// Packets that are read from a socket before times and signals are looked at
-/// again: whoever sends faster than we read is not to stop either.
+/// Packets, or errors, that are read from a socket before times and signals are
+/// looked at again: whoever sends faster than we read is not to stop either.
 const AT_ONCE: usize = 1024;
 
 /// Sockets of flows that are open at once: each is a file.
@@ -100,7 +100,11 @@ impl Wire {
             Method::Tcp => {
                 is_raw = true;
                 open(Purpose::Tcp, &options, None)?;
-                open(Purpose::Icmp, &ProbeOptions::default(), None)?;
+                let icmp = ProbeOptions {
+                    receive_buffer: options.receive_buffer,
+                    ..ProbeOptions::default()
+                };
+                open(Purpose::Icmp, &icmp, None)?;
             }
         }
         if is_raw {
@@ -117,9 +121,15 @@ impl Wire {
             began_wall: SystemTime::now(),
             buffer: vec![0; ROOM],
         };
-        if !wire.is_raw {
-            wire.connect(0)?;
-            wire.of_flow.insert(0, 0);
+        match plan.method {
+            // Answers come from there alone, and nobody else's segments are to
+            // fill the queue.
+            Method::Tcp => wire.connect(0)?,
+            _ if wire.is_raw => {}
+            _ => {
+                wire.connect(0)?;
+                wire.of_flow.insert(0, 0);
+            }
         }
         Ok(wire)
     }
@@ -229,6 +239,13 @@ impl Wire {
         self.keys.get(&serial).copied()
     }
 
+    /// Packets that this machine threw away before they could be read; `None`:
+    /// it does not say.
+    pub(super) fn drops(&self) -> Option<u64> {
+        let of = |line: &Line| line.socket.drops().map(u64::from);
+        self.lines.iter().map(of).sum()
+    }
+
     /// Waits for something to come, or until then, and hands it to the
     /// machine.
     pub(super) fn collect(
@@ -261,7 +278,10 @@ impl Wire {
         machine: &mut dyn Machine,
     ) -> anyhow::Result<(Option<ProbeError>, usize)> {
         let (mut local, mut others) = (None, 0);
-        while let Some(line) = self.lines.get(at) {
+        for _ in 0..AT_ONCE {
+            let Some(line) = self.lines.get(at) else {
+                break;
+            };
             let received = line.socket.receive_error(&mut self.buffer);
             let Some(received) = received.context("a socket's queue of errors")? else {
                 break;
@@ -401,6 +421,7 @@ pub(super) fn socket_options(
             PathMtu::Dont
         }),
         transmit_stamps: true,
+        receive_buffer: Some(LARGE_BUFFER),
         ..ProbeOptions::default()
     }
 }

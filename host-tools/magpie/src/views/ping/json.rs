@@ -1,9 +1,10 @@
 //! One flat row for each thing that happens to a ping. The fields are listed
 //! in the binary's README.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use magpie_probe::icmp::IcmpError;
 use magpie_probe::ip_options::IpOption;
 use magpie_probe::ping::{Cause, Event, Length, Reply, Summary, What};
 use serde_json::{Value, json};
@@ -22,6 +23,9 @@ pub struct About<'a> {
     pub identifier: u16,
 }
 
+/// Type of an ICMP redirect.
+const REDIRECT: u8 = 5;
+
 fn us(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
@@ -39,17 +43,20 @@ fn put(row: &mut Row, name: &str, value: impl Into<Value>) {
     row.insert(name.into(), value.into());
 }
 
-/// What happened, at this time since 1970; `None`: nothing for programs.
+/// What happened, at this time since 1970; `None`: nothing for programs. Of a
+/// reply from an address of a link, `zone` is its interface.
 pub fn event(
     about: &About<'_>,
     event: &Event,
     wall: Duration,
+    zone: Option<&str>,
     options: &[IpOption],
 ) -> Option<Row> {
     let mut row = match &event.what {
         What::Sent { .. } => row("sent", about),
         What::Reply(_) => row("reply", about),
         What::Error { .. } => row("error", about),
+        What::Advice { .. } => row("advice", about),
         What::TimedOut => row("timeout", about),
         What::NoAnswerYet => return None,
     };
@@ -59,15 +66,17 @@ pub fn event(
     put(&mut row, "icmp_seq", event.sequence);
     match &event.what {
         What::Sent { octets } => put(&mut row, "octets", *octets),
-        What::Reply(reply) => add_reply(&mut row, reply, options),
+        What::Reply(reply) => add_reply(&mut row, reply, zone, options),
         What::Error { from, cause } => add_error(&mut row, *from, cause),
+        What::Advice { from, error } => add_advice(&mut row, *from, *error),
         What::TimedOut | What::NoAnswerYet => {}
     }
     Some(row)
 }
 
-fn add_reply(row: &mut Row, reply: &Reply, options: &[IpOption]) {
+fn add_reply(row: &mut Row, reply: &Reply, zone: Option<&str>, options: &[IpOption]) {
     put(row, "from", reply.from.to_string());
+    put(row, "zone", zone);
     put(row, "octets", reply.octets);
     put(row, "ttl", reply.ttl);
     put(row, "rtt_us", us(reply.rtt));
@@ -132,8 +141,18 @@ fn add_error(row: &mut Row, from: Option<IpAddr>, cause: &Cause) {
     put(row, "text", text::cause(cause));
 }
 
-/// How it stood in the end.
-pub fn summary(about: &About<'_>, summary: &Summary) -> Row {
+fn add_advice(row: &mut Row, from: Option<IpAddr>, error: IcmpError) {
+    put(row, "from", from.map(|from| from.to_string()));
+    put(row, "icmp_type", error.icmp_type);
+    put(row, "icmp_code", error.icmp_code);
+    let gateway = (error.icmp_type == REDIRECT).then(|| Ipv4Addr::from(error.info));
+    put(row, "gateway", gateway.map(|gateway| gateway.to_string()));
+    put(row, "text", error.text());
+}
+
+/// How it stood in the end; `queue_drops`: packets that this machine threw away
+/// before they could be read, where it says so.
+pub fn summary(about: &About<'_>, summary: &Summary, queue_drops: Option<u32>) -> Row {
     let mut row = row("summary", about);
     for (name, n) in [
         ("transmitted", summary.transmitted),
@@ -169,12 +188,12 @@ pub fn summary(about: &About<'_>, summary: &Summary) -> Row {
     let outage = summary.outage.unwrap_or_default();
     put(&mut row, "outage_packets", outage.probes);
     put(&mut row, "outage_us", us(outage.lasted));
+    put(&mut row, "queue_drops", queue_drops);
     row
 }
 
 #[cfg(test)]
 mod tests {
-    use magpie_probe::icmp::IcmpError;
     use magpie_probe::ping::{Outage, RoundTrips};
 
     use super::*;
@@ -222,6 +241,15 @@ mod tests {
                 cause: Cause::TooLong { mtu: Some(1_500) },
             },
             What::TimedOut,
+            What::Advice {
+                from: router,
+                error: IcmpError {
+                    is_v6: false,
+                    icmp_type: 5,
+                    icmp_code: 1,
+                    info: 0x0a00_0002,
+                },
+            },
         ];
         let mut out = Vec::new();
         for (at, what) in whats.into_iter().enumerate() {
@@ -234,7 +262,7 @@ mod tests {
             let wall = Duration::from_secs(1_700_000_000)
                 + at.try_into().map(Duration::from_millis).unwrap();
             let route = [IpOption::Route(vec![[10, 0, 0, 1].into()])];
-            if let Some(row) = event(&about, &happened, wall, &route) {
+            if let Some(row) = event(&about, &happened, wall, Some("eth0"), &route) {
                 json::line(&row, &mut out).unwrap();
             }
         }
@@ -253,7 +281,7 @@ mod tests {
             pipe: 1,
             ..Summary::default()
         };
-        json::line(&summary(&about, &end), &mut out).unwrap();
+        json::line(&summary(&about, &end, Some(7)), &mut out).unwrap();
         let golden = include_str!("../../../tests/golden/ping.json");
         assert_eq!(String::from_utf8(out).unwrap(), golden);
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use magpie_probe::icmp::IcmpError;
 use magpie_probe::ip_options::{IpOption, RouterStamp};
 use magpie_probe::ping::{Cause, Length, Reply, RoundTripSummary, Summary};
 
@@ -19,17 +20,23 @@ pub struct Header<'a> {
     pub host: &'a str,
     /// Where that is.
     pub address: IpAddr,
+    /// The interface of an address that is one of a link.
+    pub zone: Option<&'a str>,
     /// The address it is sent from, and the interface, if one was named.
     pub from: Option<(IpAddr, &'a str)>,
     /// Octets of payload.
     pub size: usize,
-    /// Octets of IPv4 options.
+    /// Room for IPv4 options, in octets.
     pub options: usize,
 }
 
 /// `PING example.org (192.0.2.1) 56(84) bytes of data.`
 pub fn header(header: &Header<'_>) -> String {
-    let mut line = format!("PING {} ({}) ", header.host, header.address);
+    let mut line = format!("PING {} ({}", header.host, header.address);
+    if let Some(zone) = header.zone {
+        let _ = write!(line, "%{zone}");
+    }
+    line.push_str(") ");
     if let Some((source, interface)) = header.from {
         let _ = write!(line, "from {source} {interface}: ");
     }
@@ -145,6 +152,12 @@ pub fn cause(cause: &Cause) -> String {
             format!("not sent: {}", std::io::Error::from_raw_os_error(*errno))
         }
     }
+}
+
+/// What a router says of a request that it passed on.
+pub fn advice(from: Option<&str>, sequence: u16, error: &IcmpError) -> String {
+    let from = from.unwrap_or("this machine");
+    format!("From {from}: icmp_seq={sequence} {}", error.text())
 }
 
 /// Options of a reply, each from the second line on; `same` says that the
@@ -466,6 +479,7 @@ mod tests {
         let mut shown = Header {
             host: "example.org",
             address: [192, 0, 2, 1].into(),
+            zone: None,
             from: None,
             size: 56,
             options: 40,
@@ -479,6 +493,27 @@ mod tests {
         assert_eq!(
             header(&shown),
             "PING example.org (2001:db8::1) from 2001:db8::2 eth0: 56 data bytes"
+        );
+        shown.host = "ff02::1%eth0";
+        shown.address = IpAddr::V6("ff02::1".parse().unwrap());
+        (shown.zone, shown.from) = (Some("eth0"), None);
+        assert_eq!(
+            header(&shown),
+            "PING ff02::1%eth0 (ff02::1%eth0) 56 data bytes"
+        );
+    }
+
+    #[test]
+    fn a_redirect_is_shown_as_in_ping() {
+        let redirect = IcmpError {
+            is_v6: false,
+            icmp_type: 5,
+            icmp_code: 1,
+            info: 0x0a00_0002,
+        };
+        assert_eq!(
+            advice(Some("10.0.0.1"), 3, &redirect),
+            "From 10.0.0.1: icmp_seq=3 Redirect Host(New nexthop: 10.0.0.2)"
         );
     }
 

@@ -258,6 +258,7 @@ pub fn summary(
     reached: bool,
     path_mtu: Option<u32>,
     took: Duration,
+    queue_drops: Option<u64>,
 ) -> Row {
     row(json!({
         "type": "summary",
@@ -273,5 +274,6 @@ pub fn summary(
         "foreign": counts.foreign,
         "path_mtu": path_mtu,
         "took_us": us(took),
+        "queue_drops": queue_drops,
     }))
 }

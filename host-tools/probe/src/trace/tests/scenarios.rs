@@ -609,3 +609,21 @@ fn rounds_know_who_quotes_little() {
     assert_eq!(lost, [0, 0, 10, 0, 0, 0]);
     assert!(report[1].unnamed > 0);
 }
+
+/// More than the book of probes holds would be under way.
+#[test]
+fn a_fast_live_trace_forgets_no_probe_that_waits() {
+    const NOTHING: &[&[(u8, Does)]] = &[&[(1, Does::Nothing)], &[(2, Does::Nothing)]];
+    let mut plan = plan(true, Method::Udp, Ears::Queue);
+    plan.wait.max = Duration::from_secs(10);
+    let mut network = Network::new(NOTHING, plan.clone(), Ears::Queue);
+    let rounds = 800;
+    let every = Duration::from_millis(10);
+    let mut live = Live::new(plan, KEY, every, Some(rounds)).unwrap();
+    let (events, _) = walk(&mut live, &mut network, HOUR);
+    assert_eq!(events.last(), Some(&Event::Finished));
+    assert_eq!(live.rounds_done(), rounds);
+    let counts = live.counts();
+    assert_eq!(counts.sent, u64::from(rounds) * 12);
+    assert_eq!((counts.lost, counts.waiting()), (counts.sent, 0));
+}
