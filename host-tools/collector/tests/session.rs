@@ -32,6 +32,7 @@ impl RecordSource for Core {
         let record = match want {
             Want::Final => self.finals.pop_front()?,
             Want::Live => self.live.pop_front()?,
+            Want::Packet => return None,
         };
         let len = encode_record(&record, out).unwrap();
         let tally = Tally {

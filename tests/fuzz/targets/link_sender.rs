@@ -33,6 +33,7 @@ magpie_fuzz::seeds!({
 struct Source {
     finals: u32,
     live: u32,
+    packets: u32,
     len: u8,
     taken: Tally,
     /// What it was told was dropped: never sent, unconfirmed.
@@ -44,6 +45,8 @@ impl RecordSource for Source {
         let waiting = match want {
             Want::Final => &mut self.finals,
             Want::Live => &mut self.live,
+            Want::Packet if out.len() < 2 + usize::from(self.len & 0x7f) => return None,
+            Want::Packet => &mut self.packets,
         };
         *waiting = waiting.checked_sub(1)?;
         let len = self.len & 0x7f;
