@@ -97,7 +97,7 @@ pub enum Command {
     /// all commands about filters; a number that comes again is answered again,
     /// and nothing else is done.
     LoadFilter {
-        /// Number that comes back.
+        /// Number, not 0, that comes back.
         id: u32,
         /// Which slot, from 0.
         slot: u8,
@@ -110,7 +110,7 @@ pub enum Command {
     },
     /// Verifies the program in a slot and lets it look at every frame from now on.
     StartFilter {
-        /// Number that comes back, and tells this run from others.
+        /// Number, not 0, that comes back, and tells this run from others.
         id: u32,
         /// Which slot.
         slot: u8,
@@ -125,7 +125,7 @@ pub enum Command {
     },
     /// Stops a slot's filter. Packets that wait are still sent.
     StopFilter {
-        /// Number that comes back.
+        /// Number, not 0, that comes back.
         id: u32,
         /// Which slot.
         slot: u8,

@@ -62,6 +62,37 @@ impl PacketPart {
     /// Most octets of the body of a part that has no octets of its packet: slot;
     /// run; number, time; place, lengths; dropped; and how many there are.
     pub const MAX_HEAD: usize = 1 + 5 + 2 * 10 + 3 * 5 + 2 * 10 + 2;
+
+    /// Octets of the body of this part before its octets of the packet, of which
+    /// it may have as many as a body takes.
+    pub fn head_len(&self) -> usize {
+        let all = match self.place {
+            PartPlace::First(PacketHead {
+                at_us,
+                wire_len,
+                captured_len,
+                dropped: Sum { frames, octets },
+            }) => [
+                0,
+                at_us,
+                u64::from(wire_len),
+                u64::from(captured_len),
+                frames,
+                octets,
+            ]
+            .map(varint_len),
+            PartPlace::Later(offset) => [varint_len(u64::from(offset.get())), 0, 0, 0, 0, 0],
+        };
+        let [run, number] = [u64::from(self.run), self.number].map(varint_len);
+        let known = all.into_iter().fold(3_usize, usize::saturating_add);
+        known.saturating_add(run).saturating_add(number)
+    }
+}
+
+/// Octets of a number as varint.
+fn varint_len(number: u64) -> usize {
+    let bits = u64::BITS.saturating_sub(number.leading_zeros()).max(1);
+    bits.div_ceil(7) as usize
 }
 
 /// Writes a part and the octets of it, in two pieces, as an item; returns its

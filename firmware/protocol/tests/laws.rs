@@ -652,6 +652,9 @@ proptest! {
         let read = decode_packet_part(items.next().unwrap().unwrap());
         prop_assert_eq!(read, Ok((part, &octets[..])));
         prop_assert!(items.next().is_none());
+        let whole = len - if len > 130 { 3 } else { 2 };
+        let count = if octets.len() < 0x80 { 1 } else { 2 };
+        prop_assert_eq!(part.head_len() - 2 + count + octets.len(), whole);
         let mut small = vec![0; room];
         match encode_packet_part(&part, [first, second], &mut small) {
             Ok(written) => prop_assert_eq!(&small[..written], &out[..len]),

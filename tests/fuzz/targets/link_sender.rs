@@ -103,7 +103,15 @@ fuzz_target!(|data: &[u8]| {
                 source.finals = source.finals.saturating_add(u32::from(input.u8()));
                 source.len = input.u8();
             }
-            1 => source.live = source.live.saturating_add(u32::from(input.u8())),
+            1 => {
+                let n = u32::from(input.u8());
+                let waiting = if n % 2 == 0 {
+                    &mut source.live
+                } else {
+                    &mut source.packets
+                };
+                *waiting = waiting.saturating_add(n);
+            }
             2 => now = now.saturating_add(u64::from(input.u16()) * 100),
             3 => now = input.u64(),
             4 => drop(sender.handle_batch(now, input.piece())),
