@@ -272,7 +272,7 @@ impl<'a> Filters<'a> {
 
 fn stop(slot: &mut Slot, id: u32, discard: bool) {
     if slot.stopped_by == id {
-        slot.status_due = slot.state != State::Free;
+        slot.status_due = true;
         return; // it came before
     }
     slot.stopped_by = id;
@@ -282,7 +282,7 @@ fn stop(slot: &mut Slot, id: u32, discard: bool) {
     if discard {
         slot.discard();
     }
-    slot.status_due = slot.state != State::Free;
+    slot.status_due = true;
 }
 
 /// Keeps a frame that was selected, if there is room for it.
