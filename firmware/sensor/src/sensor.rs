@@ -160,27 +160,40 @@ impl<'a> Sensor<'a> {
     /// and for frames of our own. True for a frame that is not for the tables.
     #[inline(never)]
     fn look_closer(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        let passes = !self.filters.is_running() || self.show_filters(at_us, frame, wire_len);
+        if self.filters.is_running() {
+            return self.show_filters(at_us, frame, wire_len);
+        }
+        self.is_double(at_us, frame, wire_len)
+    }
+
+    /// Looks for doubles, and for frames of our own. True for a double.
+    #[inline]
+    fn is_double(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
         let window_us = self.config.dedup_us;
-        if passes && window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
+        if window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
             return true;
         }
         if let Some(own) = &mut self.books.own {
             own.see(frame);
         }
-        if !passes {
-            self.books.count_filtered(wire_len);
-        }
-        !passes
+        false
     }
 
     /// Filters see every frame, doubles and our own too.
+    #[inline(never)] // out of the way of those who only look for doubles
     fn show_filters(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
         let passes = self.filters.see(at_us, frame, wire_len);
         if !self.filters.is_running() {
             self.set_looks_closer();
         }
-        passes
+        if passes {
+            return self.is_double(at_us, frame, wire_len);
+        }
+        if let Some(own) = &mut self.books.own {
+            own.see(frame);
+        }
+        self.books.count_filtered(wire_len);
+        true
     }
 
     /// Whether there is anything to look closer for.
