@@ -1,7 +1,9 @@
 //! The passes over books and tables: flush, sweep, live. Each is cut into
 //! steps of bounded work.
 
-use magpie_protocol::{Counts, Emitted, EndReason, Record, TableId, Tally, TooBig, Unsent};
+use magpie_protocol::{
+    Counts, Emitted, EndReason, Ledger, Record, TableId, Tally, TooBig, Unsent,
+};
 
 use crate::{Sensor, books::TABLES};
 
@@ -127,6 +129,11 @@ impl Sensor<'_> {
         latest.take(all).map(Record::TooBig)
     }
 
+    /// The ledger as the host reads it.
+    fn told_ledger(&self, now_us: u64) -> Ledger {
+        self.ledger(now_us).told_to(self.exporter.host_minor)
+    }
+
     /// Flows never sent or unconfirmed, as the ledger says.
     fn unsent_flows(&self) -> u64 {
         let uplink = &self.books.uplink;
@@ -199,7 +206,7 @@ impl Sensor<'_> {
                 }
                 self.exporter.flush = Stage::Resting;
                 // The ledger counts itself among what was exported.
-                let mut ledger = self.ledger(now_us);
+                let mut ledger = self.told_ledger(now_us);
                 ledger.exported.add(&RECORD);
                 ledger.flush = self.exporter.flush_id;
                 let ledger = Record::Ledger(ledger);
@@ -270,7 +277,8 @@ impl Sensor<'_> {
             // The ledger first: it is what a host that just came wants to see.
             self.exporter.live = Stage::Flows(0);
             self.exporter.port_due = true;
-            let ledger = Record::Ledger(self.ledger(now_us));
+            self.filters.show();
+            let ledger = Record::Ledger(self.told_ledger(now_us));
             return self.emit_live(&ledger, out).map(Step::Made);
         }
         let mut stage = self.exporter.live;

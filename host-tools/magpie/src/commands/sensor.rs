@@ -185,5 +185,19 @@ fn lines(seen: &Seen<'_>) -> Vec<(&'static str, String)> {
     ] {
         lines.push((name, thousands(n.into())));
     }
+    let filters = &sizes.filters;
+    lines.push(("filters", thousands(filters.slots.into())));
+    // A sensor before protocol 1.4 has no filters, either.
+    let packets = if filters.payload || filters.slots == 0 {
+        thousands(filters.ring_octets.into())
+    } else {
+        "none (built without: no-payload)".to_owned()
+    };
+    lines.push(("packet octets", packets));
+    if let Some(port) = picture.port().filter(|port| port.refused > 0) {
+        let refused = thousands(port.refused.into());
+        let text = format!("{refused} commands about filters, because they came by UDP");
+        lines.push(("refused", text));
+    }
     lines
 }
