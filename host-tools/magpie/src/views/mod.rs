@@ -8,6 +8,7 @@ pub mod interfaces;
 pub mod json;
 mod mirror;
 pub mod names;
+pub mod packet;
 pub mod ping;
 pub mod routes;
 pub mod rows;
