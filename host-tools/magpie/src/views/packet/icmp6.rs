@@ -70,8 +70,11 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
                 put!(page, " [max resp delay={}]", response_delay(delay));
             }
             put!(page, " [gaddr {}", address_v6(octets.v6(8)?));
+            if verbose {
+                query_details(page, octets)?;
+            }
             let sources = octets.u16(26)?;
-            if sources > 0 && !verbose {
+            if sources > 0 {
                 put!(page, ", {sources} source(s)");
             }
             put!(page, "]");
@@ -117,7 +120,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
         }
         _ => {}
     }
-    if !(verbose && discovery) {
+    if !verbose {
         put!(page, ", length {length}");
     }
     Ok(())
@@ -182,16 +185,8 @@ fn unreachable(page: &mut Page<'_>, octets: Octets<'_>, code: u8) -> Told {
             let (protocol, transport) = upper_layer(octets.after(QUOTED))?;
             let (to, port) = (quoted_destination(octets)?, transport.u16(2)?);
             match protocol {
-                ip::TCP => put!(
-                    page,
-                    ", {to} tcp port {}",
-                    page.port(SocketKind::Tcp, port)
-                ),
-                ip::UDP => put!(
-                    page,
-                    ", {to} udp port {}",
-                    page.port(SocketKind::Udp, port)
-                ),
+                ip::TCP => put!(page, ", {to} tcp port {}", page.port(SocketKind::Tcp, port)),
+                ip::UDP => put!(page, ", {to} udp port {}", page.port(SocketKind::Udp, port)),
                 other => put!(page, ", {to} protocol {other} port {port} unreachable"),
             }
         }
@@ -224,6 +219,23 @@ fn response_delay(code: u16) -> u32 {
     } else {
         (code & 0x0fff | 0x1000) << ((code >> 12 & 7) + 3)
     }
+}
+
+/// What a query says of its repetition (RFC 3810, section 5.1).
+fn query_details(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
+    let (flags, interval) = (octets.u8(24)?, u32::from(octets.u8(25)?));
+    if flags & 0x08 != 0 {
+        put!(page, " sflag");
+    }
+    if flags & 0x07 != 0 {
+        put!(page, " robustness={}", flags & 0x07);
+    }
+    let interval = match interval {
+        0..0x80 => interval,
+        _ => (interval & 0x0f | 0x10) << ((interval >> 4 & 7) + 3),
+    };
+    put!(page, " qqi={interval}");
+    Ok(())
 }
 
 /// A report of listeners (RFC 3810, section 5.2).
@@ -329,7 +341,11 @@ fn option(page: &mut Page<'_>, kind: u8, option: Octets<'_>) -> Told {
         31 => "dnssl",
         _ => "unknown",
     };
-    put!(page, "\n\t  {name} option ({kind}), length {length} ({}): ", length / 8);
+    put!(
+        page,
+        "\n\t  {name} option ({kind}), length {length} ({}): ",
+        length / 8
+    );
     match kind {
         1 | 2 => put!(page, "{}", colons(option.slice(2, length - 2)?)),
         3 => {
@@ -351,7 +367,26 @@ fn option(page: &mut Page<'_>, kind: u8, option: Octets<'_>) -> Told {
                 put!(page, " addr: {}", address_v6(option.v6(8 + 16 * n)?));
             }
         }
-        _ => page.unknown(option.after(2)),
+        24 => {
+            // A prefix may be shorter than an address (RFC 4191).
+            let mut prefix = [0; 16];
+            for (to, from) in prefix.iter_mut().zip(option.slice(8, length - 8)?) {
+                *to = *from;
+            }
+            put!(
+                page,
+                " {}/{}, pref={}, lifetime={}",
+                address_v6(prefix.into()),
+                option.u8(2)?,
+                preference(option.u8(3)?),
+                lifetime(4)?
+            );
+        }
+        _ if page.style.verbose < 2 => page.hex("\n\t  ", option.after(2)),
+        _ => {}
+    }
+    if page.style.verbose > 1 {
+        page.hex("\n\t    ", option.after(2));
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::octets::Octets;
-use super::page::{Ink, Page, Told, bits, put};
+use super::page::{Ink, Page, Told, bits, hex, put};
 use super::{checksum, icmp, icmp6, ip6, tcp, tunnel, udp, words};
 
 pub(super) const TCP: u8 = 6;
@@ -116,7 +116,10 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     }
     if !octets.has(header) {
         let seen = octets.seen().len();
-        put!(page, " [remaining caplen({seen}) < header length({header})]");
+        put!(
+            page,
+            " [remaining caplen({seen}) < header length({header})]"
+        );
         return Err(octets.cut());
     }
     carried(page, protocol, octets.after(header), network)
@@ -128,7 +131,11 @@ fn tell_header(
     octets: Octets<'_>,
     header: usize,
 ) -> Result<bool, super::octets::Cut> {
-    const FLAGS: &[(u32, &str)] = &[(0x2000, "+"), (DONT_FRAGMENT as u32, "DF"), (0x8000, "rsvd")];
+    const FLAGS: &[(u32, &str)] = &[
+        (0x2000, "+"),
+        (DONT_FRAGMENT as u32, "DF"),
+        (0x8000, "rsvd"),
+    ];
     let tos = octets.u8(1)?;
     put!(page, "(tos 0x{tos:x}");
     match tos & 3 {
@@ -237,7 +244,8 @@ fn route(page: &mut Page<'_>, option: Octets<'_>) -> Told {
         put!(page, " [bad ptr {said}]");
     }
     let mut at = 3;
-    while at < length {
+    // What is left over of a wrong length is no address.
+    while at + 4 <= length {
         let comma = if pointer > at { "," } else { "" };
         put!(page, " {}{comma}", option.v4(at)?);
         at += 4;
@@ -295,20 +303,27 @@ pub(super) fn carried(
         50 => {
             let octets = octets.of("esp");
             let (spi, sequence) = (octets.u32(0)?, octets.u32(4)?);
-            put!(page, "ESP(spi=0x{spi:08x},seq=0x{sequence:x}), length {length}");
+            put!(
+                page,
+                "ESP(spi=0x{spi:08x},seq=0x{sequence:x}), length {length}"
+            );
             Ok(())
         }
         51 => {
             let octets = octets.of("ah");
             let (next, words) = (octets.u8(0)?, octets.u8(1)?);
-            put!(page, "AH(spi=0x{:08x},seq=0x{:x}", octets.u32(4)?, octets.u32(8)?);
             let header = (usize::from(words) + 2) * 4;
-            let value = octets.slice(12, header.saturating_sub(12))?;
+            put!(page, "AH(");
             if page.style.verbose > 0 {
-                put!(page, ",icv=0x{}", super::page::hex(value));
+                put!(page, "length={words}({header}-bytes),");
             }
-            put!(page, "): ");
-            let told = Network { told: true, ..network };
+            let (spi, sequence) = (octets.u32(4)?, octets.u32(8)?);
+            let value = hex(octets.slice(12, header.saturating_sub(12))?);
+            put!(page, "spi=0x{spi:08x},seq=0x{sequence:x},icv=0x{value}): ");
+            let told = Network {
+                told: true,
+                ..network
+            };
             page.nested(|page| carried(page, next, octets.after(header), told))
         }
         59 => {
@@ -316,7 +331,7 @@ pub(super) fn carried(
             Ok(())
         }
         SCTP | DCCP => udp::ports_only(page, protocol, octets, network),
-        8 | 9 | 46 | 55 | 88 | 89 | 103 | 108 | 112 | 113 => {
+        8 | 9 | 46 | 55 | 62 | 88 | 89 | 103 | 108 | 112 | 113 | 135 => {
             put!(page, "{}, length {length}", words::protocol(protocol));
             Ok(())
         }

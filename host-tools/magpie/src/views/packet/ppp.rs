@@ -45,7 +45,8 @@ pub(super) fn pppoe(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     if session > 0 {
         put!(page, " [ses 0x{session:x}]");
     }
-    let rest = octets.after(HEADER).of_length(said);
+    // Cuts nothing: where an IP header says more, there may be more.
+    let rest = octets.after(HEADER).said(said);
     if code == 0 {
         put!(page, " ");
         return print(page, rest);
@@ -82,7 +83,13 @@ fn tags(page: &mut Page<'_>, tags: Octets<'_>) -> Told {
         } else if shown.iter().filter(is_text).count() * 2 > shown.len() {
             let text: String = shown
                 .iter()
-                .map(|octet| if is_text(&octet) { char::from(*octet) } else { '.' })
+                .map(|octet| {
+                    if is_text(&octet) {
+                        char::from(*octet)
+                    } else {
+                        '.'
+                    }
+                })
                 .collect();
             put!(page, " [{name} \"{text}\"]");
         } else {
@@ -162,12 +169,9 @@ fn control(page: &mut Page<'_>, name: &str, octets: Octets<'_>) -> Told {
         11 => "Discard-Request",
         _ => "Unknown Opcode",
     };
-    if !page.style.link {
-        put!(page, "{name}, ");
-    }
     put!(
         page,
-        "{word} (0x{code:02x}), id {}, length {}",
+        "{name}, {word} (0x{code:02x}), id {}, length {}",
         octets.u8(1)?,
         octets.length() + 2
     );

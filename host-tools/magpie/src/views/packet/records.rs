@@ -48,7 +48,11 @@ fn record(page: &mut Page<'_>, message: Message<'_>, at: usize) -> Result<usize,
     octets.slice(head, 10)?;
     let (kind, said) = (octets.u16(head)?, octets.u16(head + 2)?);
     // Of multicast, whether older answers are to be forgotten.
-    let class = if message.multicast { said & 0x7fff } else { said };
+    let class = if message.multicast {
+        said & 0x7fff
+    } else {
+        said
+    };
     if kind != OPT {
         tell_class(page, class);
     }
@@ -125,6 +129,7 @@ fn text(page: &mut Page<'_>, message: Message<'_>, data: usize, length: usize) -
 
 /// EDNS options (RFC 6891).
 fn extensions(page: &mut Page<'_>, message: Message<'_>, data: usize, length: usize) -> Told {
+    const SUBNET: u16 = 8;
     const PADDING: u16 = 12;
     const COOKIE: u16 = 10;
     if length == 0 {
@@ -141,6 +146,7 @@ fn extensions(page: &mut Page<'_>, message: Message<'_>, data: usize, length: us
         }
         match (kind, value) {
             (_, []) => {}
+            (SUBNET, _) => subnet(page, value),
             (PADDING, _) => put!(page, " ({octets})"),
             (COOKIE, _) => {
                 let (client, server) = value.split_at_checked(8).unwrap_or((value, &[]));
@@ -158,6 +164,33 @@ fn extensions(page: &mut Page<'_>, message: Message<'_>, data: usize, length: us
     }
     put!(page, "]");
     Ok(())
+}
+
+/// The network of who asked, ` address/source/scope` (RFC 7871).
+fn subnet(page: &mut Page<'_>, value: &[u8]) {
+    let [0, family, source, scope, prefix @ ..] = value else {
+        page.invalid();
+        return;
+    };
+    let bits = match family {
+        1 => 32,
+        2 => 128,
+        _ => 0,
+    };
+    let octets = usize::from(source.div_ceil(8));
+    if *source > bits || *scope > bits || octets != prefix.len() {
+        page.invalid();
+        return;
+    }
+    let mut address = [0; 16];
+    for (to, from) in address.iter_mut().zip(prefix) {
+        *to = *from;
+    }
+    let address = match (family, address) {
+        (1, [a, b, c, d, ..]) => format!("{a}.{b}.{c}.{d}"),
+        _ => address_v6(address.into()),
+    };
+    put!(page, " {address}/{source}/{scope}");
 }
 
 fn extension_name(number: u16) -> Option<&'static str> {
