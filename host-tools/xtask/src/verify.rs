@@ -183,6 +183,11 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
                 "test --release -p magpie-tests --lib --test replay --test attack --test doubled --no-fail-fast",
             ),
         ),
+        // Lines of packets beside tcpdump.
+        (
+            "lines",
+            host("test --release -p magpie-tests --test lines --no-fail-fast -- --include-ignored"),
+        ),
         // The live screen, behind a pty and, what a plain `cargo test` ignores, in
         // tmux.
         (

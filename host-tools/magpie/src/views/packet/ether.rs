@@ -1,6 +1,6 @@
 //! Ethernet, VLAN tags, and what an ethertype announces.
 
-use super::octets::Octets;
+use super::octets::{Cut, Octets};
 use super::page::{Page, Told, colons, printable, put};
 use super::words::ethertype;
 use super::{arp, ip, ip6, llc, ppp, tunnel};
@@ -116,11 +116,7 @@ fn tag(tci: u16) -> String {
 }
 
 /// Prints what an ethertype announces; false where nobody knows it.
-pub(super) fn carried(
-    page: &mut Page<'_>,
-    kind: u16,
-    octets: Octets<'_>,
-) -> Result<bool, super::octets::Cut> {
+pub(super) fn carried(page: &mut Page<'_>, kind: u16, octets: Octets<'_>) -> Result<bool, Cut> {
     match kind {
         0x0800 => page.nested(|page| ip::print(page, octets))?,
         0x86dd => page.nested(|page| ip6::print(page, octets))?,

@@ -1,5 +1,6 @@
 //! ICMP (RFC 792) and IGMP (RFC 3376) in words.
 
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use magpie_os::SocketKind;
@@ -152,12 +153,13 @@ fn advertisement(octets: Octets<'_>) -> Result<String, Cut> {
     };
     let mut words = format!("router advertisement lifetime {lifetime} {count}:");
     if size != 2 {
-        words.push_str(&format!(" [size {size}]"));
+        let _ = write!(words, " [size {size}]");
         return Ok(words);
     }
     for n in 0..usize::from(count) {
         let at = 8 + 8 * n;
-        words.push_str(&format!(" {{{} {}}}", octets.v4(at)?, octets.u32(at + 4)?));
+        let (router, preference) = (octets.v4(at)?, octets.u32(at + 4)?);
+        let _ = write!(words, " {{{router} {preference}}}");
     }
     Ok(words)
 }

@@ -1,4 +1,4 @@
-//! ICMPv6 (RFC 4443) and neighbour discovery (RFC 4861) in words.
+//! `ICMPv6` (RFC 4443) and neighbour discovery (RFC 4861) in words.
 
 use magpie_os::SocketKind;
 
@@ -44,24 +44,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
     }
     let code = octets.u8(1)?;
     match kind {
-        1 => unreachable(page, octets, code)?,
-        2 => put!(page, ", mtu {}", octets.u32(4)?),
-        3 => match code {
-            0 => put!(page, " for {}", quoted_destination(octets)?),
-            1 => put!(page, " (reassembly)"),
-            other => put!(page, ", unknown code ({other})"),
-        },
-        4 => {
-            quoted_destination(octets)?;
-            let octet = octets.u32(4)?;
-            match code {
-                0 => put!(page, ", erroneous - octet {octet}"),
-                1 => put!(page, ", next header - octet {octet}"),
-                2 => put!(page, ", option - octet {octet}"),
-                3 => put!(page, ", incomplete header chain - octet {octet}"),
-                other => put!(page, ", code-#{other}"),
-            }
-        }
+        1..=4 => error(page, octets, kind, code)?,
         128 | 129 => put!(page, ", id {}, seq {}", octets.u16(4)?, octets.u16(6)?),
         130 if length >= 28 => {
             let delay = octets.u16(4)?;
@@ -164,10 +147,38 @@ fn quoted_destination(octets: Octets<'_>) -> Result<String, Cut> {
     octets.v6(QUOTED + 24).map(address_v6)
 }
 
+/// What an error says of the packet that it quotes.
+fn error(page: &mut Page<'_>, octets: Octets<'_>, kind: u8, code: u8) -> Told {
+    match kind {
+        1 => return unreachable(page, octets, code),
+        2 => put!(page, ", mtu {}", octets.u32(4)?),
+        3 => match code {
+            0 => put!(page, " for {}", quoted_destination(octets)?),
+            1 => put!(page, " (reassembly)"),
+            other => put!(page, ", unknown code ({other})"),
+        },
+        _ => {
+            quoted_destination(octets)?;
+            let octet = octets.u32(4)?;
+            match code {
+                0 => put!(page, ", erroneous - octet {octet}"),
+                1 => put!(page, ", next header - octet {octet}"),
+                2 => put!(page, ", option - octet {octet}"),
+                3 => put!(page, ", incomplete header chain - octet {octet}"),
+                other => put!(page, ", code-#{other}"),
+            }
+        }
+    }
+    Ok(())
+}
+
 fn unreachable(page: &mut Page<'_>, octets: Octets<'_>, code: u8) -> Told {
     put!(page, ", ");
     match code {
-        0 => put!(page, "unreachable route {}", quoted_destination(octets)?),
+        0 => {
+            put!(page, "unreachable route");
+            put!(page, " {}", quoted_destination(octets)?);
+        }
         // The blank is tcpdump's.
         1 => put!(
             page,
@@ -179,7 +190,10 @@ fn unreachable(page: &mut Page<'_>, octets: Octets<'_>, code: u8) -> Told {
             let to = quoted_destination(octets)?;
             put!(page, "beyond scope {to}, source address {from}");
         }
-        3 => put!(page, "unreachable address {}", quoted_destination(octets)?),
+        3 => {
+            put!(page, "unreachable address");
+            put!(page, " {}", quoted_destination(octets)?);
+        }
         4 => {
             put!(page, "unreachable port");
             let (protocol, transport) = upper_layer(octets.after(QUOTED))?;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::octets::Octets;
+use super::octets::{Cut, Octets};
 use super::page::{Ink, Page, Told, bits, hex, put};
 use super::{checksum, icmp, icmp6, ip6, tcp, tunnel, udp, words};
 
@@ -126,11 +126,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
 }
 
 /// The header in brackets, as `-v` has it; false where options are cut.
-fn tell_header(
-    page: &mut Page<'_>,
-    octets: Octets<'_>,
-    header: usize,
-) -> Result<bool, super::octets::Cut> {
+fn tell_header(page: &mut Page<'_>, octets: Octets<'_>, header: usize) -> Result<bool, Cut> {
     const FLAGS: &[(u32, &str)] = &[
         (0x2000, "+"),
         (DONT_FRAGMENT as u32, "DF"),

@@ -144,9 +144,6 @@ fn headers(
         next = rest.u8(0)?;
         rest = rest.after(length);
         at += length;
-        if rest.seen().is_empty() {
-            return Ok(());
-        }
     }
 }
 

@@ -244,12 +244,6 @@ impl Printer {
     /// Appends the lines of a packet, the last one ended, to `out`.
     pub fn print(&mut self, packet: &PacketRef<'_>, out: &mut String) {
         self.printed += 1;
-        let stamp = self.stamps.show(
-            packet.at_ns,
-            self.style.time,
-            self.style.nanoseconds,
-            &self.style.zone,
-        );
         let number = self.printed;
         let mut page = Page::new(out, &self.style, &self.services, &mut self.sequences);
         if self.style.number {
@@ -278,6 +272,7 @@ impl Printer {
             out.push('\n');
             return;
         }
+        let stamp = self.stamps.show(packet.at_ns, &self.style);
         if !stamp.is_empty() {
             page.paint(Ink::Dim, format_args!("{stamp}"));
         }

@@ -198,7 +198,11 @@ pub(super) fn colons(octets: &[u8]) -> String {
 
 /// Octets in hex without anything between them.
 pub(super) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    let mut digits = String::with_capacity(2 * octets.len());
+    for octet in octets {
+        let _ = write!(digits, "{octet:02x}");
+    }
+    digits
 }
 
 /// A stranger's text, made harmless for terminals as tcpdump does it: `^X` for

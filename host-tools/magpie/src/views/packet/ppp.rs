@@ -1,4 +1,4 @@
-//! PPPoE (RFC 2516) and PPP (RFC 1661).
+//! `PPPoE` (RFC 2516) and PPP (RFC 1661).
 
 use super::octets::Octets;
 use super::page::{Page, Told, hex, put};
@@ -6,7 +6,7 @@ use super::{ip, ip6, tunnel};
 
 const HEADER: usize = 6;
 
-/// Prints a PPPoE header and what follows.
+/// Prints a `PPPoE` header and what follows.
 pub(super) fn pppoe(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     let octets = octets.of("pppoe");
     let length = octets.length();

@@ -1,5 +1,7 @@
 //! DNS resource records (RFC 1035, section 3.2).
 
+use std::fmt::Write as _;
+
 use super::dns::Message;
 use super::octets::Cut;
 use super::page::{Page, Told, address_v6, hex, printable, put};
@@ -250,14 +252,19 @@ pub(super) fn tell_class(page: &mut Page<'_>, class: u16) {
 fn span(seconds: u32) -> String {
     let mut rest = seconds;
     let mut out = String::new();
-    for (unit, length) in [("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60)] {
-        if rest >= length {
-            out.push_str(&format!("{}{unit}", rest / length));
+    let units = [
+        ("w", 604_800),
+        ("d", 86_400),
+        ("h", 3_600),
+        ("m", 60),
+        ("s", 1),
+    ];
+    for (unit, length) in units {
+        // `0s`, too, has to say something.
+        if rest >= length || (length == 1 && out.is_empty()) {
+            let _ = write!(out, "{}{unit}", rest / length);
             rest %= length;
         }
-    }
-    if rest > 0 || out.is_empty() {
-        out.push_str(&format!("{rest}s"));
     }
     out
 }
