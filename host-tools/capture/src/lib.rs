@@ -36,4 +36,4 @@ mod tests;
 pub mod write;
 
 pub use error::{CaptureError, Notes, Reason};
-pub use reader::{Frame, MAX_CAPTURED, Reader};
+pub use reader::{Frame, MAX_CAPTURED, Reader, Said};

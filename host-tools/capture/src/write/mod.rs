@@ -66,14 +66,10 @@ pub struct InterfaceInfo {
     pub fcs_octets: Option<u8>,
 }
 
-/// Which way a packet went, as the capturing machine sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// It was received.
-    Inbound,
-    /// It was sent.
-    Outbound,
-}
+/// Of [`Packet::flags`]: it was received.
+pub const INBOUND: u32 = 1;
+/// Of [`Packet::flags`]: this machine sent it.
+pub const OUTBOUND: u32 = 2;
 
 /// A packet as it is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +82,8 @@ pub struct Packet<'a> {
     pub wire_len: u32,
     /// What was captured of it.
     pub octets: &'a [u8],
-    /// Which way it went, where that is known.
-    pub direction: Option<Direction>,
+    /// Which way it went and more (`epb_flags`); 0: nothing is known.
+    pub flags: u32,
     /// Packets of this interface that were lost between the one before it and
     /// this one; 0: none that is known.
     pub dropped: u64,

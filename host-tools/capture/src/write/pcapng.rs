@@ -1,6 +1,6 @@
 //! Blocks of pcapng (draft-ietf-opsawg-pcapng), in little-endian octets.
 
-use super::{About, Direction, InterfaceInfo, Packet, Statistics};
+use super::{About, InterfaceInfo, Packet, Statistics};
 
 const SECTION: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
@@ -115,12 +115,8 @@ pub(super) fn packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
         pad(out, packet.octets.len());
         let start = out.len();
         text(out, 1, packet.comment);
-        if let Some(direction) = packet.direction {
-            let flags = match direction {
-                Direction::Inbound => 1_u32,
-                Direction::Outbound => 2,
-            };
-            option(out, 2, &flags.to_le_bytes());
+        if packet.flags != 0 {
+            option(out, 2, &packet.flags.to_le_bytes());
         }
         number(out, 4, Some(packet.dropped).filter(|n| *n > 0));
         if out.len() > start {

@@ -12,9 +12,9 @@ use proptest::prelude::*;
 
 use super::output::Output;
 use super::{
-    About, Direction, FileFormat, Files, InterfaceInfo, Packet, Rotation, Statistics, WriteError,
+    About, FileFormat, Files, InterfaceInfo, OUTBOUND, Packet, Rotation, Statistics, WriteError,
 };
-use crate::{Notes, Reader};
+use crate::{Notes, Reader, Said};
 
 /// A disk of so many octets that takes a few at a time.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ fn packet(octets: &[u8]) -> Packet<'_> {
         at_ns: NS,
         wire_len: u32::try_from(octets.len()).unwrap(),
         octets,
-        direction: None,
+        flags: 0,
         dropped: 0,
         comment: None,
     }
@@ -108,7 +108,7 @@ fn every_octet_of_a_small_file() {
             at_ns: 0x0102_0304_0506_0708,
             wire_len: 1500,
             octets: &[0xaa; 5],
-            direction: Some(Direction::Outbound),
+            flags: OUTBOUND,
             dropped: 7,
             comment: Some("a gap"),
         })
@@ -163,7 +163,7 @@ proptest! {
         let mut rotation = Rotation::none(folder.path().join("x"));
         rotation.format = format;
         let info = InterfaceInfo { name: Some(name.clone()), filter: Some(name), ..InterfaceInfo::default() };
-        let mut files = Files::create(rotation, About::default(), vec![info], 0).unwrap();
+        let mut files = Files::create(rotation, About::default(), vec![info.clone()], 0).unwrap();
         let mut expected = Vec::new();
         for (at_ns, wire_len, octets, dropped, comment) in &packets {
             files.write(&Packet {
@@ -174,9 +174,18 @@ proptest! {
             expected.push((u128::from(at), *wire_len, octets.clone()));
         }
         files.close(&[Statistics::default()]).unwrap();
-        let (got, notes) = read(fs::read(folder.path().join("x")).unwrap());
+        let file = fs::read(folder.path().join("x")).unwrap();
+        let (got, notes) = read(file.clone());
         prop_assert_eq!(got, expected);
         prop_assert_eq!(notes, Notes::default());
+        if format == FileFormat::Pcapng {
+            let mut reader = Reader::new("written", io::Cursor::new(file)).unwrap();
+            for (.., dropped, comment) in &packets {
+                let said = reader.next_frame().unwrap().unwrap().said;
+                prop_assert_eq!(said, Said { flags: 0, dropped: *dropped, comment: Some(comment) });
+                prop_assert_eq!(reader.interface(0), Some(&info));
+            }
+        }
     }
 
     /// Wherever the disk is full, the file ends with a whole packet, and the
