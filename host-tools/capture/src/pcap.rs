@@ -89,7 +89,7 @@ impl Pcap {
 
     #[inline]
     pub(crate) fn next_frame<'a>(
-        &self,
+        &'a self,
         input: &'a mut Input,
         notes: &mut Notes,
         keeps_fcs: bool,
@@ -125,6 +125,7 @@ impl Pcap {
             wire_len,
             data,
             interface: 0,
+            info: Some(&self.interface),
             said: Said::default(),
         }))
     }

@@ -148,7 +148,7 @@ impl Pcapng {
 
     #[inline]
     pub(crate) fn next_frame<'a>(
-        &mut self,
+        &'a mut self,
         input: &'a mut Input,
         notes: &mut Notes,
         keeps_fcs: bool,
@@ -268,6 +268,7 @@ impl Pcapng {
                 wire_len,
                 data,
                 interface: u32::try_from(interface).unwrap_or(u32::MAX),
+                info: self.described.get(interface),
                 said,
             }));
         }
@@ -462,11 +463,6 @@ impl Pcapng {
             (info.filter, info.hardware) = (None, None);
         }
         info
-    }
-
-    /// What is known of an interface, by its number in the file.
-    pub(crate) fn described(&self, number: u32) -> Option<&InterfaceInfo> {
-        self.described.get(usize::try_from(number).ok()?)
     }
 }
 

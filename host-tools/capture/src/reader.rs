@@ -24,8 +24,10 @@ pub struct Frame<'a> {
     pub wire_len: u32,
     /// What was captured of it, without the FCS likewise.
     pub data: &'a [u8],
-    /// Which interface captured it: a number for [`Reader::interface`].
+    /// Which interface captured it, from 0 on, over all sections.
     pub interface: u32,
+    /// What the file says of that interface.
+    pub info: Option<&'a InterfaceInfo>,
     /// What the file says of it beside that.
     pub said: Said<'a>,
 }
@@ -126,12 +128,12 @@ impl Reader {
         self.keeps_fcs = true;
     }
 
-    /// What is known of the interface with this number. Those of a pcapng file
-    /// are known once a frame of theirs was given.
-    pub fn interface(&self, number: u32) -> Option<&InterfaceInfo> {
+    /// The one interface of a pcap file; those of a pcapng file are known once
+    /// a frame of theirs is given.
+    pub fn interface(&self) -> Option<&InterfaceInfo> {
         match &self.format {
-            Format::Pcap(pcap) => (number == 0).then_some(pcap.interface()),
-            Format::Pcapng(pcapng) => pcapng.described(number),
+            Format::Pcap(pcap) => Some(pcap.interface()),
+            Format::Pcapng(_) => None,
         }
     }
 

@@ -39,12 +39,14 @@ pub use interface::Interface;
 pub use magpie_collector::{Offered, Refusal};
 pub use magpie_emulator::{BoardClock, Pace};
 pub use open::{OpenOptions, open_all, open_file, open_stream};
+pub use pipe::Pipe;
 pub use qemu::{QemuBoard, QemuControl, QemuOptions};
 pub use record_file::{RecordFile, RecordWriter};
 pub use sensor_core::SensorOptions;
 pub use serial::{DEFAULT_BAUD, SerialLine};
 pub use source::{Incoming, Source, SourceError};
 pub use spec::{Feed, Spec, SpecError};
+pub use tap::{Counted, Tap};
 pub use udp::{DatagramCounts, Datagrams};
 pub use uplink::Uplink;
 

@@ -181,9 +181,10 @@ proptest! {
         if format == FileFormat::Pcapng {
             let mut reader = Reader::new("written", io::Cursor::new(file)).unwrap();
             for (.., dropped, comment) in &packets {
-                let said = reader.next_frame().unwrap().unwrap().said;
-                prop_assert_eq!(said, Said { flags: 0, dropped: *dropped, comment: Some(comment) });
-                prop_assert_eq!(reader.interface(0), Some(&info));
+                let frame = reader.next_frame().unwrap().unwrap();
+                let said = Said { flags: 0, dropped: *dropped, comment: Some(comment) };
+                prop_assert_eq!(frame.said, said);
+                prop_assert_eq!(frame.info, Some(&info));
             }
         }
     }
