@@ -34,6 +34,10 @@ pub(super) fn from(octets: &mut [u8], at: usize) -> &mut [u8] {
 }
 
 pub(super) fn ethernet(frame: &mut [u8], to: &mut Addresses) -> usize {
+    ethernet_at(frame, to, MAX_DEPTH)
+}
+
+fn ethernet_at(frame: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
     let Some(destination) = frame.first_chunk::<6>().copied() else {
         return 0; // not even an address is whole
     };
@@ -44,6 +48,13 @@ pub(super) fn ethernet(frame: &mut [u8], to: &mut Addresses) -> usize {
     let (mut at, mut kind) = (14, half(frame, 12));
     while let Some(0x8100 | 0x88a8 | 0x9100) = kind {
         (at, kind) = (at + 4, half(frame, at + 2));
+    }
+    // An 802.3 length, then LLC and SNAP.
+    if kind.is_some_and(|length| length < 0x600)
+        && let Some([0xaa, 0xaa, 3, 0, 0, 0 | 0xf8]) =
+            frame.get(at..).and_then(<[u8]>::first_chunk::<6>)
+    {
+        (at, kind) = (at + 8, half(frame, at + 6));
     }
     if kind == Some(0x8864) {
         kind = match half(frame, at + 6) {
@@ -69,8 +80,8 @@ pub(super) fn ethernet(frame: &mut [u8], to: &mut Addresses) -> usize {
     let inner = from(frame, at);
     let known = match kind {
         Some(ARP) => arp(inner, to),
-        Some(IPV4) => ipv4(inner, to, MAX_DEPTH),
-        Some(IPV6) => ipv6(inner, to, MAX_DEPTH),
+        Some(IPV4) => ipv4(inner, to, depth),
+        Some(IPV6) => ipv6(inner, to, depth),
         _ => 0,
     };
     group(frame, destination, at, kind, to);
@@ -286,9 +297,38 @@ fn transport(
         }
         132 => 12,
         50 => 8,
-        47 => 4,
+        47 => gre(segment, to, depth),
         _ => 0,
     }
+}
+
+/// RFC 2784, 2890: flags say what is before the packet.
+fn gre(segment: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
+    const ROUTING_OR_VERSION: u16 = 0x4007;
+    let (Some(flags), Some(kind)) = (half(segment, 0), half(segment, 2)) else {
+        return segment.len();
+    };
+    let Some(depth) = depth
+        .checked_sub(1)
+        .filter(|_| flags & ROUTING_OR_VERSION == 0)
+    else {
+        return 4;
+    };
+    let words = (flags & 0xb000).count_ones() as usize;
+    let header = 4 + words * 4;
+    let before = checksum::sum(segment);
+    let inner = from(segment, header);
+    let known = match kind {
+        IPV4 => ipv4(inner, to, depth),
+        IPV6 => ipv6(inner, to, depth),
+        0x6558 => ethernet_at(inner, to, depth),
+        _ => 0,
+    };
+    if flags & 0x8000 != 0 {
+        let after = checksum::sum(segment);
+        checksum::update(segment, 4, before, after);
+    }
+    header + known
 }
 
 fn tcp(segment: &mut [u8], pseudo: (u32, u32)) -> usize {

@@ -5,7 +5,7 @@
 //! (Crypto-PAn: Xu, Fan, Ammar, Moon, "Prefix-preserving IP address
 //! anonymization", ICNP 2002). IPv4, IPv6 and MAC addresses each have a
 //! mapping of their own, wherever they stand in what is known here: Ethernet,
-//! ARP, IP (within IP too), ICMP with the packets it quotes, neighbour
+//! ARP, IP (within IP and GRE, too), ICMP with the packets it quotes, neighbour
 //! discovery, IGMP, MLD. Checksums follow: right where they were right, wrong
 //! where they were wrong.
 //!

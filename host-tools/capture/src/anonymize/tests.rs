@@ -322,6 +322,7 @@ fn tags_sessions_and_labels_are_passed() {
         &[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0],
         &[0x88, 0x64, 0x11, 0, 0, 1, 0, 36, 0, 0x21],
         &[0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64],
+        &[0, 42, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0],
     ] {
         let frame = [&MACS.1[..], &MACS.0, between, &inner].concat();
         let cut = anonymized(&frame, Payload::Cut);

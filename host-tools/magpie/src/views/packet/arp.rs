@@ -24,8 +24,10 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     let is_ip = matches!(protocol, IPV4 | TRAILERS);
     let verbose = page.style.verbose > 0;
     if !is_ip || protocol_len != 4 || hardware_len == 0 || verbose {
-        let name = ethertype(protocol)
-            .map_or_else(|| format!("Unknown Protocol (0x{protocol:04x})"), str::to_owned);
+        let name = ethertype(protocol).map_or_else(
+            || format!("Unknown Protocol (0x{protocol:04x})"),
+            str::to_owned,
+        );
         put!(
             page,
             "{} (len {hardware_len}), {name} (len {protocol_len})",

@@ -43,7 +43,9 @@ pub(super) fn pseudo_header(ends: [IpAddr; 2], protocol: u8, length: usize) -> V
 
 fn sum(octets: &[u8]) -> u64 {
     let (pairs, last) = octets.as_chunks::<2>();
-    let pairs = pairs.iter().map(|pair| u64::from(u16::from_be_bytes(*pair)));
+    let pairs = pairs
+        .iter()
+        .map(|pair| u64::from(u16::from_be_bytes(*pair)));
     let last = last.first().map_or(0, |octet| u64::from(*octet) << 8);
     pairs.sum::<u64>() + last
 }

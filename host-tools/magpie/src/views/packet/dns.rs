@@ -171,7 +171,11 @@ fn question(page: &mut Page<'_>, message: Message<'_>, at: usize) -> Result<usiz
     put!(page, " {}", records::kind_name(kind));
     // Of multicast, whether the answer may come to the asker alone.
     let unicast = class & 0x8000 != 0;
-    let class = if message.multicast { class & 0x7fff } else { class };
+    let class = if message.multicast {
+        class & 0x7fff
+    } else {
+        class
+    };
     records::tell_class(page, class);
     if message.multicast {
         put!(page, " ({})", if unicast { "QU" } else { "QM" });

@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 
 use magpie_os::SocketKind;
 
+use super::checksum;
 use super::ip::{self, Network};
 use super::octets::{Cut, Octets};
 use super::page::{Ink, Page, Told, put};
-use super::checksum;
 
 /// Octets before the packet that an error quotes.
 const QUOTED: usize = 8;
@@ -20,11 +20,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
     let words = match kind {
         0 | 8 => {
             let what = if kind == 8 { "request" } else { "reply" };
-            format!(
-                "echo {what}, id {}, seq {}",
-                octets.u16(4)?,
-                octets.u16(6)?
-            )
+            format!("echo {what}, id {}, seq {}", octets.u16(4)?, octets.u16(6)?)
         }
         3 => unreachable(page, octets)?,
         5 => redirect(octets)?,
@@ -208,14 +204,14 @@ pub(super) fn igmp(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
         }
         0x12 | 0x16 => {
             let group = octets.v4(4)?;
-            put!(page, "igmp v{} report {group}", if kind == 0x12 { 1 } else { 2 });
+            put!(
+                page,
+                "igmp v{} report {group}",
+                if kind == 0x12 { 1 } else { 2 }
+            );
         }
         0x17 => put!(page, "igmp leave {}", octets.v4(4)?),
-        0x22 => put!(
-            page,
-            "igmp v3 report, {} group record(s)",
-            octets.u16(6)?
-        ),
+        0x22 => put!(page, "igmp v3 report, {} group record(s)", octets.u16(6)?),
         other => put!(page, "igmp-{other}"),
     }
     Ok(())

@@ -182,16 +182,8 @@ fn unreachable(page: &mut Page<'_>, octets: Octets<'_>, code: u8) -> Told {
             let (protocol, transport) = upper_layer(octets.after(QUOTED))?;
             let (to, port) = (quoted_destination(octets)?, transport.u16(2)?);
             match protocol {
-                ip::TCP => put!(
-                    page,
-                    ", {to} tcp port {}",
-                    page.port(SocketKind::Tcp, port)
-                ),
-                ip::UDP => put!(
-                    page,
-                    ", {to} udp port {}",
-                    page.port(SocketKind::Udp, port)
-                ),
+                ip::TCP => put!(page, ", {to} tcp port {}", page.port(SocketKind::Tcp, port)),
+                ip::UDP => put!(page, ", {to} udp port {}", page.port(SocketKind::Udp, port)),
                 other => put!(page, ", {to} protocol {other} port {port} unreachable"),
             }
         }
@@ -329,7 +321,11 @@ fn option(page: &mut Page<'_>, kind: u8, option: Octets<'_>) -> Told {
         31 => "dnssl",
         _ => "unknown",
     };
-    put!(page, "\n\t  {name} option ({kind}), length {length} ({}): ", length / 8);
+    put!(
+        page,
+        "\n\t  {name} option ({kind}), length {length} ({}): ",
+        length / 8
+    );
     match kind {
         1 | 2 => put!(page, "{}", colons(option.slice(2, length - 2)?)),
         3 => {

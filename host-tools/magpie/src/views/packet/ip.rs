@@ -116,7 +116,10 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     }
     if !octets.has(header) {
         let seen = octets.seen().len();
-        put!(page, " [remaining caplen({seen}) < header length({header})]");
+        put!(
+            page,
+            " [remaining caplen({seen}) < header length({header})]"
+        );
         return Err(octets.cut());
     }
     carried(page, protocol, octets.after(header), network)
@@ -128,7 +131,11 @@ fn tell_header(
     octets: Octets<'_>,
     header: usize,
 ) -> Result<bool, super::octets::Cut> {
-    const FLAGS: &[(u32, &str)] = &[(0x2000, "+"), (DONT_FRAGMENT as u32, "DF"), (0x8000, "rsvd")];
+    const FLAGS: &[(u32, &str)] = &[
+        (0x2000, "+"),
+        (DONT_FRAGMENT as u32, "DF"),
+        (0x8000, "rsvd"),
+    ];
     let tos = octets.u8(1)?;
     put!(page, "(tos 0x{tos:x}");
     match tos & 3 {
@@ -295,20 +302,31 @@ pub(super) fn carried(
         50 => {
             let octets = octets.of("esp");
             let (spi, sequence) = (octets.u32(0)?, octets.u32(4)?);
-            put!(page, "ESP(spi=0x{spi:08x},seq=0x{sequence:x}), length {length}");
+            put!(
+                page,
+                "ESP(spi=0x{spi:08x},seq=0x{sequence:x}), length {length}"
+            );
             Ok(())
         }
         51 => {
             let octets = octets.of("ah");
             let (next, words) = (octets.u8(0)?, octets.u8(1)?);
-            put!(page, "AH(spi=0x{:08x},seq=0x{:x}", octets.u32(4)?, octets.u32(8)?);
+            put!(
+                page,
+                "AH(spi=0x{:08x},seq=0x{:x}",
+                octets.u32(4)?,
+                octets.u32(8)?
+            );
             let header = (usize::from(words) + 2) * 4;
             let value = octets.slice(12, header.saturating_sub(12))?;
             if page.style.verbose > 0 {
                 put!(page, ",icv=0x{}", super::page::hex(value));
             }
             put!(page, "): ");
-            let told = Network { told: true, ..network };
+            let told = Network {
+                told: true,
+                ..network
+            };
             page.nested(|page| carried(page, next, octets.after(header), told))
         }
         59 => {

@@ -31,7 +31,11 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
         return Ok(());
     }
     let payload = usize::from(octets.u16(4)?);
-    let whole = if payload == 0 { length } else { HEADER + payload };
+    let whole = if payload == 0 {
+        length
+    } else {
+        HEADER + payload
+    };
     if length < whole {
         let missing = whole - length;
         let words = format_args!("truncated-ip6 - {missing} bytes missing!");
@@ -83,10 +87,18 @@ fn headers(
     loop {
         let length = match next {
             HOP_BY_HOP | DESTINATION => {
-                let header = rest.of(if next == HOP_BY_HOP { "hbhopt" } else { "dstopt" });
+                let header = rest.of(if next == HOP_BY_HOP {
+                    "hbhopt"
+                } else {
+                    "dstopt"
+                });
                 let length = (usize::from(header.u8(1)?) + 1) * 8;
                 header.slice(0, length)?;
-                put!(page, "{} ", if next == HOP_BY_HOP { "HBH" } else { "DSTOPT" });
+                put!(
+                    page,
+                    "{} ",
+                    if next == HOP_BY_HOP { "HBH" } else { "DSTOPT" }
+                );
                 if page.style.verbose > 0 {
                     options(page, header.of_length(length).after(2))?;
                 }
@@ -118,7 +130,11 @@ fn headers(
                 8
             }
             _ => {
-                let octets = if payload == 0 { rest.of_length(0) } else { rest };
+                let octets = if payload == 0 {
+                    rest.of_length(0)
+                } else {
+                    rest
+                };
                 return ip::carried(page, next, octets, network);
             }
         };

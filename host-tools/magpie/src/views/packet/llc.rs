@@ -48,9 +48,17 @@ pub(super) fn print(
             page,
             "LLC, dsap {} (0x{dsap:02x}) {}, ssap {} (0x{ssap:02x}) {}, ctrl 0x{control:0width$x}: ",
             sap(dsap).unwrap_or("Unknown"),
-            if destination & 1 == 0 { "Individual" } else { "Group" },
+            if destination & 1 == 0 {
+                "Individual"
+            } else {
+                "Group"
+            },
             sap(ssap).unwrap_or("Unknown"),
-            if source & 1 == 0 { "Command" } else { "Response" },
+            if source & 1 == 0 {
+                "Command"
+            } else {
+                "Response"
+            },
             width = if unnumbered { 2 } else { 4 },
         );
     }
@@ -195,7 +203,11 @@ fn snap(page: &mut Page<'_>, octets: Octets<'_>, macs: Option<Macs>) -> Result<b
         _ => ("Unknown", None),
     };
     if page.style.link {
-        let kind = if organization == ETHERNET { "ethertype" } else { "pid" };
+        let kind = if organization == ETHERNET {
+            "ethertype"
+        } else {
+            "pid"
+        };
         put!(
             page,
             "oui {organization_name} (0x{organization:06x}), {kind} {} (0x{protocol:04x}), length {}: ",
@@ -218,7 +230,11 @@ fn snap(page: &mut Page<'_>, octets: Octets<'_>, macs: Option<Macs>) -> Result<b
                 if let Some(macs) = macs {
                     put!(page, "{} ", macs.words());
                 }
-                let kind = if organization == ETHERNET { "ethertype" } else { "pid" };
+                let kind = if organization == ETHERNET {
+                    "ethertype"
+                } else {
+                    "pid"
+                };
                 put!(
                     page,
                     "SNAP, oui {organization_name} (0x{organization:06x}), {kind} {} (0x{protocol:04x}), length {}",

@@ -82,7 +82,13 @@ fn tags(page: &mut Page<'_>, tags: Octets<'_>) -> Told {
         } else if shown.iter().filter(is_text).count() * 2 > shown.len() {
             let text: String = shown
                 .iter()
-                .map(|octet| if is_text(&octet) { char::from(*octet) } else { '.' })
+                .map(|octet| {
+                    if is_text(&octet) {
+                        char::from(*octet)
+                    } else {
+                        '.'
+                    }
+                })
                 .collect();
             put!(page, " [{name} \"{text}\"]");
         } else {

@@ -48,7 +48,11 @@ fn record(page: &mut Page<'_>, message: Message<'_>, at: usize) -> Result<usize,
     octets.slice(head, 10)?;
     let (kind, said) = (octets.u16(head)?, octets.u16(head + 2)?);
     // Of multicast, whether older answers are to be forgotten.
-    let class = if message.multicast { said & 0x7fff } else { said };
+    let class = if message.multicast {
+        said & 0x7fff
+    } else {
+        said
+    };
     if kind != OPT {
         tell_class(page, class);
     }

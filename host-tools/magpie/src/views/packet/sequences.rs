@@ -49,7 +49,13 @@ impl Sequences {
         } else {
             [seq, ack.wrapping_sub(1)]
         };
-        let oriented = |[lower, upper]: [u32; 2]| if turned { [upper, lower] } else { [lower, upper] };
+        let oriented = |[lower, upper]: [u32; 2]| {
+            if turned {
+                [upper, lower]
+            } else {
+                [lower, upper]
+            }
+        };
         if let Some(known) = self.known.get_mut(&ends) {
             if syn {
                 *known = begins;

@@ -123,7 +123,10 @@ pub(super) fn print(page: &mut Page<'_>, segment: Octets<'_>, network: Network) 
     }
     if !segment.has(header) {
         let seen = segment.seen().len();
-        put!(page, " [remaining caplen({seen}) < header length({header})]");
+        put!(
+            page,
+            " [remaining caplen({seen}) < header length({header})]"
+        );
         return Err(segment.cut());
     }
     let data = segment.after(header);
@@ -136,12 +139,7 @@ pub(super) fn print(page: &mut Page<'_>, segment: Octets<'_>, network: Network) 
 }
 
 /// `a.port > b.port: `, or only the ports where the ends are told already.
-pub(super) fn tell_ends(
-    page: &mut Page<'_>,
-    kind: SocketKind,
-    ports: [u16; 2],
-    network: Network,
-) {
+pub(super) fn tell_ends(page: &mut Page<'_>, kind: SocketKind, ports: [u16; 2], network: Network) {
     if network.told {
         let [source, destination] = ports.map(|port| page.port(kind, port));
         page.paint(Ink::Ends, format_args!("{source} > {destination}"));

@@ -91,7 +91,11 @@ pub(super) fn gre(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     }
     let verbose = page.style.verbose > 0;
     if verbose {
-        put!(page, ", Flags [{}]", bits(flags.into(), FLAGS, ", ", "none"));
+        put!(
+            page,
+            ", Flags [{}]",
+            bits(flags.into(), FLAGS, ", ", "none")
+        );
     }
     let protocol = octets.u16(2)?;
     let mut at = 4;
