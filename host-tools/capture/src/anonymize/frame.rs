@@ -57,12 +57,17 @@ fn ethernet_at(frame: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
         (at, kind) = (at + 8, half(frame, at + 6));
     }
     if kind == Some(0x8864) {
-        kind = match half(frame, at + 6) {
+        // The protocol may be one octet.
+        let (protocol, length) = match frame.get(at + 6) {
+            Some(&short) if short & 1 != 0 => (Some(short.into()), 7),
+            _ => (half(frame, at + 6), 8),
+        };
+        kind = match protocol {
             Some(0x0021) => Some(IPV4),
             Some(0x0057) => Some(IPV6),
             _ => None,
         };
-        at += 8;
+        at += length;
     }
     if let Some(0x8847 | 0x8848) = kind {
         // Labels up to the bottom of the stack; the version follows.

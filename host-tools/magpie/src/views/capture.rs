@@ -99,12 +99,11 @@ impl Books {
 
     /// Packets that are nowhere.
     pub fn unaccounted(&self) -> i128 {
-        let dropped = i128::from(self.kernel.unwrap_or(0)) + i128::from(self.card.unwrap_or(0));
         i128::from(self.received)
             - i128::from(self.filtered)
             - i128::from(self.kept)
             - i128::from(self.beyond)
-            - dropped
+            - i128::from(self.dropped())
     }
 
     /// Whether the sums disagree.
@@ -129,36 +128,44 @@ impl Books {
         }
         lines
     }
+
+    /// `CLOSED`, `PARTIAL(why)` or `OPEN`.
+    fn state(&self) -> &'static str {
+        match (self.is_open(), self.card_unknown) {
+            (true, _) => "OPEN",
+            (false, true) => "PARTIAL(card unknown)",
+            (false, false) => "CLOSED",
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        let (kernel, card) = (self.kernel.unwrap_or(0), self.card.unwrap_or(0));
+        kernel.saturating_add(card)
+    }
 }
 
 impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match (self.is_open(), self.card_unknown) {
-            (true, _) => "OPEN",
-            (false, true) => "PARTIAL(card unknown)",
-            (false, false) => "CLOSED",
+        let each = [("kernel", self.kernel), ("card", self.card)];
+        let each: Vec<_> = each
+            .into_iter()
+            .filter_map(|(name, count)| Some((name, count.filter(|n| *n > 0)?)))
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        let reasons = if each.is_empty() {
+            String::new()
+        } else {
+            format!("({})", each.join(","))
         };
-        let mut dropped = String::new();
-        for (name, count) in [("kernel", self.kernel), ("card", self.card)] {
-            if let Some(count) = count.filter(|n| *n > 0) {
-                let comma = if dropped.is_empty() { "" } else { "," };
-                write!(dropped, "{comma}{name} {count}")?;
-            }
-        }
-        if !dropped.is_empty() {
-            dropped = format!("({dropped})");
-        }
-        let all = self
-            .kernel
-            .unwrap_or(0)
-            .saturating_add(self.card.unwrap_or(0));
         write!(
             f,
-            "books {state} received={} kept={} filtered={} beyond={} dropped={all}{dropped} unaccounted={}",
+            "books {} received={} kept={} filtered={} beyond={} dropped={}{reasons} unaccounted={}",
+            self.state(),
             self.received,
             self.kept,
             self.filtered,
             self.beyond,
+            self.dropped(),
             self.unaccounted()
         )
     }
@@ -168,12 +175,14 @@ fn put(row: &mut Row, name: &str, value: impl Into<Value>) {
     row.insert(name.into(), value.into());
 }
 
-/// A packet.
-pub fn packet(number: u64, packet: &Packet<'_>, interface: Option<&str>, hex: bool) -> Row {
+/// A packet, as it goes into a file: its source, its interface, and its octets
+/// in hex where they are wanted.
+pub fn packet(number: u64, packet: &Packet<'_>, of: (&str, &str), hex: bool) -> Row {
     let mut row = Row::new();
     put(&mut row, "type", "packet");
+    put(&mut row, "source", of.0);
+    put(&mut row, "interface", of.1);
     put(&mut row, "number", number);
-    put(&mut row, "interface", interface);
     put(&mut row, "at_us", packet.at_ns / 1_000);
     put(&mut row, "nanos", packet.at_ns % 1_000);
     put(&mut row, "wire_octets", packet.wire_len);
@@ -207,8 +216,8 @@ pub fn interface(interface: &Interface) -> Row {
     put(&mut row, "kept", interface.kept);
     put(&mut row, "filtered", interface.filtered);
     put(&mut row, "beyond", interface.beyond);
-    put(&mut row, "kernel_dropped", interface.counted.kernel);
-    put(&mut row, "card_dropped", interface.counted.card);
+    put(&mut row, "dropped_kernel", interface.counted.kernel);
+    put(&mut row, "dropped_card", interface.counted.card);
     row
 }
 
@@ -216,7 +225,79 @@ pub fn interface(interface: &Interface) -> Row {
 pub fn books(books: &Books) -> Row {
     let mut row = Row::new();
     put(&mut row, "type", "books");
-    put(&mut row, "open", books.is_open());
+    put(&mut row, "state", books.state());
+    put(&mut row, "received", books.received);
+    put(&mut row, "kept", books.kept);
+    put(&mut row, "filtered", books.filtered);
+    put(&mut row, "beyond", books.beyond);
+    put(&mut row, "dropped", books.dropped());
+    let unaccounted = i64::try_from(books.unaccounted()).unwrap_or(i64::MAX);
+    put(&mut row, "unaccounted", unaccounted);
     put(&mut row, "line", books.to_string());
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listened() -> Interface {
+        Interface {
+            read: 90,
+            filtered: 50,
+            kept: 38,
+            beyond: 2,
+            counted: Counted {
+                received: Some(97),
+                kernel: Some(7),
+                card: Some(3),
+                card_unknown: false,
+            },
+            ..Interface::new("if:eth0", "eth0")
+        }
+    }
+
+    #[test]
+    fn what_was_received_is_somewhere() {
+        let file = Interface {
+            read: 10,
+            kept: 10,
+            ..Interface::new("a.pcap", "a.pcap")
+        };
+        let books = Books::of(&[listened(), file]);
+        assert_eq!(
+            books.to_string(),
+            "books CLOSED received=110 kept=48 filtered=50 beyond=2 dropped=10(kernel 7,card 3) \
+             unaccounted=0"
+        );
+        assert_eq!(
+            books.lines(),
+            [
+                "48 packets captured",
+                "98 packets received by filter",
+                "7 packets dropped by kernel",
+                "3 packets dropped by interface"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_packet_that_is_nowhere_opens_the_books() {
+        for (change, by) in [(1, -1), (-1, 1)] {
+            let mut one = listened();
+            one.kept = one.kept.saturating_add_signed(change);
+            let books = Books::of(&[one]);
+            assert!(books.is_open());
+            let line = books.to_string();
+            assert!(line.starts_with("books OPEN "), "{line}");
+            assert!(line.ends_with(&format!("unaccounted={by}")), "{line}");
+        }
+        let mut unknown = listened();
+        (unknown.counted.card, unknown.counted.card_unknown) = (None, true);
+        let line = Books::of(&[unknown]).to_string();
+        assert!(
+            line.starts_with("books PARTIAL(card unknown) received=97 "),
+            "{line}"
+        );
+    }
 }

@@ -33,8 +33,8 @@ pub(super) struct Output {
     about: About,
     /// What the file knows of interfaces.
     interfaces: Vec<InterfaceInfo>,
-    /// What they are called in lines.
-    names: Vec<String>,
+    /// Source and name of each, for lines.
+    names: Vec<(String, String)>,
     each_packet: bool,
     lines: Option<Lines>,
 }
@@ -106,7 +106,7 @@ impl Output {
     pub(super) fn add_interface(
         &mut self,
         info: InterfaceInfo,
-        name: String,
+        name: (String, String),
     ) -> anyhow::Result<()> {
         if let File::Open(files) = &mut self.file {
             files.add_interface(info.clone())?;
@@ -136,10 +136,9 @@ impl Output {
             }
         }
         if let Some(lines) = &mut self.lines {
-            let name = usize::try_from(packet.interface)
-                .ok()
-                .and_then(|number| self.names.get(number));
-            let name = name.map(String::as_str);
+            let at = usize::try_from(packet.interface).ok();
+            let name = at.and_then(|at| self.names.get(at));
+            let name = name.map_or(("", ""), |(source, name)| (source, name));
             lines.packet(number, packet, name).context("stdout")?;
         }
         Ok(true)
@@ -182,15 +181,10 @@ impl Output {
 }
 
 impl Lines {
-    fn packet(
-        &mut self,
-        number: u64,
-        packet: &Packet<'_>,
-        interface: Option<&str>,
-    ) -> io::Result<()> {
+    fn packet(&mut self, number: u64, packet: &Packet<'_>, of: (&str, &str)) -> io::Result<()> {
         match &mut self.how {
             How::Json { hex } => {
-                let row = view::packet(number, packet, interface, *hex);
+                let row = view::packet(number, packet, of, *hex);
                 json::line(&row, &mut self.out)?;
             }
             How::Text(printer) => {
@@ -206,7 +200,7 @@ impl Lines {
                         octets: packet.octets,
                         wire_len: usize::try_from(packet.wire_len).unwrap_or(usize::MAX),
                         link: LinkType::Ethernet,
-                        interface: interface.filter(|_| self.named),
+                        interface: self.named.then_some(of.1),
                         direction: direction.filter(|_| self.named),
                     },
                     &mut self.text,

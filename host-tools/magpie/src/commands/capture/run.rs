@@ -229,7 +229,7 @@ impl<'a> Desk<'a> {
                 ..InterfaceInfo::default()
             };
         }
-        self.output.add_interface(info, name)?;
+        self.output.add_interface(info, (source.to_owned(), name))?;
         Ok(number)
     }
 
