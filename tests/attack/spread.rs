@@ -34,6 +34,8 @@ pub(crate) fn sensor(config: Config, entries: usize, seed: &[u8; 32]) -> Sensor<
         outbox: vec![OutboxEntry::EMPTY; 64].into(),
         unsent: vec![EMPTY_UNSENT_SET; 1].into(),
         doubled: None,
+        filters: vec![].into(),
+        packets: vec![].into(),
     };
     Sensor::new(config, Identity::default(), seed, storage)
 }

@@ -11,7 +11,7 @@ use magpie_node::{Buffers, UPLINK_BUFFER};
 use magpie_protocol::CountEntry;
 use magpie_sensor::{
     DoubledSet, DoubledTable, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET,
-    EchoSet, FlowSet, OutboxEntry, RequestSet, Storage, UnsentSet,
+    EchoSet, FilterSlot, FlowSet, OutboxEntry, RequestSet, Storage, UnsentSet,
 };
 use magpie_stm32h7_eth::MAX_FRAME;
 use managed::{Managed, ManagedSlice::Borrowed};
@@ -36,6 +36,11 @@ pub(crate) const RESEND: usize = if cfg!(magpie_speak) { 32 } else { 48 } * 1024
 /// Four frames each whose double may come: 512, 3 ms of 100 Mbit/s.
 const DOUBLED_SETS: usize = 128;
 
+/// Filters that the host may set.
+const FILTER_SLOTS: usize = 4;
+/// Octets of packets that they selected, on their way to the link: 11 ms of 100 Mbit/s.
+const PACKETS: usize = if cfg!(magpie_no_payload) { 0 } else { 128 * 1024 };
+
 const FREE: CountEntry = CountEntry {
     key: 0,
     frames: 0,
@@ -57,6 +62,13 @@ static REQUESTS: Bank<[RequestSet; REQUEST_SETS]> = Bank::new();
 #[allow(unsafe_code)]
 #[unsafe(link_section = ".sram")]
 static DOUBLED: Bank<Doubled> = Bank::new();
+
+#[allow(unsafe_code)]
+#[unsafe(link_section = ".sram")]
+static FILTERS: Bank<[FilterSlot; FILTER_SLOTS]> = Bank::new();
+#[allow(unsafe_code)]
+#[unsafe(link_section = ".sram")]
+static PACKET_OCTETS: Bank<[u8; PACKETS]> = Bank::new();
 
 #[allow(unsafe_code)] // SRAM4
 #[unsafe(link_section = ".sram4")]
@@ -94,12 +106,14 @@ pub(crate) fn sensor() -> Storage<'static> {
     // SAFETY: this is reached once (TAKEN). AXI SRAM and SRAM4 always have their
     // clocks (RM0433, "RCC"), SRAM1-3 by now.
     #[allow(unsafe_code)]
-    let (flows, requests, unsent, doubled) = unsafe {
+    let (flows, requests, unsent, doubled, filters, packets) = unsafe {
         (
             FLOWS.fill(EMPTY_FLOW_SET),
             REQUESTS.fill(EMPTY_REQUEST_SET),
             UNSENT.fill(EMPTY_UNSENT_SET),
             DOUBLED.init(Doubled::EMPTY),
+            FILTERS.fill(FilterSlot::EMPTY),
+            PACKET_OCTETS.fill(0),
         )
     };
     Storage {
@@ -114,6 +128,8 @@ pub(crate) fn sensor() -> Storage<'static> {
         outbox: Borrowed(OUTBOX_ENTRIES.take()),
         unsent: Borrowed(unsent),
         doubled: Some(Managed::Borrowed(doubled)),
+        filters: Borrowed(filters),
+        packets: Borrowed(packets),
     }
 }
 

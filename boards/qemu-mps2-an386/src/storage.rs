@@ -14,5 +14,7 @@ magpie_node::storage! {
     resend: 64 * 1024,
     scratch: 2048,
     doubled_sets: 256, // 1,024 frames: 500 us of gigabit
+    filter_slots: 4,
+    packets: 2 * 1024 * 1024,
     network: 8,
 }

@@ -5,7 +5,7 @@ use magpie_node::{Buffers, UPLINK_BUFFER};
 use magpie_protocol::CountEntry;
 use magpie_sensor::{
     DoubledSet, DoubledTable, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET,
-    EchoSet, FlowSet, OutboxEntry, RequestSet, Storage, UnsentSet,
+    EchoSet, FilterSlot, FlowSet, OutboxEntry, RequestSet, Storage, UnsentSet,
 };
 use magpie_w6100::MAX_FRAME;
 use managed::{Managed, ManagedSlice::Borrowed};
@@ -29,6 +29,10 @@ const UNSENT_SETS: usize = 8;
 pub(crate) const RESEND: usize = 32 * 1024;
 /// Four frames each whose double may come: 512.
 const DOUBLED_SETS: usize = 128;
+/// Filters that the host may set.
+const FILTER_SLOTS: usize = 4;
+/// Octets of packets that they selected, on their way to the link.
+const PACKETS: usize = if cfg!(magpie_no_payload) { 0 } else { 32 * 1024 };
 /// What was read out of the chip and waits for the node: one is filled and one
 /// emptied, and the third waits.
 const BATCHES: usize = 3;
@@ -59,6 +63,9 @@ static UNSENT: ConstStaticCell<[UnsentSet; UNSENT_SETS]> =
     ConstStaticCell::new([EMPTY_UNSENT_SET; UNSENT_SETS]);
 static DOUBLED: ConstStaticCell<DoubledTable<[DoubledSet; DOUBLED_SETS]>> =
     ConstStaticCell::new(DoubledTable::EMPTY);
+static FILTERS: ConstStaticCell<[FilterSlot; FILTER_SLOTS]> =
+    ConstStaticCell::new([FilterSlot::EMPTY; FILTER_SLOTS]);
+static PACKET_OCTETS: ConstStaticCell<[u8; PACKETS]> = ConstStaticCell::new([0; PACKETS]);
 static RESEND_OCTETS: ConstStaticCell<[u8; RESEND]> = ConstStaticCell::new([0; RESEND]);
 static SCRATCH_OCTETS: ConstStaticCell<[u8; SCRATCH]> = ConstStaticCell::new([0; SCRATCH]);
 static READ: ConstStaticCell<[Batch; BATCHES]> = ConstStaticCell::new([EMPTY_BATCH; BATCHES]);
@@ -78,6 +85,8 @@ pub(crate) fn sensor() -> Storage<'static> {
         outbox: Borrowed(OUTBOX_ENTRIES.take()),
         unsent: Borrowed(UNSENT.take()),
         doubled: Some(Managed::Borrowed(DOUBLED.take())),
+        filters: Borrowed(FILTERS.take()),
+        packets: Borrowed(PACKET_OCTETS.take()),
     }
 }
 

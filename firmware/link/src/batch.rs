@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(with(0, 2), LinkError::BadVersion { major: 2, minor: 0 });
         assert_eq!(
             with(0, 2).to_string(),
-            "peer speaks protocol 2.0, this side 1.3"
+            "peer speaks protocol 2.0, this side 1.4"
         );
         assert_eq!(with(0, 0), LinkError::BadVersion { major: 0, minor: 0 });
         assert_eq!(with(2, 3), LinkError::UnknownStream(3));

@@ -64,7 +64,7 @@ impl Iterator for Commands<'_> {
 
 #[cfg(test)]
 mod tests {
-    use magpie_protocol::Configuration;
+    use magpie_protocol::{BpfInstruction, Configuration, Instructions};
 
     use super::*;
 
@@ -96,7 +96,7 @@ mod tests {
         let mut out = [0; MAX_COMMAND_BATCH];
         let len = command_batch(0x0403_0201, 5, &ALL[..1], &mut out).unwrap();
         let known = [
-            1, 3, 2, 0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 2, 1, 0,
+            1, 4, 2, 0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 2, 1, 0,
         ];
         assert_eq!(out[..len], known);
     }
@@ -117,6 +117,29 @@ mod tests {
             [ALL[0], ALL[2], ALL[3], ALL[4]],
             "the Ack is the link's own"
         );
+    }
+
+    /// They are asked one after the other, so one a batch is enough.
+    #[test]
+    fn the_largest_load_fits_a_batch() {
+        let instruction = BpfInstruction {
+            code: u16::MAX,
+            jt: u8::MAX,
+            jf: u8::MAX,
+            k: u32::MAX,
+        };
+        let load = Command::LoadFilter {
+            id: u32::MAX,
+            slot: u8::MAX,
+            of: u16::MAX,
+            at: u16::MAX,
+            instructions: Instructions::take(&[instruction; Instructions::MAX]).0,
+        };
+        let mut out = [0; MAX_COMMAND_BATCH];
+        let beside = [ALL[1], load];
+        let len = command_batch(u32::MAX, u64::MAX, &beside, &mut out).unwrap();
+        let (_, items) = Header::parse(&out[..len]).unwrap();
+        assert!(Commands::new(items).eq([load]));
     }
 
     #[test]

@@ -25,7 +25,7 @@
 //! | stream | from | promise |
 //! |---|---|---|
 //! | Final | sensor | numbers from 0 in each boot, without gaps; kept and sent again until acknowledged; delivered once, in order; what had to be dropped is counted on both sides |
-//! | Live | sensor | numbers of its own; sent once; a gap is counted, later records replace what was lost |
+//! | Live | sensor | numbers of its own; sent once; a gap is counted, later records replace what was lost (but for packets, which come last of all and are numbered themselves) |
 //! | Command | host | sent once; commands are idempotent, the host repeats what was not answered |
 //!
 //! # Boots and joining

@@ -195,7 +195,7 @@ impl<'b> Sender<'b> {
             self.final_batch(now_us, out)
         } else {
             self.finals_in_turn = 0;
-            match self.live_batch(now_us, source, out) {
+            match self.live_batch(now_us, ready, source, out) {
                 None if ready => self.final_batch(now_us, out),
                 live => live,
             }
@@ -453,6 +453,7 @@ impl<'b> Sender<'b> {
     fn live_batch<S: RecordSource>(
         &mut self,
         now_us: u64,
+        finals_wait: bool,
         source: &mut S,
         out: &mut [u8],
     ) -> Option<usize> {
@@ -460,11 +461,21 @@ impl<'b> Sender<'b> {
         let (head, mut rest) = split_batch(out)?;
         *head = Header::new(Stream::Live, self.boot_id, first, self.window.oldest()).to_octets();
         let mut len = Header::OCTETS;
-        // A source may write MAX_ITEM octets, so a batch ends with less room.
-        while rest.len() >= MAX_ITEM {
-            let Some(emitted) = source.poll_record(now_us, Want::Live, rest) else {
-                break;
+        // Packets fill the gaps that nothing else wants, and go to nobody who
+        // does not answer: until he does they are better kept.
+        let packets = !finals_wait && self.probe == Probe::Off;
+        loop {
+            // A source may write MAX_ITEM octets of any other live record.
+            let live = if rest.len() >= MAX_ITEM {
+                source.poll_record(now_us, Want::Live, rest)
+            } else {
+                None
             };
+            let emitted = match live {
+                None if packets => source.poll_record(now_us, Want::Packet, rest),
+                live => live,
+            };
+            let Some(emitted) = emitted else { break };
             if !rest.get(..emitted.len).is_some_and(is_one_item) {
                 break; // not a record: a fault of the source
             }
@@ -498,6 +509,7 @@ mod tests {
     struct Source {
         finals: u32,
         live: u32,
+        packets: u32,
         octets: u8,
         /// What it was told of the host.
         host_minor: u8,
@@ -518,6 +530,8 @@ mod tests {
             let left = match want {
                 Want::Final => &mut self.finals,
                 Want::Live => &mut self.live,
+                Want::Packet if out.len() < usize::from(self.octets) => return None,
+                Want::Packet => &mut self.packets,
             };
             *left = left.checked_sub(1)?;
             let len = usize::from(self.octets);
@@ -733,7 +747,7 @@ mod tests {
         assert_eq!(error, LinkError::WrongStream(Stream::Live));
         out[0] = 2;
         let error = bench.sender.handle_batch(0, &out[..len]).unwrap_err();
-        assert_eq!(error, LinkError::BadVersion { major: 2, minor: 3 });
+        assert_eq!(error, LinkError::BadVersion { major: 2, minor: 4 });
         assert_eq!(bench.sender.counts().bad_frames, 3);
     }
 
@@ -753,6 +767,49 @@ mod tests {
         assert_eq!(streams[8], Stream::Live);
         assert_eq!(streams[9..17], [Stream::Final; 8]);
         assert_eq!(streams[17], Stream::Live);
+    }
+
+    /// Packets have no turn of their own: they fill batches of live records,
+    /// and have what is left when finished records are sent or wait for company.
+    #[test]
+    fn packets_come_last() {
+        let source = Source {
+            live: 3,
+            packets: 500,
+            ..Source::finals(22 * 20)
+        };
+        let mut bench = Bench::new(65_536, Overflow::Hold, source);
+        let kinds: Vec<_> = bench.drain(0).into_iter().collect();
+        let finals = kinds.iter().take_while(|(s, ..)| *s == Stream::Final);
+        assert_eq!(finals.count(), 8);
+        // The live turn: three live records, and no packet beside them.
+        assert_eq!(kinds[8], (Stream::Live, 0, 3));
+        let sent: Vec<_> = kinds[9..].iter().map(|(s, ..)| *s).collect();
+        let last = sent.iter().rposition(|s| *s == Stream::Final);
+        assert!(
+            last < sent.iter().position(|s| *s == Stream::Live),
+            "{sent:?}"
+        );
+        assert_eq!((bench.source.finals, bench.source.packets), (0, 0));
+        // A batch of packets is filled to the brim.
+        assert_eq!(kinds[kinds.len() - 2].2, 22);
+    }
+
+    /// A host that does not answer gets none: they stay where they are.
+    #[test]
+    fn packets_wait_for_a_host_that_answers() {
+        let mut bench = Bench::new(8192, Overflow::Hold, Source::finals(1));
+        bench.drain(0);
+        assert_eq!(bench.drain(GATHER_US), [(Stream::Final, 0, 1)]);
+        bench.source.packets = 5;
+        bench.source.live = 1;
+        // Time out: the record is sent again, and nothing is known of the host.
+        let again = GATHER_US + RESEND_US;
+        let sent = bench.drain(again);
+        assert_eq!(sent, [(Stream::Final, 0, 1), (Stream::Live, 0, 1)]);
+        assert_eq!(bench.source.packets, 5);
+        bench.ack(again + 1, 1);
+        assert_eq!(bench.drain(again + 1), [(Stream::Live, 1, 5)]);
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Capture {
         let mut did = Captured::default();
         let before = self.losses;
         while did.frames < FRAMES_A_TURN {
-            did.held = self.pace == Pace::Hold && sensor.outbox_room() < ROOM_PER_FRAME;
+            did.held = self.pace == Pace::Hold && !has_room(sensor);
             if did.held {
                 break;
             }
@@ -126,6 +126,11 @@ impl Capture {
         sensor.observe(at_us, frame, wire_len);
         Some(frame)
     }
+}
+
+/// Whether the sensor has room for all that one frame may cause.
+pub(crate) fn has_room(sensor: &Sensor<'_>) -> bool {
+    sensor.outbox_room() >= ROOM_PER_FRAME && !sensor.must_wait()
 }
 
 /// In the image whose books must come out OPEN, one frame is thrown away

@@ -60,7 +60,7 @@ impl Control {
                         // Read after the batch came: a time answer must not
                         // say that it was there before it was sent.
                         let now_us = boot_us();
-                        if obey(batch, now_us, clock, sender, sensor) {
+                        if obey(Way::Line, batch, now_us, clock, sender, sensor) {
                             self.heard_us = Some(now_us);
                         }
                     }
@@ -75,9 +75,20 @@ impl Control {
     }
 }
 
+/// By which way a batch came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The serial line: whoever has it in his hands has the board.
+    Line,
+    /// The network, where anybody may have sent it.
+    Network,
+}
+
 /// Does what a batch of the host asks. False for one that is refused, which
-/// the sender counts.
+/// the sender counts. What it asks about filters is refused by the network,
+/// and answered so.
 pub(crate) fn obey(
+    way: Way,
     batch: &[u8],
     now_us: u64,
     clock: Clock,
@@ -88,6 +99,9 @@ pub(crate) fn obey(
         return false;
     };
     let sensor_us = clock.now(now_us);
-    commands.for_each(|c: Command| sensor.handle_command(sensor_us, &c));
+    commands.for_each(|c: Command| match way {
+        Way::Line => sensor.handle_command(sensor_us, &c),
+        Way::Network => sensor.handle_unauthenticated(sensor_us, &c),
+    });
     true
 }

@@ -4,9 +4,9 @@ use core::sync::atomic::AtomicU32;
 
 use magpie_link::{MIN_STORAGE, Sender};
 use magpie_protocol::{Known, Losses};
-use magpie_sensor::{ROOM_PER_FRAME, Sensor};
+use magpie_sensor::Sensor;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, has_room};
 use crate::control::Control;
 use crate::speak::{Side, Silent};
 use crate::status::Status;
@@ -148,7 +148,7 @@ impl<'b> Node<'b> {
         let sensor_us = clock.now(boot_us);
         self.note(boot_us, captured.frames, captured.held, sent);
         // Records taken by the link may have made room for frames that wait.
-        let room = captured.held && self.sensor.outbox_room() >= ROOM_PER_FRAME;
+        let room = captured.held && has_room(&self.sensor);
         let did = [heard, asked, captured.frames, sent, spoken];
         if did.iter().any(|n| *n > 0) || room {
             return Turn::Again;

@@ -6,7 +6,8 @@ pub mod parts {
     pub use magpie_protocol::CountEntry;
     pub use magpie_sensor::{
         DoubledSet, DoubledTable, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET,
-        EMPTY_UNSENT_SET, EchoSet, FlowSet, OutboxEntry, RequestSet, Storage, UnsentSet,
+        EMPTY_UNSENT_SET, EchoSet, FilterSlot, FlowSet, OutboxEntry, RequestSet, Storage,
+        UnsentSet,
     };
     pub use managed::Managed;
     pub use managed::ManagedSlice::Borrowed;
@@ -40,6 +41,8 @@ pub mod parts {
 /// | `resend` | octets of finished records until they are acknowledged |
 /// | `scratch` | octets of one frame, with its stamp if it has one |
 /// | `doubled_sets` | sets of four frames whose double may come |
+/// | `filter_slots` | filters that the host may set |
+/// | `packets` | octets of packets that they selected, on their way to the link (none in an image without payload) |
 /// | `network`, where there is a variant that speaks | its frames received, frames to be sent, and batches |
 ///
 /// It makes `sensor()` (a `magpie_sensor::Storage`), `resend()` and `RESEND` for
@@ -61,13 +64,15 @@ macro_rules! storage {
         unsent_sets: $unsent_sets:expr,
         resend: $resend:expr,
         scratch: $scratch:expr,
-        doubled_sets: $doubled_sets:expr
+        doubled_sets: $doubled_sets:expr,
+        filter_slots: $filter_slots:expr,
+        packets: $packets:expr
         $(, network: $network:expr)? $(,)?
     ) => {
         use $crate::storage::parts::ConstStaticCell as Cell;
         use $crate::storage::parts::{
-            CountEntry, DoubledSet, DoubledTable, EchoSet, FlowSet, OutboxEntry, RequestSet,
-            UnsentSet,
+            CountEntry, DoubledSet, DoubledTable, EchoSet, FilterSlot, FlowSet, OutboxEntry,
+            RequestSet, UnsentSet,
         };
 
         static FLOWS: Cell<$crate::storage::parts::OnLines<[FlowSet; $flow_sets]>> =
@@ -93,6 +98,10 @@ macro_rules! storage {
             Cell::new([$crate::storage::parts::EMPTY_UNSENT_SET; $unsent_sets]);
         static DOUBLED: Cell<DoubledTable<[DoubledSet; $doubled_sets]>> =
             Cell::new(DoubledTable::EMPTY);
+        static FILTERS: Cell<[FilterSlot; $filter_slots]> =
+            Cell::new([FilterSlot::EMPTY; $filter_slots]);
+        static PACKETS: Cell<[u8; if cfg!(magpie_no_payload) { 0 } else { $packets }]> =
+            Cell::new([0; if cfg!(magpie_no_payload) { 0 } else { $packets }]);
         static RESEND_OCTETS: Cell<[u8; RESEND]> = Cell::new([0; RESEND]);
         static SCRATCH: Cell<[u8; $scratch]> = Cell::new([0; $scratch]);
         static FRAMED: Cell<[u8; $crate::UPLINK_BUFFER]> = Cell::new([0; $crate::UPLINK_BUFFER]);
@@ -115,6 +124,8 @@ macro_rules! storage {
                 outbox: Borrowed(OUTBOX.take()),
                 unsent: Borrowed(UNSENT.take()),
                 doubled: Some(Managed::Borrowed(DOUBLED.take())),
+                filters: Borrowed(FILTERS.take()),
+                packets: Borrowed(PACKETS.take()),
             }
         }
 

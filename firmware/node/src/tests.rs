@@ -9,8 +9,8 @@ use magpie_protocol::{
     ClockKind, Command, CountEntry, FlowSum, Hello, Known, Ledger, Losses, Record, decode_record,
 };
 use magpie_sensor::{
-    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, Identity,
-    OutboxEntry, Sensor, Storage,
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, FilterSlot,
+    Identity, OutboxEntry, Sensor, Storage,
 };
 use managed::ManagedSlice::Borrowed;
 
@@ -175,6 +175,8 @@ pub(crate) fn node(clock: Clock, pace: Pace, outbox: usize) -> (Node<'static>, &
         outbox: Borrowed(leak(OutboxEntry::EMPTY, outbox)),
         unsent: Borrowed(leak(EMPTY_UNSENT_SET, 1)),
         doubled: None,
+        filters: Borrowed(leak(FilterSlot::EMPTY, 2)),
+        packets: Borrowed(leak(0, 4000)),
     };
     let identity = Identity {
         clock: clock.kind(),

@@ -44,10 +44,15 @@ pub(crate) struct Uplink<'b> {
 struct Clocked<'s, 'b> {
     sensor: &'s mut Sensor<'b>,
     sensor_us: u64,
+    /// Packets may go this way.
+    packets: bool,
 }
 
 impl RecordSource for Clocked<'_, '_> {
     fn poll_record(&mut self, _link_us: u64, want: Want, out: &mut [u8]) -> Option<Emitted> {
+        if want == Want::Packet && !self.packets {
+            return None;
+        }
         self.sensor.poll_record(self.sensor_us, want, out)
     }
 
@@ -168,6 +173,8 @@ impl<'b> Uplink<'b> {
                 let source = Clocked {
                     sensor,
                     sensor_us: clock.now(now_us),
+                    // By the network anybody may listen: there they wait.
+                    packets: !self.network,
                 };
                 self.datagram = self.network;
                 if !self.next_batch(now_us, source, sender, scratch) {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{FilterAction, Instructions};
+
 /// Type number of a command; 128 and more, apart from records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -16,6 +18,12 @@ pub enum CommandType {
     TimeSync = 131,
     /// [`Command::Configure`]
     Configure = 132,
+    /// [`Command::LoadFilter`], since 1.4
+    LoadFilter = 133,
+    /// [`Command::StartFilter`], since 1.4
+    StartFilter = 134,
+    /// [`Command::StopFilter`], since 1.4
+    StopFilter = 135,
 }
 
 /// Settings that last until the next boot; `None` leaves one as it is.
@@ -46,6 +54,9 @@ pub struct Configuration {
 /// | Flush | id: varint |
 /// | `TimeSync` | id, host time: varint each |
 /// | Configure | id: varint; idle, active, end, live: option of a varint each; dedup (since 1.2; a body may end before it): likewise |
+/// | `LoadFilter` | id: varint; slot: octet; of, at: varint each; instructions: list, at most 16, of code (2 octets, little endian), jt, jf (octet each), k (4 octets, little endian) |
+/// | `StartFilter` | id: varint; slot, literal: octet each; action as in [`crate::FilterStatus`]; of, check sum: varint each |
+/// | `StopFilter` | id: varint; slot, discard: octet each |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Says which version the host speaks; answered by the sensor's Hello.
@@ -81,6 +92,46 @@ pub enum Command {
         /// The settings.
         set: Configuration,
     },
+    /// Puts instructions of a program into a slot whose filter does not run,
+    /// one command after the other. Answered by a [`crate::FilterReply`], like
+    /// all commands about filters; a number that comes again is answered again,
+    /// and nothing else is done.
+    LoadFilter {
+        /// Number, not 0, that comes back.
+        id: u32,
+        /// Which slot, from 0.
+        slot: u8,
+        /// Instructions of the whole program.
+        of: u16,
+        /// Which of them is the first here; 0 begins another program.
+        at: u16,
+        /// They.
+        instructions: Instructions,
+    },
+    /// Verifies the program in a slot and lets it look at every frame from now on.
+    StartFilter {
+        /// Number, not 0, that comes back, and tells this run from others.
+        id: u32,
+        /// Which slot.
+        slot: u8,
+        /// Frames are looked at as they are; else without their VLAN tags.
+        literal: bool,
+        /// What is done with those selected.
+        action: FilterAction,
+        /// Instructions of the program.
+        of: u16,
+        /// Their CRC-32/ISO-HDLC, in the form of the command that brought them.
+        check: u32,
+    },
+    /// Stops a slot's filter. Packets that wait are still sent.
+    StopFilter {
+        /// Number, not 0, that comes back.
+        id: u32,
+        /// Which slot.
+        slot: u8,
+        /// Packets that wait are not sent, and count as dropped.
+        discard: bool,
+    },
 }
 
 /// How a command ended.
@@ -95,6 +146,8 @@ pub enum Outcome {
     BadValue,
     /// The host speaks another major version.
     BadVersion,
+    /// It could be done, and is not for who asks in this way, or now.
+    Refused,
     /// An outcome of a newer version.
     Unknown(u8),
 }
@@ -106,6 +159,7 @@ impl From<u8> for Outcome {
             1 => Self::Unsupported,
             2 => Self::BadValue,
             3 => Self::BadVersion,
+            4 => Self::Refused,
             other => Self::Unknown(other),
         }
     }
@@ -118,6 +172,7 @@ impl From<Outcome> for u8 {
             Outcome::Unsupported => 1,
             Outcome::BadValue => 2,
             Outcome::BadVersion => 3,
+            Outcome::Refused => 4,
             Outcome::Unknown(code) => code,
         }
     }

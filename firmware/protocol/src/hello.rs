@@ -56,6 +56,22 @@ pub struct Capacities {
     // Behind the rest of Hello by hand (item.rs).
     #[serde(skip)]
     pub doubles: u32,
+    /// Filters and packets; all 0 and false from a sensor before 1.4.
+    // Likewise.
+    #[serde(skip)]
+    pub filters: FilterRoom,
+}
+
+/// What a sensor can hold of filters and of the packets that they select.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct FilterRoom {
+    /// Filters that can be set at once.
+    pub slots: u8,
+    /// Octets of packets that wait for the link, each with some of its own.
+    pub ring_octets: u32,
+    /// True when it hands out packets at all; false in an image that was built
+    /// without (`no-payload`).
+    pub payload: bool,
 }
 
 /// Why a sensor began anew.
@@ -140,6 +156,7 @@ pub struct BootReport {
 /// | boot (since 1.1; a body may end before it) | count varint, reason octet, `last_word` text of at most 96 octets |
 /// | [`Capacities::doubles`] (since 1.2; likewise) | varint |
 /// | [`BootReport::watchdogs`] (since 1.3; likewise) | option of a varint |
+/// | [`Capacities::filters`] (since 1.4; likewise) | slots octet, `ring_octets` varint, payload octet |
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Protocol version, major.

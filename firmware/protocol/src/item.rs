@@ -2,9 +2,9 @@
 
 use crate::octets::Writer;
 use crate::{
-    Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FlowKey,
-    FlowRecord, Hello, Ledger, MAX_BODY, Port, Side, TimeReply, TooBig, Unsent, VERSION_MINOR,
-    compact, flow,
+    Command, CommandReply, CommandType, Configuration, Counts, EchoRecord, EchoSample, FilterReply,
+    FilterStatus, FlowKey, FlowRecord, Hello, Ledger, MAX_BODY, Port, Side, TimeReply, TooBig,
+    Unsent, VERSION_MINOR, compact, flow,
 };
 
 /// Type number of a record.
@@ -35,6 +35,12 @@ pub enum RecordType {
     Port = 12,
     /// [`Record::TooBig`], since 1.3
     TooBig = 13,
+    /// [`Record::FilterReply`], since 1.4
+    FilterReply = 14,
+    /// [`Record::FilterStatus`], since 1.4
+    FilterStatus = 15,
+    /// [`crate::PacketPart`], since 1.4; no [`Record`]
+    PacketPart = 16,
 }
 
 /// Hosts from this minor version on read [`RecordType::CompactFlow`].
@@ -66,6 +72,10 @@ pub enum Record {
     Port(Port),
     /// The latest message that a packet was too big (since 1.3).
     TooBig(TooBig),
+    /// Answer to a command about filters (since 1.4).
+    FilterReply(FilterReply),
+    /// What a filter did (since 1.4).
+    FilterStatus(FilterStatus),
 }
 
 /// Why an item could not be written.
@@ -90,7 +100,7 @@ pub enum DecodeError {
     BadBody(u8),
 }
 
-fn put_item(
+pub(crate) fn put_item(
     kind: u8,
     out: &mut [u8],
     write: impl FnOnce(&mut [u8]) -> Result<usize, EncodeError>,
@@ -150,9 +160,12 @@ pub fn encode_record_for(
         // What a minor version brought is always written, even where it says
         // nothing: the next version's fields can only stand behind it.
         Record::Hello(r) => put_item(RecordType::Hello as u8, out, |b| {
-            body(&(r, &r.boot, r.capacities.doubles, r.boot.watchdogs), b)
+            let c = &r.capacities;
+            body(&(r, &r.boot, c.doubles, r.boot.watchdogs, c.filters), b)
         }),
-        Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| body(&(r, &r.doubles), b)),
+        Record::Ledger(r) => put_item(RecordType::Ledger as u8, out, |b| {
+            body(&(r, &r.doubles, r.filtered), b)
+        }),
         Record::Flow(r) if host_minor >= COMPACT_SINCE && compact::can_say(r) => {
             put_item(RecordType::CompactFlow as u8, out, |b| compact_body(r, b))
         }
@@ -162,9 +175,11 @@ pub fn encode_record_for(
         Record::Counts(r) => put_item(RecordType::Counts as u8, out, |b| body(r, b)),
         Record::TimeReply(r) => put_item(RecordType::TimeReply as u8, out, |b| body(r, b)),
         Record::CommandReply(r) => put_item(RecordType::CommandReply as u8, out, |b| body(r, b)),
-        Record::Port(r) => put_item(RecordType::Port as u8, out, |b| body(r, b)),
+        Record::Port(r) => put_item(RecordType::Port as u8, out, |b| body(&(r, r.refused), b)),
         Record::TooBig(r) => put_item(RecordType::TooBig as u8, out, |b| body(r, b)),
         Record::Unsent(r) => put_item(RecordType::Unsent as u8, out, |b| body(r, b)),
+        Record::FilterReply(r) => put_item(RecordType::FilterReply as u8, out, |b| body(r, b)),
+        Record::FilterStatus(r) => put_item(RecordType::FilterStatus as u8, out, |b| body(r, b)),
     }
 }
 
@@ -184,6 +199,30 @@ pub fn encode_command(command: &Command, out: &mut [u8]) -> Result<usize, Encode
         Command::Configure { id, set } => put_item(CommandType::Configure as u8, out, |b| {
             body(&(id, set, set.dedup_us), b)
         }),
+        Command::LoadFilter {
+            id,
+            slot,
+            of,
+            at,
+            instructions,
+        } => put_item(CommandType::LoadFilter as u8, out, |b| {
+            body(&(id, slot, of, at, instructions), b)
+        }),
+        Command::StartFilter {
+            id,
+            slot,
+            literal,
+            action,
+            of,
+            check,
+        } => put_item(CommandType::StartFilter as u8, out, |b| {
+            body(&(id, slot, literal, action, of, check), b)
+        }),
+        Command::StopFilter { id, slot, discard } => {
+            put_item(CommandType::StopFilter as u8, out, |b| {
+                body(&(id, slot, discard), b)
+            })
+        }
     }
 }
 
@@ -269,7 +308,7 @@ where
     Ok((value, newer))
 }
 
-/// A Hello goes on in 1.1, again in 1.2, and again in 1.3.
+/// A Hello goes on in 1.1, in 1.2, in 1.3 and in 1.4.
 fn read_hello(item: Item<'_>) -> Result<Hello, DecodeError> {
     let bad = |_| DecodeError::BadBody(item.kind);
     let (mut hello, newer): (Hello, _) = postcard::take_from_bytes(item.body).map_err(bad)?;
@@ -283,14 +322,34 @@ fn read_hello(item: Item<'_>) -> Result<Hello, DecodeError> {
     }
     let since_1_3;
     (hello.capacities.doubles, since_1_3) = postcard::take_from_bytes(since_1_2).map_err(bad)?;
-    if !since_1_3.is_empty() {
-        (hello.boot.watchdogs, _) = postcard::take_from_bytes(since_1_3).map_err(bad)?;
+    if since_1_3.is_empty() {
+        return Ok(hello);
+    }
+    let since_1_4;
+    (hello.boot.watchdogs, since_1_4) = postcard::take_from_bytes(since_1_3).map_err(bad)?;
+    if !since_1_4.is_empty() {
+        (hello.capacities.filters, _) = postcard::take_from_bytes(since_1_4).map_err(bad)?;
     }
     Ok(hello)
 }
 
+/// A ledger goes on in 1.2 and in 1.4.
 fn read_ledger(item: Item<'_>) -> Result<Ledger, DecodeError> {
-    read_and(item).map(|(ledger, doubles)| Ledger { doubles, ..ledger })
+    let bad = |_| DecodeError::BadBody(item.kind);
+    let (mut ledger, since_1_2): (Ledger, _) = postcard::take_from_bytes(item.body).map_err(bad)?;
+    if since_1_2.is_empty() {
+        return Ok(ledger);
+    }
+    let since_1_4;
+    (ledger.doubles, since_1_4) = postcard::take_from_bytes(since_1_2).map_err(bad)?;
+    if !since_1_4.is_empty() {
+        (ledger.filtered, _) = postcard::take_from_bytes(since_1_4).map_err(bad)?;
+    }
+    Ok(ledger)
+}
+
+fn read_port(item: Item<'_>) -> Result<Port, DecodeError> {
+    read_and(item).map(|(port, refused)| Port { refused, ..port })
 }
 
 /// Reads a record out of an item.
@@ -307,9 +366,12 @@ pub fn decode_record(item: Item<'_>) -> Result<Record, DecodeError> {
         k if k == RecordType::Counts as u8 => read(item).map(Record::Counts),
         k if k == RecordType::TimeReply as u8 => read(item).map(Record::TimeReply),
         k if k == RecordType::CommandReply as u8 => read(item).map(Record::CommandReply),
-        k if k == RecordType::Port as u8 => read(item).map(Record::Port),
+        k if k == RecordType::Port as u8 => read_port(item).map(Record::Port),
         k if k == RecordType::TooBig as u8 => read(item).map(Record::TooBig),
         k if k == RecordType::Unsent as u8 => read(item).map(Record::Unsent),
+        k if k == RecordType::FilterReply as u8 => read(item).map(Record::FilterReply),
+        k if k == RecordType::FilterStatus as u8 => read(item).map(Record::FilterStatus),
+        // [`crate::PacketPart`] among them: it borrows its octets.
         other => Err(DecodeError::UnknownType(other)),
     }
 }
@@ -342,6 +404,28 @@ pub fn decode_command(item: Item<'_>) -> Result<Command, DecodeError> {
                 let set = Configuration { dedup_us, ..set };
                 Command::Configure { id, set }
             })
+        }
+        k if k == CommandType::LoadFilter as u8 => {
+            read(item).map(|(id, slot, of, at, instructions)| Command::LoadFilter {
+                id,
+                slot,
+                of,
+                at,
+                instructions,
+            })
+        }
+        k if k == CommandType::StartFilter as u8 => read(item).map(
+            |(id, slot, literal, action, of, check)| Command::StartFilter {
+                id,
+                slot,
+                literal,
+                action,
+                of,
+                check,
+            },
+        ),
+        k if k == CommandType::StopFilter as u8 => {
+            read(item).map(|(id, slot, discard)| Command::StopFilter { id, slot, discard })
         }
         other => Err(DecodeError::UnknownType(other)),
     }

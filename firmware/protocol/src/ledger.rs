@@ -135,7 +135,7 @@ pub struct Doubles {
 
 /// Where every frame went, as of one frame (DESIGN.md, "The ledger").
 ///
-/// `counted = in_flows + arp + other + invalid`, and
+/// `counted = in_flows + arp + other + invalid + filtered`, and
 /// `in_flows = flows.live + exported + never_sent + unconfirmed`, in packets
 /// and in octets, where `exported` is what entered the outbox less what the
 /// uplink had to drop. What went to whom of the flows that were never sent or
@@ -152,6 +152,7 @@ pub struct Doubles {
 /// | exported, `never_sent` | 4 varints each: records, flows, packets, octets |
 /// | uplink | acked; `never_sent`, unconfirmed as above; batches, resent, bad frames: varints |
 /// | doubles (since 1.2; a body may end before it) | as [`Doubles`] |
+/// | filtered (since 1.4; likewise) | 2 varints: frames, octets |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Ledger {
     /// When it was drawn up.
@@ -196,4 +197,25 @@ pub struct Ledger {
     // Behind the rest by hand (item.rs): a sensor of 1.1 ends before it.
     #[serde(skip)]
     pub doubles: Doubles,
+    /// Counted and shown to no table: no filter that says which frames reach
+    /// them selected these ([`crate::FilterAction::Only`]).
+    // Likewise.
+    #[serde(skip)]
+    pub filtered: Sum,
+}
+
+impl Ledger {
+    /// As a host of this minor version reads it. Before 1.4 there is no
+    /// `filtered`: frames that no table was shown are told to such a host as lost
+    /// between port and core, where its sums agree.
+    #[must_use]
+    pub fn told_to(mut self, host_minor: u8) -> Self {
+        if host_minor < 4 && self.filtered.frames > 0 {
+            let Sum { frames, octets } = core::mem::take(&mut self.filtered);
+            self.counted.frames = self.counted.frames.saturating_sub(frames);
+            self.counted.octets = self.counted.octets.saturating_sub(octets);
+            self.lost.ring.add(frames);
+        }
+        self
+    }
 }

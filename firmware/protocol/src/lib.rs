@@ -4,7 +4,8 @@
 //! This crate holds types and their encoding only. It never counts, sends or
 //! reads a clock. Order of use: a sensor fills a [`Record`] and calls
 //! [`encode_record_for`]; the link carries the bytes; the host calls
-//! [`decode_record`] on what [`Items`] finds in a batch. [`Command`]s travel
+//! [`decode_record`] (of packets, [`decode_packet_part`]) on what [`Items`] finds
+//! in a batch. [`Command`]s travel
 //! the other way in the same form.
 //!
 //! # Form of an item
@@ -66,12 +67,14 @@ mod command;
 mod compact;
 mod counts;
 mod echo;
+mod filter;
 mod flow;
 mod hello;
 mod item;
 mod key;
 mod ledger;
 mod octets;
+mod packet;
 mod port;
 mod source;
 mod too_big;
@@ -82,14 +85,19 @@ pub use counts::{
     CountEntry, Counts, ETHERTYPE_LLC, ETHERTYPE_NONE, KEY_OTHER, Malformed, TableId,
 };
 pub use echo::{EchoKey, EchoRecord, EchoSample};
+pub use filter::{
+    BpfInstruction, FilterAction, FilterReason, FilterReply, FilterState, FilterStatus,
+    Instructions,
+};
 pub use flow::{Direction, EndReason, FlowRecord, Handshake, TcpFacts};
-pub use hello::{BootReason, BootReport, Capacities, ClockKind, Hello};
+pub use hello::{BootReason, BootReport, Capacities, ClockKind, FilterRoom, Hello};
 pub use item::{
     DecodeError, EncodeError, Item, Items, Record, RecordType, decode_command, decode_flow_key,
     decode_record, encode_command, encode_record, encode_record_for,
 };
 pub use key::{AddressPair, FlowKey, Side, VlanStack};
 pub use ledger::{Census, Doubles, Known, Ledger, Losses, Sum, Tally, UplinkCounts};
+pub use packet::{PacketHead, PacketPart, PartPlace, decode_packet_part, encode_packet_part};
 pub use port::{LinkState, NetState, Port};
 pub use source::{Emitted, RecordSource, Want};
 pub use too_big::TooBig;
@@ -104,7 +112,8 @@ pub const VERSION_MAJOR: u8 = 1;
 /// | 1 | [`Hello::boot`] |
 /// | 2 | [`Ledger::doubles`], [`Configuration::dedup_us`], [`Capacities::doubles`] |
 /// | 3 | [`RecordType::CompactFlow`], [`Unsent`], [`Record::Port`] and [`TooBig`], for hosts that say they speak it; [`BootReport::watchdogs`] |
-pub const VERSION_MINOR: u8 = 3;
+/// | 4 | filters: [`Command::LoadFilter`], [`Command::StartFilter`], [`Command::StopFilter`], [`Outcome::Refused`]; [`Record::FilterReply`], [`Record::FilterStatus`] and [`PacketPart`], for hosts that say they speak it; [`Ledger::filtered`], [`Capacities::filters`], [`Port::refused`] |
+pub const VERSION_MINOR: u8 = 4;
 
 /// Largest body of one item, in octets.
 pub const MAX_BODY: usize = 600;

@@ -32,6 +32,15 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
+    pub(crate) fn octets(&mut self, octets: &[u8]) -> Result<(), EncodeError> {
+        let (place, free) = core::mem::take(&mut self.free)
+            .split_at_mut_checked(octets.len())
+            .ok_or(EncodeError::NoRoom)?;
+        place.copy_from_slice(octets);
+        self.free = free;
+        Ok(())
+    }
+
     /// LEB128, minimal.
     pub(crate) fn varint(&mut self, number: u64) -> Result<(), EncodeError> {
         let mut rest = number;
@@ -59,6 +68,12 @@ impl<'o> Reader<'o> {
         let (octets, rest) = self.rest.split_first_chunk()?;
         self.rest = rest;
         Some(*octets)
+    }
+
+    pub(crate) fn octets(&mut self, len: usize) -> Option<&'o [u8]> {
+        let (octets, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(octets)
     }
 
     pub(crate) fn octet(&mut self) -> Option<u8> {

@@ -100,6 +100,7 @@ impl From<NetState> for RawNet {
 /// | link | state: octet (0 = unknown, 1 = down, 2 = up); Mbit/s: varint; full duplex: octet |
 /// | net | state: octet (0 = silent, 1 = asking, 2 = no lease, 3 = up); address: 4 octets |
 /// | `cpu_permille` | option of a varint |
+/// | refused (since 1.4; a body may end before it) | varint |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Port {
     /// Sensor time of this record.
@@ -111,6 +112,11 @@ pub struct Port {
     /// How much of the last second or so the processor did not sleep, of 1,000;
     /// `None` where nothing measures it.
     pub cpu_permille: Option<u16>,
+    /// Commands that came by the network and were refused since boot, because
+    /// anybody may have sent them ([`crate::FilterReason::NotAuthenticated`]).
+    // Behind the rest by hand (item.rs).
+    #[serde(skip)]
+    pub refused: u32,
 }
 
 impl Port {

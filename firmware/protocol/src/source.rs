@@ -10,6 +10,9 @@ pub enum Want {
     Final,
     /// Live ones only; they are sent once.
     Live,
+    /// Parts of packets only ([`crate::PacketPart`]), live too: nothing else
+    /// waits. They may fill whatever room there is.
+    Packet,
 }
 
 /// One encoded record, written to the caller's buffer.
@@ -24,7 +27,8 @@ pub struct Emitted {
 /// Something that makes records: the sensor core.
 pub trait RecordSource {
     /// Writes the next record of the wanted kind to `out` (at least
-    /// [`crate::MAX_ITEM`] octets); `None` when there is none now.
+    /// [`crate::MAX_ITEM`] octets, but for [`Want::Packet`]); `None` when there is
+    /// none now, or none that fits.
     fn poll_record(&mut self, now_us: u64, want: Want, out: &mut [u8]) -> Option<Emitted>;
 
     /// The link's own counters, for the next ledger, and the minor version that

@@ -2,13 +2,15 @@
 //! arrive makes a reader panic.
 
 use magpie_protocol::{
-    Address, AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command,
-    CommandReply, Configuration, CountEntry, Counts, Direction, Doubles, EchoKey, EchoRecord,
-    EchoSample, EncodeError, EndReason, FlowKey, FlowRecord, FlowSum, Handshake, Hello, Items,
-    KEY_OTHER, Known, Ledger, LinkState, Losses, MAX_ITEM, NetState, Outcome, Port, Record, Side,
-    Sum, TableId, Tally, TcpFacts, TimeReply, TooBig, Unsent, UnsentKey, UnsentLine, UplinkCounts,
-    VERSION_MINOR, VlanStack, decode_command, decode_flow_key, decode_record, encode_command,
-    encode_record, encode_record_for,
+    Address, AddressPair, BootReason, BootReport, BpfInstruction, Capacities, Census, ClockKind,
+    Command, CommandReply, Configuration, CountEntry, Counts, Direction, Doubles, EchoKey,
+    EchoRecord, EchoSample, EncodeError, EndReason, FilterAction, FilterReason, FilterReply,
+    FilterRoom, FilterState, FilterStatus, FlowKey, FlowRecord, FlowSum, Handshake, Hello,
+    Instructions, Items, KEY_OTHER, Known, Ledger, LinkState, Losses, MAX_BODY, MAX_ITEM, NetState,
+    Outcome, PacketHead, PacketPart, PartPlace, Port, Record, Side, Sum, TableId, Tally, TcpFacts,
+    TimeReply, TooBig, Unsent, UnsentKey, UnsentLine, UplinkCounts, VERSION_MINOR, VlanStack,
+    decode_command, decode_flow_key, decode_packet_part, decode_record, encode_command,
+    encode_packet_part, encode_record, encode_record_for,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -272,7 +274,7 @@ fn ledger() -> impl Strategy<Value = Ledger> {
             ring,
         },
     );
-    let sums = vec(numbers::<2>().prop_map(sum), 5);
+    let sums = vec(numbers::<2>().prop_map(sum), 6);
     let tallies = (numbers::<4>(), numbers::<4>());
     let tables = (numbers::<5>(), numbers::<5>());
     (
@@ -310,6 +312,7 @@ fn ledger() -> impl Strategy<Value = Ledger> {
                 unsure: n[3],
                 forgotten: n[5],
             },
+            filtered: sums[5],
         })
 }
 
@@ -367,6 +370,11 @@ fn hello() -> impl Strategy<Value = Hello> {
                     resend_octets: n[4],
                     max_frame: n[5],
                     doubles: n[0].rotate_left(7),
+                    filters: FilterRoom {
+                        slots: n[1].to_le_bytes()[0],
+                        ring_octets: n[2].rotate_left(7),
+                        payload: n[3] % 2 == 1,
+                    },
                 },
                 boot,
             }
@@ -388,14 +396,15 @@ fn port() -> impl Strategy<Value = Port> {
         any::<[u8; 4]>().prop_map(NetState::Up),
         (4..=u8::MAX).prop_map(NetState::Unknown),
     ];
-    (number(), link, net, option::of(any::<u16>())).prop_map(|(at_us, link, net, cpu_permille)| {
-        Port {
+    (number(), link, net, option::of(any::<u16>()), any::<u32>()).prop_map(
+        |(at_us, link, net, cpu_permille, refused)| Port {
             at_us,
             link,
             net,
             cpu_permille,
-        }
-    })
+            refused,
+        },
+    )
 }
 
 fn too_big() -> impl Strategy<Value = TooBig> {
@@ -442,6 +451,93 @@ fn unsent() -> impl Strategy<Value = Unsent> {
     })
 }
 
+fn action() -> impl Strategy<Value = FilterAction> {
+    prop_oneof![
+        Just(FilterAction::Count),
+        (any::<u32>(), numbers::<2>(), any::<bool>()).prop_map(
+            |(snap_len, [packets, octets], wait)| {
+                FilterAction::Capture {
+                    snap_len,
+                    max_packets: packets,
+                    max_octets: octets,
+                    wait,
+                }
+            }
+        ),
+        Just(FilterAction::Only),
+        (3..=u8::MAX).prop_map(FilterAction::Unknown),
+    ]
+}
+
+fn filter_reply() -> impl Strategy<Value = FilterReply> {
+    (any::<u32>(), any::<[u8; 4]>(), any::<u16>()).prop_map(|(id, octets, instruction)| {
+        let [command, slot, outcome, reason] = octets;
+        FilterReply {
+            id,
+            command,
+            slot,
+            outcome: Outcome::from(outcome),
+            reason: FilterReason::from(reason),
+            instruction,
+        }
+    })
+}
+
+fn filter_status() -> impl Strategy<Value = FilterStatus> {
+    let sums = (
+        numbers::<2>(),
+        numbers::<2>(),
+        numbers::<2>(),
+        numbers::<2>(),
+    );
+    (any::<(u8, u8, u32)>(), number(), action(), sums).prop_map(
+        |((slot, state, run), at_us, action, sums)| FilterStatus {
+            slot,
+            run,
+            at_us,
+            state: FilterState::from(state),
+            action,
+            matched: sum(sums.0),
+            kept: sum(sums.1),
+            dropped: sum(sums.2),
+            forwarded: sum(sums.3),
+        },
+    )
+}
+
+fn instructions() -> impl Strategy<Value = Instructions> {
+    vec(any::<[u8; 8]>(), 0..=Instructions::MAX).prop_map(|octets| {
+        let all: Vec<_> = octets
+            .into_iter()
+            .map(BpfInstruction::from_octets)
+            .collect();
+        let (taken, rest) = Instructions::take(&all);
+        assert_eq!((taken.as_slice(), rest), (&all[..], &[][..]));
+        taken
+    })
+}
+
+fn part() -> impl Strategy<Value = PacketPart> {
+    let head = (numbers::<3>(), any::<[u32; 2]>()).prop_map(|([at_us, frames, octets], len)| {
+        PartPlace::First(PacketHead {
+            at_us,
+            wire_len: len[0],
+            captured_len: len[1],
+            dropped: sum([frames, octets]),
+        })
+    });
+    let place = prop_oneof![
+        head,
+        any::<std::num::NonZeroU32>().prop_map(PartPlace::Later)
+    ];
+    (any::<(u8, u32)>(), number(), place).prop_map(|((slot, run), number, place)| PacketPart {
+        slot,
+        run,
+        number,
+        place,
+    })
+}
+
 fn record() -> impl Strategy<Value = Record> {
     let time = (any::<u32>(), numbers::<3>()).prop_map(|(id, [host_us, received_us, sent_us])| {
         TimeReply {
@@ -470,6 +566,8 @@ fn record() -> impl Strategy<Value = Record> {
         port().prop_map(Record::Port),
         too_big().prop_map(Record::TooBig),
         unsent().prop_map(Record::Unsent),
+        filter_reply().prop_map(Record::FilterReply),
+        filter_status().prop_map(Record::FilterStatus),
     ]
 }
 
@@ -491,6 +589,30 @@ fn command() -> impl Strategy<Value = Command> {
         any::<u32>().prop_map(|id| Command::Flush { id }),
         (any::<u32>(), number()).prop_map(|(id, host_us)| Command::TimeSync { id, host_us }),
         (any::<u32>(), set).prop_map(|(id, set)| Command::Configure { id, set }),
+        (any::<(u32, u8, u16, u16)>(), instructions()).prop_map(
+            |((id, slot, of, at), instructions)| Command::LoadFilter {
+                id,
+                slot,
+                of,
+                at,
+                instructions,
+            }
+        ),
+        (any::<(u32, u8, bool, u16, u32)>(), action()).prop_map(
+            |((id, slot, literal, of, check), action)| Command::StartFilter {
+                id,
+                slot,
+                literal,
+                action,
+                of,
+                check,
+            }
+        ),
+        any::<(u32, u8, bool)>().prop_map(|(id, slot, discard)| Command::StopFilter {
+            id,
+            slot,
+            discard
+        }),
     ]
 }
 
@@ -514,6 +636,30 @@ proptest! {
         let len = encode_record_for(host_minor, &Record::Flow(flow), &mut out).unwrap();
         let item = Items::new(&out[..len]).next().unwrap().unwrap();
         prop_assert_eq!(decode_flow_key(item), Some((flow.key, flow.initiator)));
+    }
+
+    #[test]
+    fn parts_of_packets_come_back_as_they_were(
+        part in part(),
+        octets in vec(any::<u8>(), 0..=MAX_BODY - PacketPart::MAX_HEAD),
+        at in any::<prop::sample::Index>(),
+        room in 0..MAX_ITEM,
+    ) {
+        let mut out = [0; MAX_ITEM];
+        let (first, second) = octets.split_at(at.index(octets.len() + 1));
+        let len = encode_packet_part(&part, [first, second], &mut out).unwrap();
+        let mut items = Items::new(&out[..len]);
+        let read = decode_packet_part(items.next().unwrap().unwrap());
+        prop_assert_eq!(read, Ok((part, &octets[..])));
+        prop_assert!(items.next().is_none());
+        let whole = len - if len > 130 { 3 } else { 2 };
+        let count = if octets.len() < 0x80 { 1 } else { 2 };
+        prop_assert_eq!(part.head_len() - 2 + count + octets.len(), whole);
+        let mut small = vec![0; room];
+        match encode_packet_part(&part, [first, second], &mut small) {
+            Ok(written) => prop_assert_eq!(&small[..written], &out[..len]),
+            Err(_) => prop_assert!(room <= len),
+        }
     }
 
     #[test]
@@ -548,6 +694,7 @@ proptest! {
         for item in Items::new(&octets).flatten() {
             items += 1;
             let _ = decode_record(item);
+            let _ = decode_packet_part(item);
             let _ = decode_flow_key(item);
             let _ = decode_command(item);
         }
@@ -557,12 +704,18 @@ proptest! {
     /// Any body under any known type: no panic, and what is read can be
     /// written again and read back the same.
     #[test]
-    fn any_body_can_be_read(kind in 0..=13_u8, body in vec(any::<u8>(), 0..600)) {
+    fn any_body_can_be_read(kind in 0..=16_u8, body in vec(any::<u8>(), 0..600)) {
         let mut out = [0; MAX_ITEM];
         if let Ok(record) = decode_record(magpie_protocol::Item { kind, body: &body }) {
             let len = encode_record(&record, &mut out).unwrap();
             let item = Items::new(&out[..len]).next().unwrap().unwrap();
             prop_assert_eq!(decode_record(item), Ok(record));
+        }
+        let item = magpie_protocol::Item { kind: 16, body: &body };
+        if let Ok((part, octets)) = decode_packet_part(item) {
+            let len = encode_packet_part(&part, [octets, &[]], &mut out).unwrap();
+            let item = Items::new(&out[..len]).next().unwrap().unwrap();
+            prop_assert_eq!(decode_packet_part(item), Ok((part, octets)));
         }
         let kind = kind + 127;
         if let Ok(command) = decode_command(magpie_protocol::Item { kind, body: &body }) {

@@ -2,14 +2,18 @@
 //! readable, so a change of any line here is a new major version.
 #![allow(clippy::too_many_lines)] // tables of data
 
+use core::num::NonZeroU32;
+
 use magpie_protocol::{
-    Address, AddressPair, BootReason, BootReport, Capacities, Census, ClockKind, Command,
-    CommandReply, Configuration, CountEntry, Counts, DecodeError, Direction, Doubles, EchoKey,
-    EchoRecord, EchoSample, EndReason, FlowKey, FlowRecord, FlowSum, Handshake, Hello, Items,
-    KEY_OTHER, Known, Ledger, LinkState, Losses, MAX_BODY, MAX_ITEM, Malformed, NetState, Outcome,
-    Port, Record, Side, Sum, TableId, Tally, TcpFacts, TimeReply, TooBig, Unsent, UnsentKey,
-    UnsentLine, UplinkCounts, VlanStack, decode_command, decode_record, encode_command,
-    encode_record_for,
+    Address, AddressPair, BootReason, BootReport, BpfInstruction, Capacities, Census, ClockKind,
+    Command, CommandReply, Configuration, CountEntry, Counts, DecodeError, Direction, Doubles,
+    EchoKey, EchoRecord, EchoSample, EndReason, FilterAction, FilterReason, FilterReply,
+    FilterRoom, FilterState, FilterStatus, FlowKey, FlowRecord, FlowSum, Handshake, Hello,
+    Instructions, Items, KEY_OTHER, Known, Ledger, LinkState, Losses, MAX_BODY, MAX_ITEM,
+    Malformed, NetState, Outcome, PacketHead, PacketPart, PartPlace, Port, Record, Side, Sum,
+    TableId, Tally, TcpFacts, TimeReply, TooBig, Unsent, UnsentKey, UnsentLine, UplinkCounts,
+    VlanStack, decode_command, decode_packet_part, decode_record, encode_command,
+    encode_packet_part, encode_record_for,
 };
 
 /// The forms that every host reads; `compact.rs` has the newer one of flows.
@@ -184,6 +188,10 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
             unsure: 49,
             forgotten: 50,
         },
+        filtered: Sum {
+            frames: 51,
+            octets: 300,
+        },
     };
     let hello = Hello {
         major: 1,
@@ -204,6 +212,11 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
             resend_octets: 4096,
             max_frame: 1518,
             doubles: 1024,
+            filters: FilterRoom {
+                slots: 4,
+                ring_octets: 300,
+                payload: true,
+            },
         },
         boot: BootReport {
             count: 7,
@@ -228,14 +241,14 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
         (
             "hello",
             Record::Hello(hello),
-            "013c0101effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
-             204080108020ee0b070309706f72742e72733a3980080103",
+            "01400101effdb6f50d07010104746170310471656d7505302e312e3007386265653362388002\
+             204080108020ee0b070309706f72742e72733a398008010304ac0201",
         ),
         (
             "ledger",
             Record::Ledger(ledger),
-            "02438001010ae80706d8040278013c01dc010103020400010001050b0c0d0e0f101112131415\
-             161718191a1b1c1d1e1f202122232425262728292a2b2c2d2ef4032f303132",
+            "02468001010ae80706d8040278013c01dc010103020400010001050b0c0d0e0f101112131415\
+             161718191a1b1c1d1e1f202122232425262728292a2b2c2d2ef4032f30313233ac02",
         ),
         (
             "flow, UDP",
@@ -322,8 +335,9 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
                 },
                 net: NetState::NoLease,
                 cpu_permille: Some(310),
+                refused: 7,
             }),
-            "0c0d8001026401020000000001b602",
+            "0c0e8001026401020000000001b60207",
         ),
         (
             "port with an address",
@@ -332,8 +346,9 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
                 link: LinkState::Unknown,
                 net: NetState::Up([10, 99, 0, 2]),
                 cpu_permille: None,
+                refused: 300,
             }),
-            "0c0a07000000030a63000200",
+            "0c0c07000000030a63000200ac02",
         ),
         (
             "port without a cable",
@@ -342,8 +357,9 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
                 link: LinkState::Down,
                 net: NetState::Silent,
                 cpu_permille: Some(0),
+                refused: 0,
             }),
-            "0c0b0701000000000000000100",
+            "0c0c070100000000000000010000",
         ),
         (
             "too big for IPv4",
@@ -430,6 +446,71 @@ fn records() -> Vec<(&'static str, Record, &'static str)> {
             }),
             "0b43eb0703ac020106000a00000500bc05b410b0d8070304f001ad0201110120010db8000000000000000000000002c8016464f02e00000080040000c801c9019c5e000000",
         ),
+        (
+            "a filter refused",
+            Record::FilterReply(FilterReply {
+                id: 300,
+                command: 134,
+                slot: 3,
+                outcome: Outcome::BadValue,
+                reason: FilterReason::JumpOutside,
+                instruction: 255,
+            }),
+            "0e08ac028603020eff01",
+        ),
+        (
+            "a filter refused to whoever may be anybody",
+            Record::FilterReply(FilterReply {
+                id: 1,
+                command: 133,
+                slot: 0,
+                outcome: Outcome::Refused,
+                reason: FilterReason::NotAuthenticated,
+                instruction: 0,
+            }),
+            "0e06018500040400",
+        ),
+        (
+            "a capture that ended",
+            Record::FilterStatus(FilterStatus {
+                slot: 1,
+                run: 300,
+                at_us: 128,
+                state: FilterState::PacketLimit,
+                action: FilterAction::Capture {
+                    snap_len: 128,
+                    max_packets: 10,
+                    max_octets: 0,
+                    wait: true,
+                },
+                matched: Sum {
+                    frames: 12,
+                    octets: 1200,
+                },
+                kept: Sum {
+                    frames: 10,
+                    octets: 1000,
+                },
+                dropped: Sum {
+                    frames: 2,
+                    octets: 200,
+                },
+                forwarded: Sum {
+                    frames: 9,
+                    octets: 900,
+                },
+            }),
+            "0f1801ac028001030180010a00010cb0090ae80702c801098407",
+        ),
+        (
+            "a filter that counts",
+            Record::FilterStatus(FilterStatus {
+                run: 7,
+                state: FilterState::Running,
+                ..FilterStatus::default()
+            }),
+            "0f110007000100000000000000000000000000",
+        ),
     ]
 }
 
@@ -464,6 +545,57 @@ fn commands() -> Vec<(&'static str, Command, &'static str)> {
             "configure",
             Command::Configure { id: 5, set },
             "840e0501c0c39307000100010101f403",
+        ),
+        (
+            "load filter",
+            Command::LoadFilter {
+                id: 6,
+                slot: 1,
+                of: 300,
+                at: 2,
+                instructions: Instructions::take(&[
+                    BpfInstruction {
+                        code: 0x28,
+                        jt: 0,
+                        jf: 0,
+                        k: 12,
+                    },
+                    BpfInstruction {
+                        code: 0x0115,
+                        jt: 2,
+                        jf: 255,
+                        k: 0x8100_0806,
+                    },
+                ])
+                .0,
+            },
+            "85160601ac020202280000000c000000150102ff06080081",
+        ),
+        (
+            "start filter",
+            Command::StartFilter {
+                id: 7,
+                slot: 0,
+                literal: true,
+                action: FilterAction::Capture {
+                    snap_len: 256,
+                    max_packets: 0,
+                    max_octets: 128,
+                    wait: false,
+                },
+                of: 4,
+                check: 0xdead_beef,
+            },
+            "86100700010180020080010004effdb6f50d",
+        ),
+        (
+            "stop filter",
+            Command::StopFilter {
+                id: 8,
+                slot: 3,
+                discard: true,
+            },
+            "8703080301",
         ),
     ]
 }
@@ -508,6 +640,14 @@ const DOUBLES: usize = 2;
 /// Octets of what 1.3 put behind that.
 const WATCHDOGS: usize = 2;
 const LEDGER_DOUBLES: usize = 6;
+/// Octets of what 1.4 put behind those of 1.3: in a Hello, a ledger, a port.
+const FILTERS: usize = 4;
+const FILTERED: usize = 3;
+const REFUSED: [(&str, usize); 3] = [
+    ("port without a lease", 1),
+    ("port with an address", 2),
+    ("port without a cable", 1),
+];
 
 /// A Hello of 1.0 ends before its boot report.
 #[test]
@@ -521,13 +661,14 @@ fn a_hello_of_1_0_is_read() {
     let Some((_, Record::Hello(new), known)) = records().into_iter().next() else {
         panic!("Hello is the first");
     };
-    let since = [BOOT_REPORT, DOUBLES, WATCHDOGS];
+    let since = [BOOT_REPORT, DOUBLES, WATCHDOGS, FILTERS];
     assert_eq!(known.len(), old.len() + 2 * since.iter().sum::<usize>());
     let hello = Hello {
         minor: 0,
         boot: BootReport::default(),
         capacities: Capacities {
             doubles: 0,
+            filters: FilterRoom::default(),
             ..new.capacities
         },
         ..new
@@ -549,13 +690,17 @@ fn a_hello_of_each_version_is_read() {
         let body = &item.body[..item.body.len() - less];
         decode_record(magpie_protocol::Item { body, ..item })
     };
-    let mut of_1_2 = hello;
+    let mut of_1_3 = hello;
+    of_1_3.capacities.filters = FilterRoom::default();
+    assert_eq!(read(FILTERS), Ok(Record::Hello(of_1_3.clone())));
+    let mut of_1_2 = of_1_3;
     of_1_2.boot.watchdogs = None;
-    assert_eq!(read(WATCHDOGS), Ok(Record::Hello(of_1_2.clone())));
+    let less = FILTERS + WATCHDOGS;
+    assert_eq!(read(less), Ok(Record::Hello(of_1_2.clone())));
     let mut of_1_1 = of_1_2;
     of_1_1.capacities.doubles = 0;
-    assert_eq!(read(WATCHDOGS + DOUBLES), Ok(Record::Hello(of_1_1)));
-    for within in [1, WATCHDOGS + 1, WATCHDOGS + DOUBLES + 1] {
+    assert_eq!(read(less + DOUBLES), Ok(Record::Hello(of_1_1)));
+    for within in [1, FILTERS + 1, less + 1, less + DOUBLES + 1] {
         assert!(read(within).is_err(), "{within} less");
     }
 }
@@ -570,15 +715,16 @@ fn bodies_of_1_1_end_before_the_doubles() {
         };
         let len = encode_record_for(FIRST, &Record::Ledger(ledger), &mut out).unwrap();
         let item = one_item(&out[..len]);
-        let body = &item.body[..item.body.len() - LEDGER_DOUBLES];
+        let body = &item.body[..item.body.len() - LEDGER_DOUBLES - FILTERED];
         let old = Ledger {
             doubles: Doubles::default(),
+            filtered: Sum::default(),
             ..ledger
         };
         let read = decode_record(magpie_protocol::Item { body, ..item });
         assert_eq!(read, Ok(Record::Ledger(old)), "{name}");
         // Sent even where none are looked for: newer fields stand behind them.
-        let nothing = [body, &[0; 5]].concat();
+        let nothing = [body, &[0; 7]].concat();
         let len = encode_record_for(FIRST, &Record::Ledger(old), &mut out).unwrap();
         assert_eq!(one_item(&out[..len]).body, nothing);
     }
@@ -615,6 +761,7 @@ fn newer_states_of_a_port_are_read() {
         link: LinkState::Unknown,
         net: NetState::Unknown(4),
         cpu_permille: None,
+        refused: 0,
     };
     assert_eq!(read, Ok(Record::Port(port)));
 }
@@ -654,12 +801,17 @@ fn shorter_bodies_are_refused() {
         let item = one_item(&out[..len]);
         for cut in 0..item.body.len() {
             let missing = item.body.len() - cut;
-            let of_1_1 = WATCHDOGS + DOUBLES;
-            if name == "hello" && [WATCHDOGS, of_1_1, of_1_1 + BOOT_REPORT].contains(&missing) {
-                continue; // the whole of 1.2, of 1.1, of 1.0
+            let of_1_2 = FILTERS + WATCHDOGS;
+            let of_1_1 = of_1_2 + DOUBLES;
+            let hellos = [FILTERS, of_1_2, of_1_1, of_1_1 + BOOT_REPORT];
+            if name == "hello" && hellos.contains(&missing) {
+                continue; // the whole of 1.3, of 1.2, of 1.1, of 1.0
             }
-            if name == "ledger" && missing == LEDGER_DOUBLES {
-                continue; // the whole of 1.1
+            if name == "ledger" && [FILTERED, LEDGER_DOUBLES + FILTERED].contains(&missing) {
+                continue; // the whole of 1.3, of 1.1
+            }
+            if REFUSED.contains(&(name, missing)) {
+                continue; // the whole of 1.3
             }
             let shorter = magpie_protocol::Item {
                 body: &item.body[..cut],
@@ -732,6 +884,7 @@ fn the_largest_records_fit() {
             unsure: TOP,
             forgotten: TOP,
         },
+        filtered: sum,
     };
     let entry = CountEntry {
         key: TOP,
@@ -799,7 +952,7 @@ fn the_largest_records_fit() {
         lines: [line; Unsent::MAX_LINES].into_iter().collect(),
     };
     for (record, octets) in [
-        (Record::Ledger(ledger), 578),
+        (Record::Ledger(ledger), 598),
         (Record::Unsent(unsent), 566),
         (Record::Counts(counts), 245),
         (Record::Flow(flow), 239),
@@ -910,4 +1063,143 @@ fn unknown_plus_some_is_at_least_some() {
     assert_eq!(unknown, Known::AtLeast(2));
     assert_eq!(exact, Known::Exact(3));
     assert_eq!(at_least, Known::AtLeast(u64::MAX));
+}
+
+/// Parts of packets: known octets of a first and of a later one.
+#[test]
+fn parts_of_packets_have_their_known_octets() {
+    let first = PacketPart {
+        slot: 1,
+        run: 300,
+        number: 7,
+        place: PartPlace::First(PacketHead {
+            at_us: 128,
+            wire_len: 60,
+            captured_len: 5,
+            dropped: Sum {
+                frames: 2,
+                octets: 3000,
+            },
+        }),
+    };
+    let later = PacketPart {
+        place: PartPlace::Later(NonZeroU32::new(3).unwrap()),
+        ..first
+    };
+    let none = PacketPart {
+        slot: 0,
+        run: 0,
+        number: 0,
+        ..later
+    };
+    for (part, octets, known) in [
+        (
+            first,
+            [&b"ab"[..], b"c"],
+            "101001ac02070080013c0502b81703616263",
+        ),
+        (later, [&b"de"[..], b""], "100801ac020703026465"),
+        (none, [&[][..], &[]], "10050000000300"),
+    ] {
+        let mut out = [0; MAX_ITEM];
+        let len = encode_packet_part(&part, octets, &mut out).unwrap();
+        assert_eq!(hex(&out[..len]), known);
+        let item = one_item(&out[..len]);
+        let all = octets.concat();
+        assert_eq!(decode_packet_part(item), Ok((part, &all[..])));
+        // It is no record; newer fields stand behind it.
+        assert_eq!(decode_record(item), Err(DecodeError::UnknownType(16)));
+        let longer = [item.body, &[9; 3]].concat();
+        let longer = magpie_protocol::Item {
+            body: &longer,
+            ..item
+        };
+        assert_eq!(decode_packet_part(longer), Ok((part, &all[..])));
+        for cut in 0..item.body.len() {
+            let shorter = magpie_protocol::Item {
+                body: &item.body[..cut],
+                ..item
+            };
+            let refused = Err(DecodeError::BadBody(16));
+            assert_eq!(decode_packet_part(shorter), refused, "cut to {cut}");
+        }
+    }
+    let other = magpie_protocol::Item {
+        kind: 15,
+        body: &[0; 9],
+    };
+    let refused = Err(DecodeError::UnknownType(15));
+    assert_eq!(decode_packet_part(other), refused);
+}
+
+/// The greatest head leaves the room that is promised.
+#[test]
+fn the_greatest_part_fits() {
+    let part = PacketPart {
+        slot: u8::MAX,
+        run: u32::MAX,
+        number: u64::MAX,
+        place: PartPlace::First(PacketHead {
+            at_us: u64::MAX,
+            wire_len: u32::MAX,
+            captured_len: u32::MAX,
+            dropped: Sum {
+                frames: u64::MAX,
+                octets: u64::MAX,
+            },
+        }),
+    };
+    let octets = [7; MAX_BODY];
+    let most = MAX_BODY - PacketPart::MAX_HEAD;
+    let mut out = [0; MAX_ITEM];
+    let len = encode_packet_part(&part, [&octets[..most], &[]], &mut out).unwrap();
+    // A place other than 0 would take four octets more.
+    assert_eq!(len, MAX_ITEM - 4);
+    assert!(encode_packet_part(&part, [&octets[..most], &octets[..5]], &mut [0; 700]).is_err());
+}
+
+/// A host of 1.3 knows no filtered frames: what no table was shown is lost to it.
+#[test]
+fn a_ledger_adds_up_for_an_older_host() {
+    let sum = |frames| Sum {
+        frames,
+        octets: frames * 100,
+    };
+    let ledger = Ledger {
+        counted: sum(10),
+        in_flows: sum(4),
+        arp: sum(1),
+        filtered: sum(5),
+        lost: Losses {
+            ring: Known::Exact(2),
+            ..Losses::default()
+        },
+        ..Ledger::default()
+    };
+    assert_eq!(ledger.told_to(4), ledger);
+    let old = ledger.told_to(3);
+    assert_eq!((old.counted, old.filtered), (sum(5), Sum::default()));
+    assert_eq!(old.lost.ring, Known::Exact(7));
+    let none = Ledger {
+        filtered: Sum::default(),
+        ..ledger
+    };
+    assert_eq!(none.told_to(3), none);
+}
+
+/// Numbers of reasons and states are fixed for ever.
+#[test]
+fn reasons_and_states_keep_their_numbers() {
+    for code in 0..=u8::MAX {
+        let reason = FilterReason::from(code);
+        assert_eq!(u8::from(reason), code);
+        assert_eq!(matches!(reason, FilterReason::Unknown(_)), code > 18);
+        let state = FilterState::from(code);
+        assert_eq!(u8::from(state), code);
+        assert_eq!(matches!(state, FilterState::Unknown(_)), code > 4);
+    }
+    assert_eq!(FilterReason::from(4), FilterReason::NotAuthenticated);
+    assert_eq!(FilterReason::from(12), FilterReason::UnknownCode);
+    assert_eq!(FilterReason::from(18), FilterReason::DivisionByZero);
+    assert_eq!(u8::from(Outcome::Refused), 4);
 }

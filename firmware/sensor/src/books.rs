@@ -96,6 +96,8 @@ pub(crate) struct Books<'a> {
     fragments: [u64; 4],
     arp_kinds: [u64; 3],
     classes: [u64; Malformed::ALL.len()],
+    /// Frames that no table was shown.
+    filtered: Sum,
 }
 
 /// The latest of its kind, and whether it was shown.
@@ -165,6 +167,7 @@ impl<'a> Books<'a> {
             fragments: [0; 4],
             arp_kinds: [0; 3],
             classes: [0; Malformed::ALL.len()],
+            filtered: Sum::default(),
         }
     }
 
@@ -182,9 +185,16 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// Frames counted since boot.
+    /// Frames that the tables were shown since boot.
     pub(crate) fn frames(&self) -> u64 {
         self.sums().iter().map(|part| part.frames).sum()
+    }
+
+    /// Counts a frame that no table is shown.
+    pub(crate) fn count_filtered(&mut self, wire_len: u32) {
+        let Sum { frames, octets } = &mut self.filtered;
+        *frames = frames.wrapping_add(1);
+        *octets = octets.wrapping_add(u64::from(wire_len));
     }
 
     /// Counts one frame; gives the sum of its path.
@@ -387,7 +397,7 @@ impl<'a> Books<'a> {
     pub(crate) fn ledger(&self, at_us: u64) -> Ledger {
         let [invalid, in_flows, arp, other] = self.sums();
         let mut counted = Sum::default();
-        for part in [in_flows, arp, other, invalid] {
+        for part in [in_flows, arp, other, invalid, self.filtered] {
             counted.frames = counted.frames.wrapping_add(part.frames);
             counted.octets = counted.octets.wrapping_add(part.octets);
         }
@@ -405,6 +415,7 @@ impl<'a> Books<'a> {
             own_rx: self.own.map_or(0, |own| own.received),
             forged: self.own.map_or(0, |own| own.forged),
             uplink: self.uplink,
+            filtered: self.filtered,
             ..Ledger::default()
         }
     }

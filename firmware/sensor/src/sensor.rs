@@ -12,6 +12,7 @@ use crate::{
     doubled::Detector,
     echo::Echoes,
     export::Exporter,
+    filter::{self, Filters},
     flow::{Flows, FollowUp},
     hash::{Secret, draw},
     outbox::Outbox,
@@ -43,6 +44,7 @@ pub struct Sensor<'a> {
     pub(crate) outbox: Outbox<'a>,
     pub(crate) exporter: Exporter,
     doubled: Detector<'a>,
+    pub(crate) filters: Filters<'a>,
     pub(crate) hello: Hello,
 }
 
@@ -78,6 +80,7 @@ impl<'a> Sensor<'a> {
         let outbox = Outbox::new(storage.outbox, UnsentFlows::new(storage.unsent, seed));
         let (pairs, requests) = echoes.capacity();
         let doubled = Detector::new(storage.doubled, seed);
+        let filters = Filters::new(storage.filters, storage.packets, identity.max_frame);
         let hello = Hello {
             major: VERSION_MAJOR,
             minor: VERSION_MINOR,
@@ -97,6 +100,7 @@ impl<'a> Sensor<'a> {
                 resend_octets: identity.resend_octets,
                 max_frame: identity.max_frame,
                 doubles: doubled.capacity(),
+                filters: filters.room(),
             },
             boot: BootReport::default(),
         };
@@ -111,6 +115,7 @@ impl<'a> Sensor<'a> {
             outbox,
             exporter: Exporter::default(),
             doubled,
+            filters,
         }
     }
 
@@ -151,10 +156,19 @@ impl<'a> Sensor<'a> {
         }
     }
 
-    /// What most sensors do not do: looks for doubles, and for frames of our
-    /// own. True for a double.
+    /// What most sensors do not do: shows frames to filters, looks for doubles,
+    /// and for frames of our own. True for a frame that is not for the tables.
     #[inline(never)]
     fn look_closer(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
+        if self.filters.is_running() {
+            return self.show_filters(at_us, frame, wire_len);
+        }
+        self.is_double(at_us, frame, wire_len)
+    }
+
+    /// Looks for doubles, and for frames of our own. True for a double.
+    #[inline]
+    fn is_double(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
         let window_us = self.config.dedup_us;
         if window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
             return true;
@@ -163,6 +177,29 @@ impl<'a> Sensor<'a> {
             own.see(frame);
         }
         false
+    }
+
+    /// Filters see every frame, doubles and our own too.
+    #[inline(never)] // out of the way of those who only look for doubles
+    fn show_filters(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
+        let passes = self.filters.see(at_us, frame, wire_len);
+        if !self.filters.is_running() {
+            self.set_looks_closer();
+        }
+        if passes {
+            return self.is_double(at_us, frame, wire_len);
+        }
+        if let Some(own) = &mut self.books.own {
+            own.see(frame);
+        }
+        self.books.count_filtered(wire_len);
+        true
+    }
+
+    /// Whether there is anything to look closer for.
+    fn set_looks_closer(&mut self) {
+        self.looks_closer =
+            self.config.dedup_us != 0 || self.books.own.is_some() || self.filters.is_running();
     }
 
     #[inline(never)] // out of the way of most frames
@@ -271,6 +308,7 @@ impl<'a> Sensor<'a> {
         match *command {
             Command::Hello { major, .. } => {
                 self.exporter.greet();
+                self.filters.show();
                 if major != VERSION_MAJOR {
                     self.reply(0, CommandType::Hello, Outcome::BadVersion);
                 }
@@ -302,11 +340,37 @@ impl<'a> Sensor<'a> {
                     *setting = wanted.unwrap_or(*setting);
                 }
                 config.dedup_us = set.dedup_us.unwrap_or(config.dedup_us);
-                self.looks_closer = config.dedup_us != 0 || self.books.own.is_some();
+                self.set_looks_closer();
                 self.flows.configure(&self.config);
                 self.reply(id, CommandType::Configure, Outcome::Done);
             }
+            Command::LoadFilter { .. }
+            | Command::StartFilter { .. }
+            | Command::StopFilter { .. } => {
+                let reply = self.filters.handle(command);
+                self.set_looks_closer();
+                self.exporter.answer_filter(reply);
+            }
         }
+    }
+
+    /// Does what is asked by whoever may be anybody, because nothing tells who
+    /// it is: commands about filters are refused, answered so and counted
+    /// ([`Port::refused`]). A sensor that hands out payload is a wiretap.
+    pub fn handle_unauthenticated(&mut self, now_us: u64, command: &Command) {
+        match command {
+            Command::LoadFilter { .. }
+            | Command::StartFilter { .. }
+            | Command::StopFilter { .. } => self.exporter.refuse(filter::refuse(command)),
+            _ => self.handle_command(now_us, command),
+        }
+    }
+
+    /// Whether a filter wants the next frame to wait until there is room for it
+    /// ([`magpie_protocol::FilterAction::Capture`]): for a caller who can make
+    /// frames wait.
+    pub fn must_wait(&self) -> bool {
+        self.filters.must_wait()
     }
 
     fn reply(&mut self, id: u32, command: CommandType, outcome: Outcome) {

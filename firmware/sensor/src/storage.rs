@@ -4,8 +4,8 @@ use magpie_protocol::CountEntry;
 use managed::{Managed, ManagedSlice};
 
 use crate::{
-    DoubledTable, EchoSet, EchoSlot, FlowSet, FlowSlot, OutboxEntry, RequestSet, RequestSlot,
-    UnsentSet, table::Slot, unsent::UnsentSlot,
+    DoubledTable, EchoSet, EchoSlot, FilterSlot, FlowSet, FlowSlot, OutboxEntry, RequestSet,
+    RequestSlot, UnsentSet, table::Slot, unsent::UnsentSlot,
 };
 
 /// A set of the flow table with nothing in it (all zero).
@@ -43,6 +43,11 @@ pub struct Storage<'a> {
     pub unsent: ManagedSlice<'a, UnsentSet>,
     /// Frames whose double may come; `None`: doubles cannot be looked for.
     pub doubled: Option<Managed<'a, DoubledTable>>,
+    /// Filters that the host may set, 256 at most; none: there is no room for them.
+    pub filters: ManagedSlice<'a, FilterSlot>,
+    /// Packets that filters selected, on their way to the link; none: they only
+    /// count.
+    pub packets: ManagedSlice<'a, u8>,
 }
 
 #[cfg(feature = "std")]
@@ -50,7 +55,7 @@ impl Storage<'static> {
     /// Storage on the heap: `flows` flow entries, `echoes` echo pairs (sixteen
     /// requests each), counter tables that hold every key of theirs (VLAN
     /// stacks: 65,536), an outbox of 512 records, 64 lines for what does not find
-    /// room there, no table for doubles.
+    /// room there, no table for doubles, four filters and no room for packets.
     pub fn owned(flows: usize, echoes: usize) -> Self {
         fn vec<T: Clone>(value: T, len: usize) -> ManagedSlice<'static, T> {
             ManagedSlice::Owned(std::vec![value; len])
@@ -70,7 +75,16 @@ impl Storage<'static> {
             outbox: vec(OutboxEntry::EMPTY, 512),
             unsent: vec(EMPTY_UNSENT_SET, 8),
             doubled: None,
+            filters: vec(FilterSlot::EMPTY, 4),
+            packets: ManagedSlice::Borrowed(&mut []),
         }
+    }
+
+    /// The same with so many octets of room for packets.
+    #[must_use]
+    pub fn with_packets(mut self, octets: usize) -> Self {
+        self.packets = ManagedSlice::Owned(std::vec![0; octets]);
+        self
     }
 
     /// The same with room for frames whose double may come: four to a set.

@@ -185,6 +185,7 @@ proptest! {
             flows: vec![].into(), echoes: vec![].into(), requests: vec![].into(),
             ethertypes: vec![].into(), protocols: vec![].into(), vlans: vec![].into(),
             icmp: vec![].into(), arp_operations: vec![].into(), outbox: vec![].into(), unsent: vec![].into(), doubled: None,
+            filters: vec![].into(), packets: vec![].into(),
         };
         let mut core = Sensor::new(Config::default(), Identity::default(), &[0; 32], storage);
         core.note_uplink(&UplinkCounts::default(), VERSION_MINOR);

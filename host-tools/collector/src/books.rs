@@ -3,10 +3,11 @@
 //! | stage | equation, in frames and in octets where octets are known |
 //! |---|---|
 //! | `capture`, `mac`, `driver`, `ring` | wire = lost + doubled + counted |
-//! | `dissect` | counted = `in_flows` + arp + other + invalid |
+//! | `dissect` | counted = `in_flows` + arp + other + invalid + filtered |
 //! | `flow table` | `in_flows` = live + exported + `never_sent`; made likewise |
 //! | `uplink` | finished records received = exported - dropped by the link |
-//! | `tables` | lines of each counter table sum to what the ledger says |
+//! | `tables` | lines of each counter table sum to what the ledger says: ethertypes and VLANs to counted - filtered |
+//! | `filter N` | what filter N selected = kept + dropped, where it captures |
 //! | `never sent`, `unconfirmed` | so do, in flows, packets and octets, the lines of what was not kept |
 //!
 //! The first equation that does not hold names the stage.
@@ -105,6 +106,8 @@ pub struct Books {
     /// Frames that the mirror showed a second time; `None` where none are
     /// looked for.
     pub doubled: Option<u64>,
+    /// Frames counted that a filter of the host's kept from the tables.
+    pub filtered: u64,
     /// Frames of our own seen: sent by the sensor or to it.
     pub own: u64,
     /// Frames on the wire neither counted nor known as lost; `None` while
@@ -200,6 +203,7 @@ impl Picture {
             counted: total.counted.frames,
             lost,
             doubled: mirror.doubled.map(|share| share.part),
+            filtered: total.filtered.frames,
             own: total.own_tx.saturating_add(total.own_rx),
             unaccounted: audit.unaccounted,
             records: audit.records,
@@ -277,6 +281,9 @@ impl fmt::Display for Books {
         if let Some(doubled) = self.doubled {
             write!(f, " doubled={doubled}")?;
         }
+        if self.filtered > 0 {
+            write!(f, " filtered={}", self.filtered)?;
+        }
         write!(f, " own={}", self.own)?;
         match self.unaccounted {
             Some(n) => write!(f, " unaccounted={n}")?,
@@ -291,10 +298,18 @@ impl fmt::Display for Books {
     }
 }
 
-/// The four terms a counted frame may fall under.
+/// The five terms a counted frame may fall under.
 fn classes(ledger: &Ledger) -> Sum {
-    [ledger.in_flows, ledger.arp, ledger.other, ledger.invalid]
-        .iter()
+    let Ledger {
+        in_flows,
+        arp,
+        other,
+        invalid,
+        filtered,
+        ..
+    } = ledger;
+    [in_flows, arp, other, invalid, filtered]
+        .into_iter()
         .fold(Sum::default(), |sum, class| Sum {
             frames: sum.frames.saturating_add(class.frames),
             octets: sum.octets.saturating_add(class.octets),

@@ -1,6 +1,8 @@
 //! What one boot of a sensor has said.
 
-use magpie_protocol::{AddressPair, FlowRecord, Hello, Ledger, Port, Tally, TooBig};
+use std::collections::BTreeMap;
+
+use magpie_protocol::{AddressPair, FilterStatus, FlowRecord, Hello, Ledger, Port, Tally, TooBig};
 use rangemap::RangeInclusiveSet;
 
 use crate::Position;
@@ -75,6 +77,8 @@ pub struct Boot {
     port: Option<(u64, Port)>,
     /// Over IPv4, over IPv6.
     too_big: [Option<TooBig>; 2],
+    /// By slot, with its place among the boot's live records.
+    filters: BTreeMap<u8, (u64, FilterStatus)>,
     flushed: Option<Flushed>,
     received: Received,
     pub(crate) counts: CountTables,
@@ -105,6 +109,7 @@ impl Boot {
             ledger: None,
             port: None,
             too_big: [None; 2],
+            filters: BTreeMap::new(),
             flushed: None,
             received: Received::default(),
             counts: CountTables::default(),
@@ -143,6 +148,11 @@ impl Boot {
     /// Who said last that a packet was too big, over IPv4 and over IPv6.
     pub fn too_big(&self) -> impl Iterator<Item = &TooBig> {
         self.too_big.iter().flatten()
+    }
+
+    /// What its filters did, by slot.
+    pub fn filters(&self) -> impl Iterator<Item = &FilterStatus> {
+        self.filters.values().map(|(_, status)| status)
     }
 
     /// What its port and processor were at, at last.
@@ -280,6 +290,14 @@ impl Boot {
         let old = self.port.replace((at.number, *port));
         let facts = |port: &Port| (port.link, port.net);
         old.is_none_or(|(_, old)| facts(&old) != facts(port))
+    }
+
+    /// Takes what a filter did, if it is the latest word of it.
+    pub(crate) fn take_filter(&mut self, at: Position, status: &FilterStatus) {
+        let known = self.filters.get(&status.slot);
+        if known.is_none_or(|(number, _)| *number <= at.number) {
+            self.filters.insert(status.slot, (at.number, *status));
+        }
     }
 
     /// Takes a message that a packet was too big, if it is the latest.

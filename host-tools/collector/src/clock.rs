@@ -76,6 +76,16 @@ impl Clock {
         self.way_us.saturating_add(drifted(since, self.drift_ppm))
     }
 
+    /// The error bound of a sensor time: as old as it is away from the
+    /// measurement, before or after.
+    pub(crate) fn bound_of(&self, sensor_us: u64) -> u64 {
+        let away = self
+            .wall_us(sensor_us)
+            .abs_diff(i128::from(self.measured_us));
+        let away = u64::try_from(away).unwrap_or(u64::MAX);
+        self.bound_at(self.measured_us.saturating_add(away))
+    }
+
     /// Wall time since 1970 of a sensor time, in microseconds.
     pub fn wall_us(&self, sensor_us: u64) -> i128 {
         i128::from(sensor_us) + i128::from(self.offset_us)

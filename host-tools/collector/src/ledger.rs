@@ -82,4 +82,5 @@ pub fn add(into: &mut Option<Ledger>, other: &Ledger) {
     into.never_sent.add(&other.never_sent);
     uplink(&mut into.uplink, &other.uplink);
     doubles(&mut into.doubles, &other.doubles);
+    sum(&mut into.filtered, &other.filtered);
 }

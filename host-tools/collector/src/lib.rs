@@ -11,6 +11,10 @@
 //! frame is accounted for, and [`Mirror::of`], which says what the mirror port
 //! hides.
 //!
+//! A sensor runs filters where [`Session::request_filter`] asks for them; what they
+//! select, and what became of every frame of it, [`Session::take_filter_events`]
+//! gives.
+//!
 //! What comes from a sensor is hostile: memory is bounded by [`Limits`], and
 //! what did not fit is summed in [`Forgotten`].
 #![forbid(unsafe_code)]
@@ -22,6 +26,7 @@ mod counts;
 mod echo;
 mod ended;
 mod event;
+mod filter;
 mod flow;
 mod gone;
 mod ledger;
@@ -42,6 +47,9 @@ pub use clock::Clock;
 pub use counts::{Count, CountTable, sum as count_sum};
 pub use echo::EchoSums;
 pub use event::Event;
+pub use filter::{
+    FilterAccount, FilterEvent, FilterPacket, FilterRefusal, FilterRequest, WallTime,
+};
 pub use flow::{FlowSums, addresses, ends};
 pub use ledger::add as ledger_sum;
 pub use limits::Limits;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use magpie_protocol::{Hello, Ledger, Port, Record, TableId, TooBig};
+use magpie_protocol::{FilterStatus, Hello, Ledger, Port, Record, TableId, TooBig};
 
 use crate::boot::Entry;
 use crate::counts::{CountTable, CountTables};
@@ -288,8 +288,9 @@ impl Picture {
             Record::Unsent(unsent) => {
                 boot.unsent.take(at.is_final.then_some(at.number), unsent);
             }
+            Record::FilterStatus(status) => boot.take_filter(at, status),
             // The session's own business.
-            Record::TimeReply(_) | Record::CommandReply(_) => {}
+            Record::TimeReply(_) | Record::CommandReply(_) | Record::FilterReply(_) => {}
         }
     }
 
@@ -355,6 +356,11 @@ impl Picture {
     /// sensor's present boot.
     pub fn too_big(&self) -> impl Iterator<Item = &TooBig> {
         self.boots.last().into_iter().flat_map(Boot::too_big)
+    }
+
+    /// What the filters of the sensor's present boot did, by slot.
+    pub fn filters(&self) -> impl Iterator<Item = &FilterStatus> {
+        self.boots.last().into_iter().flat_map(Boot::filters)
     }
 
     /// The latest ledgers of all boots added up; `at_us` and `flush` are the

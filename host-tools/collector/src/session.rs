@@ -2,16 +2,17 @@
 
 use magpie_link::{LinkError, MAX_BATCH, Receiver, Stream, command_batch};
 use magpie_protocol::{
-    ClockKind, Command, CommandReply, Configuration, DecodeError, Outcome, Record, TimeReply,
-    VERSION_MAJOR, VERSION_MINOR, decode_record,
+    ClockKind, Command, CommandReply, Configuration, DecodeError, Item, Outcome, Record,
+    RecordType, TimeReply, VERSION_MAJOR, VERSION_MINOR, decode_packet_part, decode_record,
 };
 
-use crate::{Clock, Picture, Position};
+use crate::filter::Filters;
+use crate::{Clock, FilterAccount, FilterEvent, FilterRequest, Picture, Position, WallTime};
 
 /// Hello is asked again after so long, doubling up to [`MAX_RETRY_US`].
 const HELLO_RETRY_US: u64 = 500_000;
 /// An unanswered Flush or Configure is asked again after so long, doubling.
-const ASK_RETRY_US: u64 = 1_000_000;
+pub(crate) const ASK_RETRY_US: u64 = 1_000_000;
 /// Longest pause between two askings.
 const MAX_RETRY_US: u64 = 8_000_000;
 /// Pause between two time requests (DESIGN.md).
@@ -60,13 +61,13 @@ impl SessionError {
 
 /// Something that is asked until it was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Asking {
+pub(crate) struct Asking {
     due_us: u64,
     pause_us: u64,
 }
 
 impl Asking {
-    fn new(pause_us: u64) -> Self {
+    pub(crate) fn new(pause_us: u64) -> Self {
         Self {
             due_us: 0,
             pause_us,
@@ -74,7 +75,7 @@ impl Asking {
     }
 
     /// True when it is time to ask (again).
-    fn ask(&mut self, now_us: u64) -> bool {
+    pub(crate) fn ask(&mut self, now_us: u64) -> bool {
         if now_us < self.due_us {
             return false;
         }
@@ -115,6 +116,9 @@ pub struct Session {
     configure: Option<(u32, Configuration, Asking)>,
     last_id: u32,
     replies: Vec<CommandReply>,
+    filters: Filters,
+    /// The sensor's minor version, as its Hello says.
+    minor: Option<u8>,
     sent: u64,
 }
 
@@ -134,6 +138,8 @@ impl Session {
             configure: None,
             last_id: 0,
             replies: Vec::new(),
+            filters: Filters::default(),
+            minor: None,
             sent: 0,
         }
     }
@@ -148,6 +154,7 @@ impl Session {
         self.hello = Some(Asking::new(HELLO_RETRY_US));
         self.sync = Asking::new(SYNC_EVERY_US);
         self.pending_sync = None;
+        self.filters.reconnected();
         if let Flush::Asked { id, .. } = self.flush {
             self.ask_flush(id);
         }
@@ -178,6 +185,34 @@ impl Session {
     /// True while the sensor has not answered the last change of settings.
     pub fn is_configuring(&self) -> bool {
         self.configure.is_some()
+    }
+
+    /// Asks the sensor to run a filter; in place of the one that was asked for
+    /// the same slot.
+    pub fn request_filter(&mut self, request: FilterRequest) {
+        self.filters.request(request);
+    }
+
+    /// Asks for the filter in this slot to stop; where `discard`, the packets
+    /// that wait in the sensor are given up.
+    pub fn request_filter_stop(&mut self, slot: u8, discard: bool) {
+        self.filters.stop(slot, discard);
+    }
+
+    /// True while a filter that was asked for runs, or may yet.
+    pub fn is_filtering(&self) -> bool {
+        self.filters.is_busy()
+    }
+
+    /// What the filter of this slot came to so far.
+    pub fn filter_account(&self, slot: u8) -> Option<&FilterAccount> {
+        self.filters.account(slot)
+    }
+
+    /// Takes what became of filters since the last call, in order. Where
+    /// filters were asked for, to be called after every batch.
+    pub fn take_filter_events(&mut self) -> Vec<FilterEvent> {
+        self.filters.take_events()
     }
 
     /// Takes the answers to commands since the last call.
@@ -212,6 +247,12 @@ impl Session {
             };
             // The last number there is has none behind it.
             number = number.saturating_add(1);
+            if let Ok(item) = item
+                && item.kind == RecordType::PacketPart as u8
+            {
+                self.take_part(delivery.boot_id, item, at, picture);
+                continue;
+            }
             // Looked at where it is: the longest record has two thousand octets.
             match &item.and_then(decode_record) {
                 Ok(record) => {
@@ -229,6 +270,27 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Takes a part of a packet, which is no record of the picture's.
+    fn take_part(&mut self, boot_id: u32, item: Item<'_>, at: Position, picture: &mut Picture) {
+        picture.skip(at);
+        let Ok((part, octets)) = decode_packet_part(item) else {
+            picture.link.bad_bodies = picture.link.bad_bodies.saturating_add(1);
+            return;
+        };
+        let (kind, clock) = (self.clock_kind, self.clock);
+        let wall = |at_us: u64| match kind {
+            Some(ClockKind::Unix) => Some(WallTime {
+                at_us: i128::from(at_us),
+                bound_us: 0,
+            }),
+            _ => clock.map(|clock| WallTime {
+                at_us: clock.wall_us(at_us),
+                bound_us: clock.bound_of(at_us),
+            }),
+        };
+        self.filters.take_part(boot_id, &part, octets, &wall);
     }
 
     fn refuse(&self, reason: LinkError, picture: &mut Picture) -> SessionError {
@@ -253,6 +315,8 @@ impl Session {
         self.hello.get_or_insert(Asking::new(HELLO_RETRY_US));
         self.clock = None;
         self.clock_kind = None;
+        self.minor = None;
+        self.filters.begin_boot();
         self.pending_sync = None;
         self.sync = Asking::new(SYNC_EVERY_US);
         match self.flush {
@@ -271,6 +335,7 @@ impl Session {
             Record::Hello(hello) => {
                 self.hello = None;
                 self.clock_kind = Some(hello.clock);
+                self.minor = Some(hello.minor);
             }
             Record::Ledger(ledger) => {
                 if let Flush::Asked { id, .. } = self.flush
@@ -283,6 +348,8 @@ impl Session {
             }
             Record::TimeReply(reply) => self.take_time(now_us, reply, picture),
             Record::CommandReply(reply) => self.take_reply(*reply),
+            Record::FilterReply(reply) => self.filters.take_reply(boot_id, reply),
+            Record::FilterStatus(status) => self.filters.take_status(boot_id, status),
             _ => {}
         }
     }
@@ -347,6 +414,10 @@ impl Session {
             self.ask_sensor(now_us, &mut commands);
         }
         if commands.is_empty() {
+            // Alone, for the longest fills a batch.
+            commands.extend(self.ask_filters(now_us));
+        }
+        if commands.is_empty() {
             return None;
         }
         let mut out = vec![0; MAX_BATCH];
@@ -355,6 +426,16 @@ impl Session {
         let len = command_batch(boot_id.unwrap_or(0), seq, &commands, &mut out).ok()?;
         out.truncate(len);
         Some(out)
+    }
+
+    /// What is asked of its filters, once it is known how to read their time.
+    fn ask_filters(&mut self, now_us: u64) -> Option<Command> {
+        let minor = self.minor?;
+        let has_time = self.clock.is_some() || self.clock_kind == Some(ClockKind::Unix);
+        if self.receiver.boot_id().is_none() || !has_time {
+            return None;
+        }
+        self.filters.ask(now_us, minor)
     }
 
     /// What is asked of a sensor that was heard.

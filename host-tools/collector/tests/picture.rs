@@ -393,6 +393,7 @@ fn a_port_is_what_its_boot_said_last() {
             at_us: 5,
             link,
             net,
+            refused: 0,
             cpu_permille: Some(cpu),
         };
         picture.apply(0, at, &Record::Port(port));

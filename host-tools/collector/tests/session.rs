@@ -32,6 +32,7 @@ impl RecordSource for Core {
         let record = match want {
             Want::Final => self.finals.pop_front()?,
             Want::Live => self.live.pop_front()?,
+            Want::Packet => return None,
         };
         let len = encode_record(&record, out).unwrap();
         let tally = Tally {
@@ -139,7 +140,7 @@ impl Sensor {
                         outcome: Outcome::Done,
                     }));
                 }
-                Command::Ack { .. } => {}
+                _ => {}
             }
         }
     }
@@ -385,7 +386,7 @@ fn another_major_version_is_refused_by_name() {
     assert!(error.is_fatal());
     let text = error.to_string();
     assert!(
-        text.contains("serial:/dev/ttyX") && text.contains("2.5") && text.contains("1.3"),
+        text.contains("serial:/dev/ttyX") && text.contains("2.5") && text.contains("1.4"),
         "{text}"
     );
     assert_eq!(picture.link().refused_versions, 1);

@@ -27,6 +27,7 @@ pub fn run(cli: Cli) -> Exit {
         } => commands::sensor::info(&options),
         Command::Ping(options) => commands::ping::run(&options),
         Command::Traceroute(options) => commands::traceroute::run(&options),
+        Command::Capture(options) => commands::capture::run(&options),
         Command::Sockets(options) => commands::sockets::run(&options),
         Command::Interfaces(options) => commands::interfaces::run(&options),
         Command::Completions { shell } => commands::completions(shell),

@@ -641,6 +641,7 @@ fn in_trouble() -> Made {
         },
         net: NetState::NoLease,
         cpu_permille: Some(934),
+        refused: 0,
     }));
     let mut made = Made::of(vec![many(3), maker.picture]);
     let mut offered = Offered {

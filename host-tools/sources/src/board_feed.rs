@@ -49,6 +49,11 @@ impl BoardFeed {
         })
     }
 
+    /// What is fed can wait.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.origin, Origin::File(_))
+    }
+
     /// Offers nothing more; what an interface has seen already is still fed.
     pub(crate) fn end(&self) {
         match &self.origin {

@@ -18,6 +18,7 @@ pub struct InProcess {
     core: Core,
     offered: Offered,
     feed: Feed,
+    held: bool,
     warnings: Vec<String>,
     failure: Option<SourceError>,
 }
@@ -58,6 +59,7 @@ impl InProcess {
             core,
             offered: Offered::default(),
             feed: Feed::Open,
+            held: false,
             warnings: Vec::new(),
             failure: None,
         })
@@ -113,7 +115,7 @@ impl Source for InProcess {
         if let Some(batch) = self.core.poll() {
             return Ok(Incoming::Batch(batch));
         }
-        while self.feed == Feed::Open {
+        while self.feed == Feed::Open && !self.held {
             let has_room = self.observe();
             if let Some(batch) = self.core.poll() {
                 return Ok(Incoming::Batch(batch));
@@ -156,6 +158,14 @@ impl Source for InProcess {
             self.core.look_through();
         }
         self.feed == Feed::AtEnd
+    }
+
+    fn hold_feed(&mut self) {
+        self.held = true;
+    }
+
+    fn release_feed(&mut self) {
+        self.held = false;
     }
 
     fn failure(&mut self) -> Option<SourceError> {

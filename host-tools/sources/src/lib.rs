@@ -6,7 +6,7 @@
 //! Order of use: parse each [`Spec`], open them ([`open_all`]), hand the
 //! [`Source`]s with a picture each to [`drive`], which runs a collector's
 //! session over every one; at the end draw up the books with what the
-//! [`Report`] says was offered.
+//! [`Report`] says was offered. A [`SensorCapture`] asks one for packets instead.
 #![forbid(unsafe_code)]
 
 mod board_feed;
@@ -22,6 +22,7 @@ mod open;
 mod pipe;
 mod qemu;
 mod record_file;
+mod sensor_capture;
 mod sensor_core;
 mod serial;
 mod source;
@@ -39,12 +40,15 @@ pub use interface::Interface;
 pub use magpie_collector::{Offered, Refusal};
 pub use magpie_emulator::{BoardClock, Pace};
 pub use open::{OpenOptions, open_all, open_file, open_stream};
+pub use pipe::Pipe;
 pub use qemu::{QemuBoard, QemuControl, QemuOptions};
 pub use record_file::{RecordFile, RecordWriter};
+pub use sensor_capture::{CaptureTurn, SensorCapture};
 pub use sensor_core::SensorOptions;
 pub use serial::{DEFAULT_BAUD, SerialLine};
 pub use source::{Incoming, Source, SourceError};
 pub use spec::{Feed, Spec, SpecError};
+pub use tap::{Counted, Tap};
 pub use udp::{DatagramCounts, Datagrams};
 pub use uplink::Uplink;
 

@@ -48,6 +48,10 @@ pub struct QemuBoard {
     // The boot whose batches came last.
     boot: Option<u32>,
     awaits: Awaits,
+    /// What a file feeds waits, in each boot, until it is told to go.
+    holds: bool,
+    /// It waits now, and the card takes frames.
+    held: bool,
     feed_done: bool,
     control: QemuControl,
     warnings: Vec<String>,
@@ -154,6 +158,8 @@ impl QemuBoard {
             buffer: vec![0; 16 * 1024],
             boot: None,
             awaits: Awaits::Any,
+            holds: false,
+            held: false,
             feed_done: false,
             control: QemuControl::default(),
             warnings: Vec::new(),
@@ -186,12 +192,18 @@ impl QemuBoard {
         };
         if ready {
             self.awaits = Awaits::Nothing;
-            if let Some(BoardFeed { feeder, .. }) = &self.feed {
-                feeder.ready();
-            }
+            self.held = self.holds;
+            self.go();
         }
         if boot.is_some() {
             self.boot = boot;
+        }
+    }
+
+    /// Lets the feed go, unless it is held.
+    fn go(&self) {
+        if let (false, Awaits::Nothing, Some(feed)) = (self.held, self.awaits, &self.feed) {
+            feed.feeder.ready();
         }
     }
 
@@ -379,6 +391,17 @@ impl Source for QemuBoard {
             }
             _ => false,
         }
+    }
+
+    fn hold_feed(&mut self) {
+        let is_file = self.feed.as_ref().is_some_and(BoardFeed::is_file);
+        self.holds = is_file;
+        self.held = is_file;
+    }
+
+    fn release_feed(&mut self) {
+        self.held = false;
+        self.go();
     }
 
     fn failure(&mut self) -> Option<SourceError> {

@@ -118,6 +118,10 @@ impl Default for SensorOptions {
     }
 }
 
+/// Octets of packets that filters selected, until they are taken: several of the
+/// longest.
+const PACKET_OCTETS: usize = 4 << 20;
+
 /// 16,384 frames may wait for their double: a millisecond of 10 Gbit/s in the
 /// smallest frames.
 const DOUBLED_SETS: usize = 4096;
@@ -148,7 +152,7 @@ impl RecordSource for InFrameTime<'_> {
             return None;
         }
         let now_us = match want {
-            Want::Live => self.now_us,
+            Want::Live | Want::Packet => self.now_us,
             Want::Final => self.passes_us,
         };
         let emitted = self.sensor.poll_record(now_us, want, out);
@@ -218,7 +222,9 @@ impl Core {
             resend_octets: u32::try_from(RESEND_OCTETS).unwrap_or(u32::MAX),
         };
         // Also where it may be switched on later.
-        let storage = Storage::owned(options.flows, options.echoes).with_doubled::<DOUBLED_SETS>();
+        let storage = Storage::owned(options.flows, options.echoes)
+            .with_packets(PACKET_OCTETS)
+            .with_doubled::<DOUBLED_SETS>();
         let config = options.config();
         let sensor = Sensor::new(config, identity, &seed, storage);
         let boot_id = sensor.boot_id();
@@ -310,7 +316,7 @@ impl Core {
     /// Whether there is room for what a frame may cause. Without it the
     /// session has to acknowledge something first.
     pub(crate) fn has_room(&self) -> bool {
-        self.sensor.outbox_room() >= ROOM_PER_FRAME
+        self.sensor.outbox_room() >= ROOM_PER_FRAME && !self.sensor.must_wait()
     }
 
     /// Shows it one frame; true when it is time to look for what expired, so

@@ -68,6 +68,14 @@ pub trait Source: Send {
         false
     }
 
+    /// Where a capture file is fed: offers nothing until [`Self::release_feed`],
+    /// neither now nor after a reset of the sensor, so that a filter can be set
+    /// before the first frame.
+    fn hold_feed(&mut self) {}
+
+    /// Offers what there is.
+    fn release_feed(&mut self) {}
+
     /// False where nobody hears commands: what was recorded is given again,
     /// and it ends with what was recorded.
     fn answers(&self) -> bool {

@@ -152,6 +152,17 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
     if purpose == Purpose::Verify {
         program("c++", "a C++ compiler, for libFuzzer", "g++");
         program("tcpdump", "tcpdump, to count beside magpie", "tcpdump");
+        program("tshark", "tshark, to read what magpie wrote", "tshark");
+        program(
+            "capinfos",
+            "capinfos, to read what magpie wrote",
+            "wireshark-common",
+        );
+        program(
+            "prlimit",
+            "prlimit, for files that may not grow",
+            "util-linux",
+        );
         program("ss", "ss, to list sockets beside magpie", "iproute2");
         program(
             "netstat",

@@ -212,6 +212,14 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
                  -- --ignored",
             ),
         ),
+        // Captures that are written, beside tcpdump, tshark and capinfos.
+        (
+            "capture",
+            host(
+                "test --release -p magpie-tests --test capture --no-fail-fast \
+                 -- --include-ignored",
+            ),
+        ),
         // A live network, with the program and with boards at its mirror port.
         (
             "lab",
@@ -231,7 +239,7 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
 
 /// Why a stage cannot run for this user, if so.
 fn cannot(stage: &str) -> Option<String> {
-    (matches!(stage, "network" | "lab" | "hand") && !run::is_root())
+    (matches!(stage, "network" | "capture" | "lab" | "hand") && !run::is_root())
         .then(|| format!("network namespaces need root: sudo cargo verify --only {stage}"))
 }
 

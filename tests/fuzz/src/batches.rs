@@ -3,7 +3,7 @@
 use magpie_link::{MAX_BATCH, Overflow, Sender, command_batch};
 use magpie_protocol::{Command, Configuration, CountEntry};
 use magpie_sensor::{
-    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, Identity,
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, FilterSlot, Identity,
     OutboxEntry, Sensor, Storage,
 };
 
@@ -24,6 +24,8 @@ pub fn storage(flow_sets: usize, outbox: usize) -> Storage<'static> {
         outbox: vec![OutboxEntry::EMPTY; outbox].into(),
         unsent: vec![EMPTY_UNSENT_SET; 1].into(),
         doubled: None,
+        filters: vec![FilterSlot::EMPTY; 2].into(),
+        packets: vec![0; 1000].into(),
     }
 }
 

@@ -33,6 +33,7 @@ magpie_fuzz::seeds!({
 struct Source {
     finals: u32,
     live: u32,
+    packets: u32,
     len: u8,
     taken: Tally,
     /// What it was told was dropped: never sent, unconfirmed.
@@ -44,6 +45,8 @@ impl RecordSource for Source {
         let waiting = match want {
             Want::Final => &mut self.finals,
             Want::Live => &mut self.live,
+            Want::Packet if out.len() < 2 + usize::from(self.len & 0x7f) => return None,
+            Want::Packet => &mut self.packets,
         };
         *waiting = waiting.checked_sub(1)?;
         let len = self.len & 0x7f;
@@ -100,7 +103,15 @@ fuzz_target!(|data: &[u8]| {
                 source.finals = source.finals.saturating_add(u32::from(input.u8()));
                 source.len = input.u8();
             }
-            1 => source.live = source.live.saturating_add(u32::from(input.u8())),
+            1 => {
+                let n = u32::from(input.u8());
+                let waiting = if n % 2 == 0 {
+                    &mut source.live
+                } else {
+                    &mut source.packets
+                };
+                *waiting = waiting.saturating_add(n);
+            }
             2 => now = now.saturating_add(u64::from(input.u16()) * 100),
             3 => now = input.u64(),
             4 => drop(sender.handle_batch(now, input.piece())),

@@ -97,6 +97,8 @@ impl World {
             // Asked only where the outbox is full, which it is not here.
             unsent: ManagedSlice::Borrowed(&mut []),
             doubled: None,
+            filters: ManagedSlice::Borrowed(&mut []),
+            packets: ManagedSlice::Borrowed(&mut []),
         };
         let mut sensor = Sensor::new(Config::default(), Identity::default(), &SEED, storage);
         sensor.set_own(OWN);

@@ -243,6 +243,8 @@ impl Bench {
                 .doubled
                 .as_mut()
                 .map(|table| managed::Managed::Borrowed(&mut **table)),
+            filters: Borrowed(&mut storage.filters),
+            packets: Borrowed(&mut storage.packets),
         });
         let mut run = Run {
             counter,

@@ -31,6 +31,7 @@ pub(super) fn all() -> Sensor<'static> {
     black_box(&mut sensor);
     sensor.set_losses(opaque(Losses::default()));
     black_box((sensor.outbox_room(), sensor.boot_id(), sensor.poll_at()));
+    black_box(sensor.must_wait());
     black_box(sensor.ledger(opaque(0)));
     sensor
 }
@@ -64,6 +65,8 @@ fn make() -> Sensor<'static> {
             let table: &'static mut DoubledTable = black_box(table);
             Managed::Borrowed(table)
         }),
+        filters: black_box::<&mut [_]>(&mut []).into(),
+        packets: black_box::<&mut [_]>(&mut []).into(),
     };
     let identity = Identity {
         name: text(),
@@ -92,6 +95,7 @@ fn command(sensor: &mut Sensor<'static>) {
     for item in magpie_protocol::Items::new(opaque_octets()).flatten() {
         if let Ok(command) = decode_command(item) {
             sensor.handle_command(opaque(0), &command);
+            sensor.handle_unauthenticated(opaque(0), &command);
         }
     }
 }

@@ -11,7 +11,7 @@ use magpie_sensor::Sensor;
 
 use super::host::{Ends, Host};
 use super::{COMMANDS_HEARD, FrameSender, Given, Placed, Settings, Stack, may_concern, may_leave};
-use crate::control::{MAX_COMMAND_BATCH, obey};
+use crate::control::{MAX_COMMAND_BATCH, Way, obey};
 use crate::{Clock, FrameReceiver};
 
 /// Datagrams taken in one turn.
@@ -239,7 +239,7 @@ impl<R: FrameSender, S: Stack> Side<R> for Speaking<S> {
             match batch {
                 None => sender.count_bad_frame(),
                 Some(batch) => {
-                    if obey(batch, now_us, clock, sender, sensor) {
+                    if obey(Way::Network, batch, now_us, clock, sender, sensor) {
                         self.host.heard(from, now_us);
                         COMMANDS_HEARD.fetch_add(1, Ordering::Relaxed);
                     }

@@ -7,8 +7,8 @@
 //! and closes with the ledger.
 
 use magpie_protocol::{
-    CommandReply, Emitted, Ledger, Port, Record, RecordSource, Tally, TimeReply, UplinkCounts,
-    Want, encode_record_for,
+    CommandReply, Emitted, FilterReply, FilterStatus, Ledger, PacketPart, Port, Record,
+    RecordSource, Tally, TimeReply, UplinkCounts, Want, encode_record_for,
 };
 
 use crate::{
@@ -32,6 +32,9 @@ pub(crate) struct Exporter {
     host_minor: u8,
     times: heapless::Deque<TimeReply, ANSWERS>,
     answers: heapless::Deque<CommandReply, ANSWERS>,
+    filter_replies: heapless::Deque<FilterReply, ANSWERS>,
+    /// Commands refused, since boot.
+    refused: u32,
     port: Option<Port>,
     /// The port is to be told, out of turn or beside a ledger.
     port_due: bool,
@@ -83,6 +86,7 @@ impl Exporter {
         let port = self.port?;
         Some(Port {
             at_us: now_us,
+            refused: self.refused,
             ..port
         })
     }
@@ -105,6 +109,23 @@ impl Exporter {
     /// Answers a command; likewise.
     pub(crate) fn answer(&mut self, reply: CommandReply) {
         push_over(&mut self.answers, reply);
+    }
+
+    /// Answers a command about filters; likewise.
+    pub(crate) fn answer_filter(&mut self, reply: FilterReply) {
+        push_over(&mut self.filter_replies, reply);
+    }
+
+    /// Answers one that is refused, and counts it: that is news.
+    pub(crate) fn refuse(&mut self, reply: FilterReply) {
+        self.refused = self.refused.saturating_add(1);
+        self.port_due = true;
+        self.answer_filter(reply);
+    }
+
+    /// Whether the host reads what filters say.
+    fn reads_filters(&self) -> bool {
+        self.host_minor >= FilterStatus::SINCE
     }
 }
 
@@ -159,12 +180,45 @@ impl Sensor<'_> {
         if let Some(answer) = self.exporter.answers.pop_front() {
             return Some(Record::CommandReply(answer));
         }
+        if self.exporter.reads_filters() {
+            if let Some(reply) = self.exporter.filter_replies.pop_front() {
+                return Some(Record::FilterReply(reply));
+            }
+            if let Some(status) = self.filters.take_status(now_us) {
+                return Some(Record::FilterStatus(status));
+            }
+        }
         for _ in 0..STEPS {
             if let Step::Made(record, _) = self.live_step(now_us)? {
                 return Some(record);
             }
         }
         None
+    }
+
+    /// Parts of packets, when no other live record waits, or would if the pass
+    /// under way went on.
+    fn next_part(&mut self, out: &mut [u8]) -> Option<usize> {
+        let Exporter {
+            greeted,
+            host_minor,
+            times,
+            answers,
+            filter_replies,
+            live,
+            ..
+        } = &self.exporter;
+        let waits = !greeted
+            || !times.is_empty()
+            || !answers.is_empty()
+            || !filter_replies.is_empty()
+            || *live != Stage::Resting
+            || self.exporter.has_port()
+            || self.filters.has_status();
+        if waits || *host_minor < PacketPart::SINCE {
+            return None;
+        }
+        self.filters.poll_part(out)
     }
 
     /// When `poll_record` will next have something that is not there yet; 0
@@ -203,6 +257,10 @@ impl RecordSource for Sensor<'_> {
                     tally: Tally::default(),
                 })
             }
+            Want::Packet => self.next_part(out).map(|len| Emitted {
+                len,
+                tally: Tally::default(),
+            }),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The passes over books and tables: flush, sweep, live. Each is cut into
 //! steps of bounded work.
 
-use magpie_protocol::{Counts, EndReason, Record, TableId, Tally, TooBig, Unsent};
+use magpie_protocol::{Counts, EndReason, Ledger, Record, TableId, Tally, TooBig, Unsent};
 
 use crate::{Sensor, books::TABLES};
 
@@ -118,6 +118,11 @@ impl Sensor<'_> {
         latest.take(all).map(Record::TooBig)
     }
 
+    /// The ledger as the host reads it.
+    fn told_ledger(&self, now_us: u64) -> Ledger {
+        self.ledger(now_us).told_to(self.exporter.host_minor)
+    }
+
     /// Flows never sent or unconfirmed, as the ledger says.
     fn unsent_flows(&self) -> u64 {
         let uplink = &self.books.uplink;
@@ -189,7 +194,7 @@ impl Sensor<'_> {
                 }
                 self.exporter.flush = Stage::Resting;
                 // The ledger counts itself among what was exported.
-                let mut ledger = self.ledger(now_us);
+                let mut ledger = self.told_ledger(now_us);
                 ledger.exported.add(&record);
                 ledger.flush = self.exporter.flush_id;
                 return Some(Step::Made(Record::Ledger(ledger), record));
@@ -261,8 +266,9 @@ impl Sensor<'_> {
             // The ledger first: it is what a host that just came wants to see.
             self.exporter.live = Stage::Flows(0);
             self.exporter.port_due = true;
+            self.filters.show();
             return Some(Step::Made(
-                Record::Ledger(self.ledger(now_us)),
+                Record::Ledger(self.told_ledger(now_us)),
                 Tally::default(),
             ));
         }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use magpie_protocol::{FlowSum, Known, Ledger, Malformed, Sum, TableId, Tally, Unsent};
+use magpie_protocol::{
+    FilterAction, FlowSum, Known, Ledger, Malformed, Sum, TableId, Tally, Unsent,
+};
 
 use super::{Offered, State, classes, unsure};
 use crate::boot::{Boot, Flushed};
@@ -23,6 +25,15 @@ impl fmt::Display for Break {
     }
 }
 
+/// Frames that the tables were shown.
+fn shown(ledger: &Ledger) -> Count {
+    let Sum { frames, octets } = ledger.counted;
+    Count {
+        frames: frames.saturating_sub(ledger.filtered.frames),
+        octets: octets.saturating_sub(ledger.filtered.octets),
+    }
+}
+
 /// Whether all that a boot's ledger counted was received as finished records
 /// and counter lines.
 fn is_whole(boot: &Boot, ledger: &Ledger) -> bool {
@@ -31,7 +42,7 @@ fn is_whole(boot: &Boot, ledger: &Ledger) -> bool {
     (tally.packets, tally.octets) == (frames, octets)
         && [TableId::Ethertype, TableId::Vlan].iter().all(|table| {
             let lines = boot.counts.table(*table).map_or(Count::default(), sum);
-            (lines.frames, lines.octets) == (ledger.counted.frames, ledger.counted.octets)
+            lines == shown(ledger)
         })
 }
 
@@ -115,6 +126,7 @@ impl Audit {
             let ledger = flushed.map_or(latest, |flushed| &flushed.ledger);
             ledger_sum(&mut total, ledger);
             self.ledger(ledger);
+            self.filters(boot);
             if let Some(flushed) = flushed {
                 self.flushed(boot, flushed);
             } else {
@@ -172,6 +184,21 @@ impl Audit {
             flows.made,
             add(flows.live, out.flows, kept.flows),
         );
+    }
+
+    /// What a filter that captures must fulfil at any time.
+    fn filters(&mut self, boot: &Boot) {
+        for status in boot.filters() {
+            if !matches!(status.action, FilterAction::Capture { .. }) {
+                continue;
+            }
+            let stage = format!("filter {}", status.slot);
+            let (kept, dropped) = (&status.kept, &status.dropped);
+            let frames = kept.frames.saturating_add(dropped.frames);
+            self.equal(&stage, "frames", status.matched.frames, frames);
+            let octets = kept.octets.saturating_add(dropped.octets);
+            self.equal(&stage, "octets", status.matched.octets, octets);
+        }
     }
 
     /// What a Flush's ledger and all that came before it must fulfil.
@@ -294,10 +321,7 @@ impl Audit {
         }
         let all = all && boot.counts.refused() == 0;
         let lines = |table| boot.counts.table(table).map_or(Count::default(), sum);
-        let counted = Count {
-            frames: ledger.counted.frames,
-            octets: ledger.counted.octets,
-        };
+        let counted = shown(ledger);
         let types = lines(TableId::Ethertype);
         self.table("table ethertype", all, counted, types, true);
         self.table("table vlan", all, counted, lines(TableId::Vlan), true);

@@ -1,5 +1,6 @@
 //! One module a subcommand.
 
+pub(crate) mod capture;
 pub(crate) mod interfaces;
 pub(crate) mod live;
 pub(crate) mod ping;

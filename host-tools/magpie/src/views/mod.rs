@@ -2,6 +2,7 @@
 //! from the picture and what the feeder offered, and from nothing else; those
 //! of this machine (`sockets`, `routes`, `interfaces`) from what `os` read.
 
+pub mod capture;
 pub mod csv;
 pub mod exact;
 pub mod interfaces;

@@ -34,5 +34,5 @@ pub use probe::{ProbeSocket, source_address, wait};
 pub use processes::socket_holders;
 pub use routes::routes;
 pub use sender::FrameSender;
-pub use signals::Signals;
+pub use signals::{Signals, survive_file_limit};
 pub use socket_table::{socket_summary, sockets};

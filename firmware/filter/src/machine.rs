@@ -1,0 +1,305 @@
+//! The virtual machine, with libpcap's semantics (`bpf_filter`).
+
+use crate::code;
+use crate::verify::MEMORY_WORDS;
+use crate::{Instruction, Packet};
+
+/// Runs the instructions on the packet. Each step goes forward, so it ends
+/// whatever they are.
+#[inline]
+pub(crate) fn run(program: &[Instruction], packet: &Packet<'_>) -> u32 {
+    execute(program, packet).unwrap_or(0)
+}
+
+/// `None` rejects: a load beyond the packet, a division by 0.
+#[inline]
+fn execute(program: &[Instruction], packet: &Packet<'_>) -> Option<u32> {
+    let (mut a, mut x) = (0_u32, 0_u32);
+    // Made when first written: few programs do, and zeroing it costs.
+    let mut memory: Option<[u32; MEMORY_WORDS]> = None;
+    let mut next = 0_usize;
+    loop {
+        let &Instruction { code, jt, jf, k } = program.get(next)?;
+        next = next.wrapping_add(1);
+        let jump = |holds: bool| next.wrapping_add(usize::from(if holds { jt } else { jf }));
+        let at = k as usize;
+        let behind_x = (x as usize).checked_add(at);
+        match code {
+            code::LD_W_ABS => a = u32::from_be_bytes(packet.octets(at)?),
+            code::LD_H_ABS => a = u32::from(u16::from_be_bytes(packet.octets(at)?)),
+            code::LD_B_ABS => a = u32::from(u8::from_be_bytes(packet.octets(at)?)),
+            code::LD_W_IND => a = u32::from_be_bytes(packet.octets(behind_x?)?),
+            code::LD_H_IND => a = u32::from(u16::from_be_bytes(packet.octets(behind_x?)?)),
+            code::LD_B_IND => a = u32::from(u8::from_be_bytes(packet.octets(behind_x?)?)),
+            code::LDX_MSH => {
+                let [octet] = packet.octets(at)?;
+                x = u32::from(octet & 0xf) << 2;
+            }
+            code::JEQ_K => next = jump(a == k),
+            code::JEQ_X => next = jump(a == x),
+            code::JGT_K => next = jump(a > k),
+            code::JGT_X => next = jump(a > x),
+            code::JGE_K => next = jump(a >= k),
+            code::JGE_X => next = jump(a >= x),
+            code::JSET_K => next = jump(a & k != 0),
+            code::JSET_X => next = jump(a & x != 0),
+            code::JA => next = next.saturating_add(at),
+            code::RET_K => return Some(k),
+            code::RET_A => return Some(a),
+            code::LD_LEN => a = packet.wire_len(),
+            code::LDX_LEN => x = packet.wire_len(),
+            code::LD_IMM => a = k,
+            code::LDX_IMM => x = k,
+            code::LD_MEM => a = recall(memory.as_ref(), at),
+            code::LDX_MEM => x = recall(memory.as_ref(), at),
+            code::ST => store(&mut memory, at, a),
+            code::STX => store(&mut memory, at, x),
+            code::TAX => x = a,
+            code::TXA => a = x,
+            code::ADD_K => a = a.wrapping_add(k),
+            code::ADD_X => a = a.wrapping_add(x),
+            code::SUB_K => a = a.wrapping_sub(k),
+            code::SUB_X => a = a.wrapping_sub(x),
+            code::MUL_K => a = a.wrapping_mul(k),
+            code::MUL_X => a = a.wrapping_mul(x),
+            code::DIV_K => a = a.checked_div(k)?,
+            code::DIV_X => a = a.checked_div(x)?,
+            code::MOD_K => a = a.checked_rem(k)?,
+            code::MOD_X => a = a.checked_rem(x)?,
+            code::AND_K => a &= k,
+            code::AND_X => a &= x,
+            code::OR_K => a |= k,
+            code::OR_X => a |= x,
+            code::XOR_K => a ^= k,
+            code::XOR_X => a ^= x,
+            code::LSH_K => a = a.checked_shl(k).unwrap_or(0),
+            code::LSH_X => a = a.checked_shl(x).unwrap_or(0),
+            code::RSH_K => a = a.checked_shr(k).unwrap_or(0),
+            code::RSH_X => a = a.checked_shr(x).unwrap_or(0),
+            code::NEG => a = a.wrapping_neg(),
+            _ => return None, // the verifier lets none through
+        }
+    }
+}
+
+/// A word of scratch memory; 0 where nothing was written.
+#[inline]
+fn recall(memory: Option<&[u32; MEMORY_WORDS]>, at: usize) -> u32 {
+    memory.and_then(|words| words.get(at)).copied().unwrap_or(0)
+}
+
+#[inline]
+fn store(memory: &mut Option<[u32; MEMORY_WORDS]>, at: usize, value: u32) {
+    let words = memory.get_or_insert([0; MEMORY_WORDS]);
+    if let Some(word) = words.get_mut(at) {
+        *word = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::code::*;
+    use crate::{Instruction, Packet, Program};
+
+    const PACKET: [u8; 8] = [0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0];
+
+    type Case = (&'static [(u16, u8, u8, u32)], u32);
+
+    /// Runs each on [`PACKET`], of 1,000 octets on the wire; returns `A`.
+    fn table(cases: &[Case]) {
+        for (instructions, result) in cases {
+            let program: Vec<_> = instructions
+                .iter()
+                .map(|&(code, jt, jf, k)| Instruction::new(code, jt, jf, k))
+                .chain([Instruction::new(RET_A, 0, 0, 0)])
+                .collect();
+            let program = Program::verify(&program).expect("a program");
+            let packet = Packet::literal(&PACKET, 1_000);
+            assert_eq!(program.run(&packet), *result, "{instructions:x?}");
+        }
+    }
+
+    #[test]
+    fn loads() {
+        table(&[
+            (&[], 0),
+            (&[(LD_W_ABS, 0, 0, 0)], 0x1234_5678),
+            (&[(LD_W_ABS, 0, 0, 4)], 0x9abc_def0),
+            (&[(LD_H_ABS, 0, 0, 6)], 0xdef0),
+            (&[(LD_B_ABS, 0, 0, 7)], 0xf0),
+            (&[(LDX_IMM, 0, 0, 3), (LD_W_IND, 0, 0, 1)], 0x9abc_def0),
+            (&[(LDX_IMM, 0, 0, 3), (LD_H_IND, 0, 0, 0)], 0x789a),
+            (&[(LDX_IMM, 0, 0, 6), (LD_B_IND, 0, 0, 1)], 0xf0),
+            (&[(LD_LEN, 0, 0, 0)], 1_000),
+            (&[(LDX_LEN, 0, 0, 0), (TXA, 0, 0, 0)], 1_000),
+            (&[(LDX_MSH, 0, 0, 4), (TXA, 0, 0, 0)], 0xa * 4),
+            (&[(LD_IMM, 0, 0, u32::MAX)], u32::MAX),
+            (&[(LD_IMM, 0, 0, 5), (TAX, 0, 0, 0), (ADD_X, 0, 0, 0)], 10),
+        ]);
+    }
+
+    #[test]
+    fn a_load_beyond_the_packet_rejects_it() {
+        let beyond: &[&[(u16, u8, u8, u32)]] = &[
+            &[(LD_W_ABS, 0, 0, 5)],
+            &[(LD_W_ABS, 0, 0, u32::MAX)],
+            &[(LD_W_ABS, 0, 0, u32::MAX - 3)],
+            &[(LD_H_ABS, 0, 0, 7)],
+            &[(LD_B_ABS, 0, 0, 8)],
+            &[(LDX_MSH, 0, 0, 8)],
+            &[(LDX_IMM, 0, 0, 4), (LD_W_IND, 0, 0, 1)],
+            &[(LDX_IMM, 0, 0, 8), (LD_B_IND, 0, 0, 0)],
+            // Their sum would be 0 in 32 bits.
+            &[(LDX_IMM, 0, 0, u32::MAX), (LD_B_IND, 0, 0, 1)],
+            &[(LDX_IMM, 0, 0, 1), (LD_H_IND, 0, 0, u32::MAX)],
+        ];
+        for instructions in beyond {
+            let program: Vec<_> = instructions
+                .iter()
+                .map(|&(code, jt, jf, k)| Instruction::new(code, jt, jf, k))
+                .chain([Instruction::new(RET_K, 0, 0, 7)])
+                .collect();
+            let program = Program::verify(&program).expect("a program");
+            let packet = Packet::literal(&PACKET, 1_000);
+            assert_eq!(program.run(&packet), 0, "{instructions:x?}");
+        }
+    }
+
+    #[test]
+    fn arithmetic() {
+        const A: u32 = 0xf000_000f;
+        const LOAD: (u16, u8, u8, u32) = (LD_IMM, 0, 0, A);
+        table(&[
+            (&[LOAD, (ADD_K, 0, 0, 0x1000_0001)], 0x10),
+            (&[LOAD, (SUB_K, 0, 0, 0xf000_0010)], u32::MAX),
+            (&[LOAD, (MUL_K, 0, 0, 0x10)], 0xf0),
+            (&[LOAD, (DIV_K, 0, 0, 2)], 0x7800_0007),
+            (&[LOAD, (MOD_K, 0, 0, 16)], 15),
+            (&[LOAD, (AND_K, 0, 0, 0xff)], 0xf),
+            (&[LOAD, (OR_K, 0, 0, 0xf0)], 0xf000_00ff),
+            (&[LOAD, (XOR_K, 0, 0, u32::MAX)], 0x0fff_fff0),
+            (&[LOAD, (LSH_K, 0, 0, 4)], 0xf0),
+            (&[LOAD, (RSH_K, 0, 0, 28)], 0xf),
+            (&[LOAD, (LSH_K, 0, 0, 32)], 0),
+            (&[LOAD, (RSH_K, 0, 0, 32)], 0),
+            (&[LOAD, (LSH_K, 0, 0, u32::MAX)], 0),
+            (&[LOAD, (NEG, 0, 0, 0)], 0x0fff_fff1),
+            (&[(NEG, 0, 0, 0)], 0),
+            (
+                &[LOAD, (LDX_IMM, 0, 0, 0x1000_0001), (ADD_X, 0, 0, 0)],
+                0x10,
+            ),
+            (
+                &[LOAD, (LDX_IMM, 0, 0, 0xf000_0010), (SUB_X, 0, 0, 0)],
+                u32::MAX,
+            ),
+            (&[LOAD, (LDX_IMM, 0, 0, 0x10), (MUL_X, 0, 0, 0)], 0xf0),
+            (&[LOAD, (LDX_IMM, 0, 0, 2), (DIV_X, 0, 0, 0)], 0x7800_0007),
+            (&[LOAD, (LDX_IMM, 0, 0, 16), (MOD_X, 0, 0, 0)], 15),
+            (&[LOAD, (LDX_IMM, 0, 0, 0xff), (AND_X, 0, 0, 0)], 0xf),
+            (&[LOAD, (LDX_IMM, 0, 0, 0xf0), (OR_X, 0, 0, 0)], 0xf000_00ff),
+            (
+                &[LOAD, (LDX_IMM, 0, 0, u32::MAX), (XOR_X, 0, 0, 0)],
+                0x0fff_fff0,
+            ),
+            (&[LOAD, (LDX_IMM, 0, 0, 4), (LSH_X, 0, 0, 0)], 0xf0),
+            (&[LOAD, (LDX_IMM, 0, 0, 31), (RSH_X, 0, 0, 0)], 1),
+            (&[LOAD, (LDX_IMM, 0, 0, 32), (LSH_X, 0, 0, 0)], 0),
+            (&[LOAD, (LDX_IMM, 0, 0, 33), (RSH_X, 0, 0, 0)], 0),
+        ]);
+    }
+
+    #[test]
+    fn a_division_by_x_0_rejects_the_packet() {
+        for code in [DIV_X, MOD_X] {
+            let program = [
+                Instruction::new(LD_IMM, 0, 0, 7),
+                Instruction::new(code, 0, 0, 1),
+                Instruction::new(RET_K, 0, 0, 7),
+            ];
+            let program = Program::verify(&program).expect("a program");
+            assert_eq!(program.run(&Packet::literal(&PACKET, 8)), 0);
+        }
+    }
+
+    #[test]
+    fn memory() {
+        table(&[
+            (
+                &[
+                    (LD_IMM, 0, 0, 1),
+                    (LDX_IMM, 0, 0, 2),
+                    (ST, 0, 0, 0),
+                    (STX, 0, 0, 15),
+                    (LD_MEM, 0, 0, 15),
+                    (LDX_MEM, 0, 0, 0),
+                    (LSH_X, 0, 0, 0),
+                ],
+                4,
+            ),
+            (
+                &[
+                    (ST, 0, 0, 3),
+                    (LD_IMM, 0, 0, 9),
+                    (ST, 0, 0, 3),
+                    (LD_MEM, 0, 0, 3),
+                ],
+                9,
+            ),
+        ]);
+    }
+
+    #[test]
+    fn jumps() {
+        // Of A = 5, X = 3: the taken way leaves 5, the other makes it 50.
+        for (code, k, holds) in [
+            (JEQ_K, 5, true),
+            (JEQ_K, 6, false),
+            (JGT_K, 4, true),
+            (JGT_K, 5, false),
+            (JGT_K, u32::MAX, false),
+            (JGE_K, 5, true),
+            (JGE_K, 6, false),
+            (JSET_K, 0xc, true),
+            (JSET_K, 0xa, false),
+            (JEQ_X, 5, false),
+            (JGT_X, 9, true),
+            (JGE_X, 9, true),
+            (JSET_X, 0, true),
+        ] {
+            for (jt, jf, taken) in [(1, 0, holds), (0, 1, !holds)] {
+                let program = [
+                    Instruction::new(LD_IMM, 0, 0, 5),
+                    Instruction::new(LDX_IMM, 0, 0, 3),
+                    Instruction::new(code, jt, jf, k),
+                    Instruction::new(MUL_K, 0, 0, 10),
+                    Instruction::new(RET_A, 0, 0, 0),
+                ];
+                let program = Program::verify(&program).expect("a program");
+                let a = program.run(&Packet::literal(&PACKET, 8));
+                assert_eq!(a, if taken { 5 } else { 50 }, "{code:#x} {k}");
+            }
+        }
+        table(&[(&[(LD_IMM, 0, 0, 5), (JA, 0, 0, 1), (NEG, 0, 0, 0)], 5)]);
+    }
+
+    #[test]
+    fn what_no_verifier_saw_ends_too() {
+        for unverified in [
+            &[][..],
+            &[Instruction::new(LD_IMM, 0, 0, 7)],
+            &[Instruction::new(0xffff, 0, 0, 0)],
+            &[Instruction::new(JA, 0, 0, u32::MAX)],
+            &[Instruction::new(JEQ_K, 255, 255, 0)],
+            &[Instruction::new(DIV_K, 0, 0, 0)],
+            &[
+                Instruction::new(ST, 0, 0, 99),
+                Instruction::new(LD_MEM, 0, 0, 99),
+                Instruction::new(RET_A, 0, 0, 0),
+            ],
+        ] {
+            let program = Program::assume_verified(unverified);
+            assert_eq!(program.run(&Packet::literal(&PACKET, 8)), 0);
+        }
+    }
+}

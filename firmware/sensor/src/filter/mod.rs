@@ -1,0 +1,362 @@
+//! Filters that the host set, and the packets that they selected.
+//!
+//! A frame is shown to all of them before anything else; where none is set,
+//! nothing here runs ([`crate::Sensor::observe`]). The books of one run:
+//! `matched = kept + dropped`, in frames and octets, and of those kept,
+//! `forwarded` have left for the link; the rest stands in the ring.
+
+use magpie_filter::Packet;
+use magpie_protocol::{
+    Command, CommandType, FilterAction, FilterReason, FilterReply, FilterRoom, FilterStatus,
+    MAX_BODY, Outcome, PacketHead, PacketPart, PartPlace, encode_packet_part,
+};
+use managed::ManagedSlice;
+
+mod ring;
+mod slot;
+
+use ring::{Entry, Ring};
+pub use slot::FilterSlot;
+use slot::{Kind, Slot, State, count};
+
+/// False in an image that hands out no packets.
+const PAYLOAD: bool = !cfg!(magpie_no_payload);
+
+/// Packets that nobody wants any more, passed over in one call.
+const PASSED_A_CALL: usize = 256;
+/// A part is not begun for fewer octets, unless they are the last.
+const LEAST_OCTETS: usize = 64;
+/// Octets of an item before its body, at most.
+const ITEM_HEAD: usize = 3;
+
+pub(crate) struct Filters<'a> {
+    slots: ManagedSlice<'a, FilterSlot>,
+    ring: Ring<'a>,
+    /// A filter runs.
+    running: bool,
+    /// A filter runs that wants frames to wait for room.
+    waits: bool,
+    /// Longest frame there is.
+    max_frame: usize,
+    /// Octets of the oldest packet that have left.
+    sent: usize,
+}
+
+fn answer(command: &Command, result: Result<(), (Outcome, FilterReason, u16)>) -> FilterReply {
+    let (id, command, slot) = match *command {
+        Command::LoadFilter { id, slot, .. } => (id, CommandType::LoadFilter, slot),
+        Command::StartFilter { id, slot, .. } => (id, CommandType::StartFilter, slot),
+        Command::StopFilter { id, slot, .. } => (id, CommandType::StopFilter, slot),
+        // No command about filters: nobody asks for an answer to it here.
+        _ => (0, CommandType::StopFilter, 0),
+    };
+    let (outcome, reason, instruction) =
+        result
+            .err()
+            .unwrap_or((Outcome::Done, FilterReason::None, 0));
+    FilterReply {
+        id,
+        command: command as u8,
+        slot,
+        outcome,
+        reason,
+        instruction,
+    }
+}
+
+/// The answer to a command about filters from whoever may be anybody.
+pub(crate) fn refuse(command: &Command) -> FilterReply {
+    let why = (Outcome::Refused, FilterReason::NotAuthenticated, 0);
+    answer(command, Err(why))
+}
+
+impl<'a> Filters<'a> {
+    pub(crate) fn new(
+        slots: ManagedSlice<'a, FilterSlot>,
+        octets: ManagedSlice<'a, u8>,
+        max_frame: u32,
+    ) -> Self {
+        let octets = if PAYLOAD {
+            octets
+        } else {
+            ManagedSlice::Borrowed(&mut [])
+        };
+        Self {
+            slots,
+            ring: Ring::new(octets),
+            running: false,
+            waits: false,
+            max_frame: max_frame as usize,
+            sent: 0,
+        }
+    }
+
+    /// What it can hold, for Hello.
+    pub(crate) fn room(&self) -> FilterRoom {
+        FilterRoom {
+            slots: u8::try_from(self.slots.len()).unwrap_or(u8::MAX),
+            ring_octets: u32::try_from(self.ring.capacity()).unwrap_or(u32::MAX),
+            payload: PAYLOAD,
+        }
+    }
+
+    /// Whether any filter looks at frames.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running
+    }
+
+    fn look_who_runs(&mut self) {
+        let running = || self.slots.iter().map(|s| &s.0).filter(|s| s.is_running());
+        self.running = running().next().is_some();
+        self.waits = running().any(|slot| slot.wait);
+    }
+
+    /// Whether the next frame may find no room, and was to wait for it.
+    pub(crate) fn must_wait(&self) -> bool {
+        let largest = self.max_frame.saturating_add(Entry::HEAD);
+        // A ring that cannot hold the largest waits until it is empty.
+        self.waits && self.ring.room() < largest.min(self.ring.capacity())
+    }
+
+    /// Shows a frame to all that run; false where it is not for the tables.
+    #[inline(never)]
+    pub(crate) fn see(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
+        let untagged = Packet::untagged(frame, wire_len);
+        let literal = Packet::literal(frame, wire_len);
+        let (mut has_only, mut passes, mut has_stopped) = (false, false, false);
+        for (number, FilterSlot(slot)) in (0_u8..).zip(self.slots.iter_mut()) {
+            if !slot.is_running() {
+                continue;
+            }
+            let is_only = slot.kind == Kind::Only;
+            has_only |= is_only;
+            let keep = slot.run(&untagged, &literal);
+            if keep == 0 {
+                continue;
+            }
+            passes |= is_only;
+            if PAYLOAD && slot.kind == Kind::Capture {
+                let seen = (at_us, frame, wire_len, keep);
+                capture(slot, number, seen, &mut self.ring);
+                has_stopped |= !slot.is_running();
+            } else {
+                count(&mut slot.matched, wire_len);
+            }
+        }
+        if has_stopped {
+            self.look_who_runs();
+        }
+        passes || !has_only
+    }
+
+    /// Does what the host asks, and answers.
+    pub(crate) fn handle(&mut self, command: &Command) -> FilterReply {
+        let result = match *command {
+            Command::LoadFilter {
+                slot,
+                of,
+                at,
+                ref instructions,
+                ..
+            } => self.slot(slot).and_then(|slot| {
+                let loaded = slot.load(of, at, instructions.as_slice());
+                loaded.map_err(|why| match why {
+                    FilterReason::Running => (Outcome::Refused, why, 0),
+                    why => (Outcome::BadValue, why, at),
+                })
+            }),
+            Command::StartFilter {
+                id,
+                slot,
+                literal,
+                action,
+                of,
+                check,
+            } => self.start(id, slot, literal, action, (of, check)),
+            Command::StopFilter { id, slot, discard } => {
+                self.slot(slot).map(|slot| stop(slot, id, discard))
+            }
+            _ => Ok(()),
+        };
+        self.look_who_runs();
+        answer(command, result)
+    }
+
+    fn slot(&mut self, number: u8) -> Result<&mut Slot, (Outcome, FilterReason, u16)> {
+        let slot = self
+            .slots
+            .get_mut(usize::from(number))
+            .map(|slot| &mut slot.0);
+        slot.ok_or((Outcome::Unsupported, FilterReason::NoSlot, 0))
+    }
+
+    fn start(
+        &mut self,
+        id: u32,
+        slot: u8,
+        literal: bool,
+        action: FilterAction,
+        (of, check): (u16, u32),
+    ) -> Result<(), (Outcome, FilterReason, u16)> {
+        let has_ring = self.ring.capacity() > 0;
+        let slot = self.slot(slot)?;
+        let lacks = |why| Err((Outcome::Unsupported, why, 0));
+        match action {
+            FilterAction::Unknown(_) => return lacks(FilterReason::UnknownAction),
+            FilterAction::Capture { .. } if !PAYLOAD => return lacks(FilterReason::NoPayload),
+            FilterAction::Capture { .. } if !has_ring => return lacks(FilterReason::NoRing),
+            _ => {}
+        }
+        if slot.run == id && slot.state != State::Free {
+            return Ok(()); // it came before
+        }
+        if slot.is_running() {
+            return Err((Outcome::Refused, FilterReason::Running, 0));
+        }
+        if slot.waiting() > 0 {
+            return Err((Outcome::Refused, FilterReason::Draining, 0));
+        }
+        let checked = slot.check(of, check);
+        checked.map_err(|(why, at)| (Outcome::BadValue, why, at))?;
+        slot.start(id, literal, action);
+        Ok(())
+    }
+
+    /// Every slot that was used is to be told of.
+    pub(crate) fn show(&mut self) {
+        for FilterSlot(slot) in self.slots.iter_mut() {
+            slot.status_due = slot.state != State::Free;
+        }
+    }
+
+    /// Whether [`Self::take_status`] has one.
+    pub(crate) fn has_status(&self) -> bool {
+        self.slots.iter().any(|slot| slot.0.status_due)
+    }
+
+    /// What one of them did, once each time it is due.
+    pub(crate) fn take_status(&mut self, now_us: u64) -> Option<FilterStatus> {
+        let mut slots = (0_u8..).zip(self.slots.iter_mut());
+        let (number, FilterSlot(slot)) = slots.find(|(_, slot)| slot.0.status_due)?;
+        slot.status_due = false;
+        Some(slot.status(number, now_us))
+    }
+
+    /// Writes the next part of a packet, as much of it as there is room for.
+    pub(crate) fn poll_part(&mut self, out: &mut [u8]) -> Option<usize> {
+        if !PAYLOAD {
+            return None;
+        }
+        for _ in 0..PASSED_A_CALL {
+            let entry = self.ring.first()?;
+            let slot = self.slots.get_mut(usize::from(entry.slot));
+            let wanted = slot.filter(|slot| slot.0.run == entry.run && !slot.0.discarded);
+            let Some(FilterSlot(slot)) = wanted else {
+                self.ring.pop();
+                self.sent = 0;
+                continue;
+            };
+            let (len, sent) = write_part(&self.ring, &entry, self.sent, out)?;
+            self.sent = sent;
+            if sent >= entry.len as usize {
+                self.ring.pop();
+                self.sent = 0;
+                count(&mut slot.forwarded, entry.wire_len);
+                slot.status_due |= !slot.is_running() && slot.waiting() == 0;
+            }
+            return Some(len);
+        }
+        None
+    }
+}
+
+fn stop(slot: &mut Slot, id: u32, discard: bool) {
+    if slot.stopped_by == id {
+        slot.status_due = true;
+        return; // it came before
+    }
+    slot.stopped_by = id;
+    if slot.is_running() {
+        slot.stop(State::Stopped);
+    }
+    if discard {
+        slot.discard();
+    }
+    slot.status_due = true;
+}
+
+/// Keeps a frame that was selected, if there is room for it.
+#[inline(never)]
+fn capture(
+    slot: &mut Slot,
+    number: u8,
+    (at_us, frame, wire_len, keep): (u64, &[u8], u32, u32),
+    ring: &mut Ring<'_>,
+) {
+    let snap_len = if slot.snap_len == 0 {
+        keep
+    } else {
+        slot.snap_len.min(keep)
+    };
+    let len = u32::try_from(frame.len()).unwrap_or(u32::MAX).min(snap_len);
+    let kept_octets = slot.kept_octets.saturating_add(u64::from(len));
+    if slot.max_octets != 0 && kept_octets > slot.max_octets {
+        slot.stop(State::OctetLimit);
+        return;
+    }
+    count(&mut slot.matched, wire_len);
+    let entry = Entry {
+        slot: number,
+        run: slot.run,
+        number: slot.kept.frames,
+        at_us,
+        wire_len,
+        len,
+        dropped: slot.dropped,
+    };
+    if !ring.push(&entry, frame) {
+        count(&mut slot.dropped, wire_len);
+        return;
+    }
+    count(&mut slot.kept, wire_len);
+    slot.kept_octets = kept_octets;
+    if slot.max_packets != 0 && slot.kept.frames >= slot.max_packets {
+        slot.stop(State::PacketLimit);
+    }
+}
+
+/// Writes the part of the oldest packet behind those that have left: octets
+/// written, and octets of the packet that have left then.
+fn write_part(
+    ring: &Ring<'_>,
+    entry: &Entry,
+    sent: usize,
+    out: &mut [u8],
+) -> Option<(usize, usize)> {
+    let offset = u32::try_from(sent).ok()?;
+    let place = match core::num::NonZeroU32::new(offset) {
+        Some(offset) => PartPlace::Later(offset),
+        None => PartPlace::First(PacketHead {
+            at_us: entry.at_us,
+            wire_len: entry.wire_len,
+            captured_len: entry.len,
+            dropped: entry.dropped,
+        }),
+    };
+    let part = PacketPart {
+        slot: entry.slot,
+        run: entry.run,
+        number: entry.number,
+        place,
+    };
+    let body = out.len().saturating_sub(ITEM_HEAD).min(MAX_BODY);
+    let room = body.checked_sub(part.head_len())?;
+    let left = (entry.len as usize).saturating_sub(sent);
+    let len = left.min(room);
+    if len < left && len < LEAST_OCTETS {
+        return None;
+    }
+    let octets = ring.octets_of_first(sent, len);
+    let written = encode_packet_part(&part, octets, out).ok()?;
+    Some((written, sent.saturating_add(len)))
+}

@@ -1,0 +1,304 @@
+//! Packets out of a sensor.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use magpie_collector::{
+    FilterAccount, FilterEvent, FilterRequest, Limits, Picture, Session, SessionError,
+};
+
+use crate::{Incoming, Offered, Source, SourceError};
+
+/// Longest wait for a batch: the session has timers of its own.
+const TURN: Duration = Duration::from_millis(50);
+/// A sensor that is asked to stop, or for its books, has so long without a word
+/// that brings that nearer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Refused batches that are named one by one.
+const REFUSALS_NAMED: u64 = 3;
+
+/// How it stands with a capture through a sensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureTurn {
+    /// Something came, and there may be more already.
+    More,
+    /// Nothing came in time.
+    Quiet,
+    /// Nothing will come any more.
+    Ended,
+}
+
+/// What it is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The filter is asked for, or runs.
+    Running,
+    /// It is to stop, and what it kept is to come; given up then.
+    Stopping(Instant),
+    /// No more frames are to be offered; given up then.
+    EndingFeed(Instant),
+    /// The sensor is to say its books; given up then.
+    Flushing(Instant),
+    Ended,
+}
+
+/// One sensor that runs a filter for us, behind any [`Source`].
+///
+/// Order of use: [`Self::turn`] until it says [`CaptureTurn::Ended`];
+/// [`Self::end`] when enough has come. It ends by itself when the filter is
+/// refused or reaches a limit, and when the feed of its source ends: then the
+/// packets that the sensor still holds come, and after them its books.
+pub struct SensorCapture {
+    source: Box<dyn Source>,
+    session: Session,
+    picture: Picture,
+    slot: u8,
+    phase: Phase,
+    /// The user wants no more.
+    ending: bool,
+    finals: u64,
+    refusals: u64,
+    warnings: Vec<String>,
+}
+
+/// Host time in microseconds since 1970.
+fn host_us() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl SensorCapture {
+    /// Asks the sensor behind this source for a filter.
+    /// What a capture file feeds waits until the filter runs.
+    pub fn new(mut source: Box<dyn Source>, request: FilterRequest) -> Self {
+        source.hold_feed();
+        let mut session = Session::new(source.name());
+        let slot = request.slot;
+        session.request_filter(request);
+        Self {
+            picture: Picture::new(source.name(), Limits::default()),
+            source,
+            session,
+            slot,
+            phase: Phase::Running,
+            ending: false,
+            finals: 0,
+            refusals: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The source's name.
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// The source.
+    pub fn source(&self) -> &dyn Source {
+        self.source.as_ref()
+    }
+
+    /// What the sensor says of itself and of all that it sees.
+    pub fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    /// What the filter came to so far, in the present or last boot of the sensor.
+    pub fn account(&self) -> Option<&FilterAccount> {
+        self.session.filter_account(self.slot)
+    }
+
+    /// See [`Source::offered`].
+    pub fn offered(&self) -> Option<Offered> {
+        self.source.offered()
+    }
+
+    /// What the user should read on stderr since the last call.
+    pub fn warnings(&mut self) -> Vec<String> {
+        let mut all = std::mem::take(&mut self.warnings);
+        all.extend(self.source.warnings());
+        all
+    }
+
+    /// See [`Source::failure`].
+    pub fn failure(&mut self) -> Option<SourceError> {
+        self.source.failure()
+    }
+
+    /// Enough has come: the filter is stopped, what it kept comes, and the
+    /// sensor's books.
+    pub fn end(&mut self) {
+        self.ending = true;
+        if self.phase == Phase::Running {
+            self.stop();
+        }
+    }
+
+    /// Nothing more is waited for. The sensor is told to stop, if it hears it.
+    pub fn end_now(&mut self) {
+        if self.phase != Phase::Ended {
+            self.session.request_filter_stop(self.slot, true);
+            // Whatever comes of it: nobody waits for an answer.
+            let _ = self.speak();
+            self.phase = Phase::Ended;
+        }
+    }
+
+    /// Waits at most so long for packets, and hands over what came of the
+    /// filter. An error is the end.
+    pub fn turn(
+        &mut self,
+        wait: Duration,
+        take: &mut dyn FnMut(FilterEvent),
+    ) -> Result<CaptureTurn, SourceError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            if self.phase == Phase::Ended {
+                return Ok(CaptureTurn::Ended);
+            }
+            self.speak()?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let incoming = self.source.receive(left.min(TURN))?;
+            let now_us = self.source.received_at().unwrap_or_else(host_us);
+            let mut came = false;
+            match incoming {
+                Incoming::Batch(batch) => self.take(now_us, &batch)?,
+                Incoming::Idle => {}
+                Incoming::Reconnected => self.session.reconnected(),
+                Incoming::FeedDone => match self.phase {
+                    Phase::Running => self.stop(),
+                    Phase::EndingFeed(_) => self.flush(),
+                    _ => {}
+                },
+                Incoming::Ended => self.phase = Phase::Ended,
+            }
+            for event in self.session.take_filter_events() {
+                came = true;
+                self.note(&event);
+                take(event);
+            }
+            self.go_on()?;
+            if came {
+                return Ok(CaptureTurn::More);
+            }
+            if Instant::now() >= deadline && self.phase != Phase::Ended {
+                return Ok(CaptureTurn::Quiet);
+            }
+        }
+    }
+
+    fn speak(&mut self) -> Result<(), SourceError> {
+        let now_us = self.source.received_at().unwrap_or_else(host_us);
+        while let Some(batch) = self.session.poll_transmit(now_us) {
+            self.source.send(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, now_us: u64, batch: &[u8]) -> Result<(), SourceError> {
+        let taken = self.session.handle_batch(now_us, batch, &mut self.picture);
+        // Nobody looks at changes here, and flows are not what is asked for.
+        match taken {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_fatal() => Err(error.into()),
+            Err(error @ SessionError::Batch { .. }) => {
+                self.refusals += 1;
+                if self.refusals <= REFUSALS_NAMED {
+                    self.warnings.push(error.to_string());
+                }
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.session.request_filter_stop(self.slot, false);
+        self.phase = Phase::Stopping(Instant::now() + PATIENCE);
+    }
+
+    /// What an event means for the rest.
+    fn note(&mut self, event: &FilterEvent) {
+        if let Phase::Stopping(until) = &mut self.phase {
+            *until = Instant::now() + PATIENCE;
+        }
+        let over = match event {
+            FilterEvent::Refused { .. } | FilterEvent::Ended(_) => true,
+            FilterEvent::Forgotten { again, .. } => {
+                let name = self.source.name();
+                self.warnings.push(if *again {
+                    format!(
+                        "{name}: the sensor was restarted and forgot the filter; it is set again"
+                    )
+                } else {
+                    format!("{name}: the sensor was restarted and forgot the filter")
+                });
+                !again
+            }
+            _ => false,
+        };
+        if over || matches!(event, FilterEvent::Started { .. }) {
+            self.source.release_feed();
+        }
+        if over && matches!(self.phase, Phase::Running | Phase::Stopping(_)) {
+            self.end_feed();
+        }
+    }
+
+    /// The books are drawn up as of the last frame that was offered.
+    fn end_feed(&mut self) {
+        if self.source.answers() && self.source.end_feed() {
+            self.phase = Phase::EndingFeed(Instant::now() + PATIENCE);
+        } else {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.source.answers() {
+            self.session.request_flush();
+            self.finals = self.session.receiver().counts().finals;
+            self.phase = Phase::Flushing(Instant::now() + PATIENCE);
+        } else {
+            self.phase = Phase::Ended;
+        }
+    }
+
+    /// Whether what is waited for has come, or is waited for no longer.
+    fn go_on(&mut self) -> Result<(), SourceError> {
+        let now = Instant::now();
+        match &mut self.phase {
+            Phase::Running | Phase::Ended => {}
+            Phase::Stopping(until) | Phase::EndingFeed(until) if now < *until => {}
+            Phase::EndingFeed(_) => self.flush(),
+            Phase::Stopping(_) => {
+                self.warnings.push(format!(
+                    "{}: the sensor does not say that its filter has stopped; packets that it \
+                     still held are not here",
+                    self.source.name()
+                ));
+                self.end_feed();
+            }
+            Phase::Flushing(until) => {
+                let finals = self.session.receiver().counts().finals;
+                if finals != self.finals {
+                    self.finals = finals;
+                    *until = now + PATIENCE;
+                }
+                let over = self.session.flushed() || now >= *until;
+                if over {
+                    self.picture.finish();
+                    // The last acknowledgement.
+                    self.speak()?;
+                    self.phase = Phase::Ended;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "sensor_capture_tests.rs"]
+mod tests;

@@ -1,0 +1,153 @@
+//! Packets of a capture file come back out of a sensor in this process.
+
+use std::io::Cursor;
+
+use magpie_collector::{FilterRefusal, State};
+use magpie_protocol::{BpfInstruction, FilterAction, FilterReason, FilterState};
+
+use super::*;
+use crate::tests::{capture, frame, options};
+use crate::{InProcess, SensorOptions};
+
+fn op(code: u16, jt: u8, jf: u8, k: u32) -> BpfInstruction {
+    BpfInstruction { code, jt, jf, k }
+}
+
+/// Frames whose source address ends in an even octet.
+fn even() -> Vec<BpfInstruction> {
+    vec![
+        op(0x30, 0, 0, 29),
+        op(0x45, 1, 0, 1),
+        op(0x06, 0, 0, 262_144),
+        op(0x06, 0, 0, 0),
+    ]
+}
+
+fn request(program: Vec<BpfInstruction>, max_packets: u64) -> FilterRequest {
+    FilterRequest {
+        slot: 0,
+        program,
+        literal: false,
+        action: FilterAction::Capture {
+            snap_len: 0,
+            max_packets,
+            max_octets: 0,
+            wait: true,
+        },
+        again: false,
+    }
+}
+
+fn run(
+    file: Vec<u8>,
+    options: &SensorOptions,
+    request: FilterRequest,
+) -> (SensorCapture, Vec<FilterEvent>) {
+    let source = InProcess::new("file:a.pcap", "a.pcap", Cursor::new(file), options).unwrap();
+    let mut capture = SensorCapture::new(Box::new(source), request);
+    let mut events = Vec::new();
+    let begin = Instant::now();
+    while capture
+        .turn(Duration::from_millis(20), &mut |event| events.push(event))
+        .unwrap()
+        != CaptureTurn::Ended
+    {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{events:?}");
+    }
+    (capture, events)
+}
+
+fn packets(events: &[FilterEvent]) -> Vec<&magpie_collector::FilterPacket> {
+    let packets = events.iter().filter_map(|event| match event {
+        FilterEvent::Packet(packet) => Some(packet),
+        _ => None,
+    });
+    packets.collect()
+}
+
+#[test]
+fn every_frame_that_is_selected_comes_back_in_order_with_its_time() {
+    let (capture, events) = run(capture(60_000, 200), &options(), request(even(), 0));
+    assert!(matches!(events[0], FilterEvent::Started { slot: 0, .. }));
+    let got = packets(&events);
+    let mut want = (0..60_000_u32)
+        .map(|n| (n, n.wrapping_mul(2_654_435_761) % 200))
+        .filter(|(_, flow)| flow % 2 == 0);
+    for packet in &got {
+        let (n, flow) = want.next().unwrap();
+        assert_eq!(packet.octets, frame(flow));
+        let wall = packet.wall.unwrap();
+        let at_us = 1_700_000_000_000_000 + i128::from(n) * 1000;
+        assert_eq!((wall.at_us, wall.bound_us), (at_us, 0));
+        assert_eq!((packet.lost_before, packet.dropped_before.frames), (0, 0));
+    }
+    assert_eq!(want.next(), None);
+    let account = *capture.account().unwrap();
+    assert!(account.is_closed(), "{account:?}");
+    assert_eq!(account.delivered.frames, got.len() as u64);
+    assert_eq!(events.last(), Some(&FilterEvent::Ended(account)));
+    // And the flows and the books are those of the whole file.
+    let books = capture.picture().books(capture.offered().as_ref());
+    assert_eq!((books.state, books.counted), (State::Closed, 60_000));
+}
+
+#[test]
+fn it_ends_at_its_limit() {
+    let (mut capture, events) = run(capture(60_000, 200), &options(), request(even(), 7));
+    assert_eq!(packets(&events).len(), 7);
+    let account = capture.account().unwrap();
+    assert!(account.is_closed(), "{account:?}");
+    assert_eq!(account.state, FilterState::PacketLimit);
+    let warnings = capture.warnings().join("\n");
+    assert!(warnings.contains("not read to its end"), "{warnings}");
+}
+
+#[test]
+fn a_bad_program_is_refused_by_name() {
+    let bad = vec![op(0x30, 0, 0, 29), op(0x45, 1, 7, 1), op(0x06, 0, 0, 1)];
+    let (capture, events) = run(capture(10, 2), &options(), request(bad, 0));
+    let [FilterEvent::Refused { why, .. }] = &events[..] else {
+        panic!("{events:?}");
+    };
+    let FilterRefusal::Answered {
+        reason: FilterReason::JumpOutside,
+        instruction: Some(1),
+        ..
+    } = why
+    else {
+        panic!("{why:?}");
+    };
+    assert_eq!(
+        why.to_string(),
+        "instruction 1 of the program: it jumps out of the program"
+    );
+    assert!(capture.picture().hello().is_some());
+}
+
+/// The longest program there is goes over in many commands.
+#[test]
+fn a_long_program_arrives_whole() {
+    let mut program = vec![op(0x30, 0, 0, 29); 252];
+    program.extend(even());
+    let (capture, events) = run(capture(100, 10), &options(), request(program, 0));
+    assert_eq!(packets(&events).len(), 50);
+    assert!(capture.account().unwrap().is_closed());
+}
+
+#[test]
+fn only_what_is_selected_reaches_the_tables() {
+    let only = FilterRequest {
+        action: FilterAction::Only,
+        ..request(even(), 0)
+    };
+    let (capture, events) = run(capture(1_000, 10), &options(), only);
+    assert_eq!(packets(&events), [] as [&_; 0]);
+    let account = capture.account().unwrap();
+    assert_eq!(account.matched.frames, 500);
+    assert!(account.is_closed(), "{account:?}");
+    let books = capture.picture().books(capture.offered().as_ref());
+    assert_eq!(books.state, State::Closed, "{books} {:?}", books.broken);
+    assert_eq!((books.counted, books.filtered), (1_000, 500));
+    assert!(books.to_string().contains(" filtered=500 "), "{books}");
+    assert_eq!(capture.picture().flows().len(), 5);
+}
