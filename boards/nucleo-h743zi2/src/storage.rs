@@ -39,7 +39,11 @@ const DOUBLED_SETS: usize = 128;
 /// Filters that the host may set.
 const FILTER_SLOTS: usize = 4;
 /// Octets of packets that they selected, on their way to the link: 11 ms of 100 Mbit/s.
-const PACKETS: usize = if cfg!(magpie_no_payload) { 0 } else { 128 * 1024 };
+const PACKETS: usize = if cfg!(magpie_no_payload) {
+    0
+} else {
+    128 * 1024
+};
 
 const FREE: CountEntry = CountEntry {
     key: 0,

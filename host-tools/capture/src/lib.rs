@@ -26,6 +26,7 @@
 
 pub mod anonymize;
 mod error;
+pub mod filter;
 mod input;
 mod pcap;
 mod pcapng;

@@ -68,6 +68,9 @@ pub struct Capture {
     /// Show FILTER's program and end; -dd: as C, -ddd: as numbers
     #[arg(short, action = ArgAction::Count)]
     pub dump_program: u8,
+    /// Do not let libpcap improve FILTER's program
+    #[arg(short = 'O', long)]
+    pub no_optimize: bool,
     /// FILTER sees VLAN tags where they are
     #[arg(long)]
     pub no_vlan: bool,

@@ -11,14 +11,23 @@ use super::rows::Row;
 /// nothing, and what was read is all there is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Packets that came to this machine.
+    /// Packets that came to this machine; of a sensor those that its filter
+    /// took.
     pub received: Option<u64>,
     /// Dropped by the kernel.
     pub kernel: Option<u64>,
     /// Dropped by the network card, as far as its driver says.
     pub card: Option<u64>,
-    /// Nobody tells what the card dropped.
-    pub card_unknown: bool,
+    /// Of a sensor: frames that it saw meanwhile, whatever the filter said.
+    pub seen: Option<u64>,
+    /// Dropped by the sensor, for want of room.
+    pub sensor: Option<u64>,
+    /// Lost between the sensor and here.
+    pub link: Option<u64>,
+    /// Of a sensor: frames that it lost before it saw them.
+    pub lost_before: Option<u64>,
+    /// What nobody tells.
+    pub unknown: Option<&'static str>,
 }
 
 /// An interface whose packets came, and what became of them.
@@ -71,7 +80,9 @@ pub struct Books {
     kept: u64,
     kernel: Option<u64>,
     card: Option<u64>,
-    card_unknown: bool,
+    sensor: Option<u64>,
+    link: Option<u64>,
+    unknown: Option<&'static str>,
     beyond: u64,
 }
 
@@ -92,7 +103,9 @@ impl Books {
             kept: sum(|i| i.kept),
             kernel: counted(|counted| counted.kernel),
             card: counted(|counted| counted.card),
-            card_unknown: interfaces.iter().any(|i| i.counted.card_unknown),
+            sensor: counted(|counted| counted.sensor),
+            link: counted(|counted| counted.link),
+            unknown: interfaces.iter().find_map(|i| i.counted.unknown),
             beyond: sum(|i| i.beyond),
         }
     }
@@ -123,6 +136,14 @@ impl Books {
             ),
             format!("{} dropped by kernel", packets(kernel)),
         ];
+        for (count, by) in [
+            (self.sensor, "dropped by sensor"),
+            (self.link, "lost on the link"),
+        ] {
+            if let Some(count) = count {
+                lines.push(format!("{} {by}", packets(count)));
+            }
+        }
         if let Some(card) = self.card.filter(|n| *n > 0) {
             lines.push(format!("{} dropped by interface", packets(card)));
         }
@@ -130,24 +151,34 @@ impl Books {
     }
 
     /// `CLOSED`, `PARTIAL(why)` or `OPEN`.
-    fn state(&self) -> &'static str {
-        match (self.is_open(), self.card_unknown) {
-            (true, _) => "OPEN",
-            (false, true) => "PARTIAL(card unknown)",
-            (false, false) => "CLOSED",
+    fn state(&self) -> String {
+        match self.unknown {
+            _ if self.is_open() => "OPEN".into(),
+            Some(why) => format!("PARTIAL({why})"),
+            None => "CLOSED".into(),
         }
     }
 
+    /// Where packets were dropped, and how many.
+    fn drops(&self) -> [(&'static str, Option<u64>); 4] {
+        [
+            ("kernel", self.kernel),
+            ("card", self.card),
+            ("sensor", self.sensor),
+            ("link", self.link),
+        ]
+    }
+
     fn dropped(&self) -> u64 {
-        let (kernel, card) = (self.kernel.unwrap_or(0), self.card.unwrap_or(0));
-        kernel.saturating_add(card)
+        let counts = self.drops().into_iter().filter_map(|(_, count)| count);
+        counts.fold(0, u64::saturating_add)
     }
 }
 
 impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let each = [("kernel", self.kernel), ("card", self.card)];
-        let each: Vec<_> = each
+        let each: Vec<_> = self
+            .drops()
             .into_iter()
             .filter_map(|(name, count)| Some((name, count.filter(|n| *n > 0)?)))
             .map(|(name, count)| format!("{name} {count}"))
@@ -218,6 +249,8 @@ pub fn interface(interface: &Interface) -> Row {
     put(&mut row, "beyond", interface.beyond);
     put(&mut row, "dropped_kernel", interface.counted.kernel);
     put(&mut row, "dropped_card", interface.counted.card);
+    put(&mut row, "dropped_sensor", interface.counted.sensor);
+    put(&mut row, "dropped_link", interface.counted.link);
     row
 }
 
@@ -251,7 +284,7 @@ mod tests {
                 received: Some(97),
                 kernel: Some(7),
                 card: Some(3),
-                card_unknown: false,
+                ..Counted::default()
             },
             ..Interface::new("if:eth0", "eth0")
         }
@@ -293,7 +326,8 @@ mod tests {
             assert!(line.ends_with(&format!("unaccounted={by}")), "{line}");
         }
         let mut unknown = listened();
-        (unknown.counted.card, unknown.counted.card_unknown) = (None, true);
+        unknown.counted.card = None;
+        unknown.counted.unknown = Some("card unknown");
         let line = Books::of(&[unknown]).to_string();
         assert!(
             line.starts_with("books PARTIAL(card unknown) received=97 "),

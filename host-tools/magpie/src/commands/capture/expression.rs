@@ -1,18 +1,21 @@
-//! The filter: its text, its program.
+//! The filter: its text, its program, and who runs it.
 
 use std::fs;
 
-use anyhow::{Context as _, bail};
-use magpie_filter::{Instruction, Program};
+use anyhow::Context as _;
+use magpie_capture::filter::{Compile, Filter, Listing};
+use magpie_protocol::BpfInstruction;
 
-use super::chooser::Chooser;
+use super::sensor::Asks;
 use crate::cli::capture::{Capture as Options, Request};
 
 /// A compiled expression.
 pub(super) struct Expression {
-    text: String,
-    instructions: Vec<Instruction>,
+    /// `None`: all packets, which nobody need compile.
+    filter: Option<Filter>,
+    /// Frames are seen with their tags.
     literal: bool,
+    compile: Compile,
 }
 
 impl Expression {
@@ -25,34 +28,83 @@ impl Expression {
                 .to_owned(),
             None => request.expression.clone(),
         };
-        if !text.is_empty() {
-            bail!("STUB");
-        }
+        let compile = Compile {
+            snap_len: match options.snap_len {
+                0 => Compile::default().snap_len,
+                octets => octets,
+            },
+            optimize: !options.no_optimize,
+        };
+        let filter = match &*text {
+            "" => None,
+            text => Some(Filter::compile(text, compile)?),
+        };
+        let says_vlan = filter.as_ref().is_some_and(Filter::says_vlan);
         Ok(Self {
-            text,
-            instructions: Vec::new(),
-            literal: options.no_vlan,
+            filter,
+            literal: options.no_vlan || says_vlan,
+            compile,
         })
     }
 
-    pub(super) fn listing(&self, _: u8) -> String {
-        String::new()
+    /// tcpdump's `-d`, `-dd`, `-ddd`.
+    pub(super) fn listing(&self, how: u8) -> anyhow::Result<String> {
+        let listing = match how {
+            1 => Listing::Readable,
+            2 => Listing::C,
+            _ => Listing::Decimal,
+        };
+        Ok(match &self.filter {
+            Some(filter) => filter.listing(listing),
+            None => Filter::compile("", self.compile)?.listing(listing),
+        })
     }
 
     /// For the file; `None`: all packets.
     pub(super) fn text(&self) -> Option<String> {
-        Some(self.text.clone()).filter(|text| !text.is_empty())
+        self.filter
+            .as_ref()
+            .map(|filter| filter.expression().to_owned())
     }
 
-    pub(super) fn chooser(&self) -> anyhow::Result<Chooser<'_>> {
-        let program = if self.instructions.is_empty() {
-            None
-        } else {
-            Some(Program::verify(&self.instructions).context("the filter")?)
+    /// Whether it takes a frame.
+    #[inline]
+    pub(super) fn takes(&self, octets: &[u8], wire_len: u32) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_none_or(|filter| filter.run(octets, wire_len, self.literal) != 0)
+    }
+
+    /// What a sensor is asked for; `alone`: no other source gives packets.
+    pub(super) fn asks(&self, options: &Options, alone: bool) -> anyhow::Result<Asks> {
+        /// `BPF_RET | BPF_K`.
+        const RETURN: u16 = 0x06;
+        let program = match &self.filter {
+            Some(filter) => filter
+                .for_sensor()?
+                .instructions()
+                .iter()
+                .map(|of| BpfInstruction {
+                    code: of.code,
+                    jt: of.jt,
+                    jf: of.jf,
+                    k: of.k,
+                })
+                .collect(),
+            None => vec![BpfInstruction {
+                code: RETURN,
+                jt: 0,
+                jf: 0,
+                k: self.compile.snap_len,
+            }],
         };
-        Ok(Chooser {
+        Ok(Asks {
             program,
             literal: self.literal,
+            snap_len: options.snap_len,
+            packets: match options.count_packets {
+                Some(count) if alone => count.get(),
+                _ => 0,
+            },
         })
     }
 }

@@ -1,11 +1,11 @@
 //! `magpie capture`: packets of files, interfaces and sensors, chosen, shown
 //! and written.
 
-mod chooser;
 mod expression;
 mod merge;
 mod output;
 mod run;
+mod sensor;
 mod source;
 
 use std::fs;
@@ -15,14 +15,15 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use magpie_capture::anonymize::{Anonymizer, Key, Payload};
 use magpie_capture::write::InterfaceInfo;
-use magpie_os::{CaptureOptions, drop_privileges};
-use magpie_sources::{Spec, Stop};
+use magpie_os::CaptureOptions;
+use magpie_sources::{OpenOptions, Spec, Stop, open_all};
 
 use self::expression::Expression;
 use self::output::Output;
 use self::run::{Ended, Wants};
+use self::sensor::Sensor;
 use self::source::{CaptureFile, Listener, PacketSource, every_interface};
-use crate::cli::capture::{Capture as Options, Request};
+use crate::cli::capture::{Capture as Options, Direction, Request};
 use crate::exit::Exit;
 use crate::output::{say, stdout};
 use crate::views::capture as view;
@@ -43,20 +44,19 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     let expression = Expression::compile(options, &request)?;
     if options.dump_program > 0 {
         let mut out = stdout();
-        out.write_all(expression.listing(options.dump_program).as_bytes())
+        out.write_all(expression.listing(options.dump_program)?.as_bytes())
             .and_then(|()| out.flush())
             .context("stdout")?;
         return Ok(Exit::Success);
     }
     let anonymizer = anonymizer(options)?;
     does_not_eat_its_input(options, &request)?;
-    let sources = open(options, &request)?;
+    let sources = open(options, &request, &expression)?;
     // A second one ends at once, as long as something can end.
     let _ = ctrlc::set_handler(|| STOP.raise());
     magpie_os::survive_file_limit();
     let wants = Wants {
-        chooser: expression.chooser()?,
-        expression: expression.text(),
+        expression: &expression,
         snap_len: (options.snap_len > 0).then_some(options.snap_len),
         limit: options.count_packets.map(Into::into),
         anonymizer,
@@ -106,6 +106,9 @@ fn end(options: &Options, mut ended: Ended, is_live: bool) -> anyhow::Result<Exi
         out.flush().context("stdout")?;
     }
     let mut err = std::io::stderr();
+    for line in &ended.source_books {
+        let _ = writeln!(err, "{line}");
+    }
     if is_live {
         for line in books.lines() {
             // Nobody listening is no error.
@@ -179,7 +182,11 @@ fn does_not_eat_its_input(options: &Options, request: &Request) -> anyhow::Resul
     Ok(())
 }
 
-fn open(options: &Options, request: &Request) -> anyhow::Result<Vec<Box<dyn PacketSource>>> {
+fn open(
+    options: &Options,
+    request: &Request,
+    expression: &Expression,
+) -> anyhow::Result<Vec<Box<dyn PacketSource>>> {
     let mut specs = request.sources.clone();
     if request.any {
         let names = every_interface()?;
@@ -191,39 +198,49 @@ fn open(options: &Options, request: &Request) -> anyhow::Result<Vec<Box<dyn Pack
              with -r"
         );
     }
-    let listeners = specs
-        .iter()
-        .filter(|spec| matches!(spec, Spec::Interface(_)))
-        .count();
-    let mut sources: Vec<Option<Box<dyn PacketSource>>> = Vec::new();
+    let is_listener = |spec: &&Spec| matches!(spec, Spec::Interface(_));
+    let is_sensor = |spec: &&Spec| !matches!(spec, Spec::Interface(_) | Spec::File(_));
+    let listeners = specs.iter().filter(is_listener).count();
     // First what needs rights and no threads.
-    for spec in &specs {
-        sources.push(match spec {
-            Spec::Interface(name) => Some(listen(options, request, spec, name, listeners)?),
-            _ => None,
-        });
+    let mut listening = Vec::new();
+    for spec in specs.iter().filter(is_listener) {
+        listening.push(listen(options, request, spec, listeners)?);
     }
-    drop_privileges()?;
-    for (spec, source) in specs.iter().zip(&mut sources) {
+    let sensors: Vec<_> = specs.iter().filter(is_sensor).cloned().collect();
+    if !sensors.is_empty() && options.direction != Direction::Inout {
+        bail!("-Q: a sensor does not know which way a packet goes; leave it out");
+    }
+    // Gives the rights up, too.
+    let opened = open_all(&sensors, &OpenOptions::default())?;
+    let mut listening = listening.into_iter();
+    let mut opened = opened.into_iter();
+    let alone = specs.len() == 1;
+    let mut sources: Vec<Box<dyn PacketSource>> = Vec::new();
+    for spec in &specs {
         match spec {
-            Spec::File(path) => *source = Some(Box::new(CaptureFile::open(path)?)),
-            Spec::Interface(_) => {}
-            other => bail!(
-                "{other}: packets come from files and interfaces of this machine; name one of \
-                 those"
-            ),
+            Spec::Interface(_) => sources.extend(listening.next()),
+            Spec::File(path) => sources.push(Box::new(CaptureFile::open(path)?)),
+            sensor => {
+                if let Some(source) = opened.next() {
+                    let asks = expression.asks(options, alone)?;
+                    sources.push(Box::new(Sensor::new(sensor, source, asks)));
+                }
+            }
         }
     }
-    Ok(sources.into_iter().flatten().collect())
+    Ok(sources)
 }
 
 fn listen(
     options: &Options,
     request: &Request,
     spec: &Spec,
-    interface: &str,
     listeners: usize,
 ) -> anyhow::Result<Box<dyn PacketSource>> {
+    let interface = match spec {
+        Spec::Interface(name) => name.clone(),
+        other => other.to_string(),
+    };
     let share = RINGS / u32::try_from(listeners).unwrap_or(RINGS).max(1);
     let defaults = CaptureOptions::default();
     let how = CaptureOptions {
@@ -232,17 +249,13 @@ fn listen(
         promiscuous: !options.not_promiscuous && !request.any,
         ..defaults
     };
-    let capture = magpie_os::Capture::open(interface, &how)?;
+    let capture = magpie_os::Capture::open(&interface, &how)?;
     let info = InterfaceInfo {
-        name: Some(interface.to_owned()),
+        name: Some(interface.clone()),
         ..InterfaceInfo::default()
     };
-    let name = match spec {
-        Spec::Interface(name) => name.clone(),
-        other => other.to_string(),
-    };
     Ok(Box::new(Listener::new(
-        name,
+        interface,
         capture,
         info,
         options.direction,

@@ -6,10 +6,10 @@ use magpie_capture::anonymize::Anonymizer;
 use magpie_capture::write::{InterfaceInfo, Packet as Written, Statistics};
 use magpie_sources::Stop;
 
-use super::chooser::Chooser;
+use super::expression::Expression;
 use super::merge::{Merge, held};
 use super::output::Output;
-use super::source::{Packet, PacketSource, State};
+use super::source::{Choice, Packet, PacketSource, State};
 use crate::output::{is_closed, say};
 use crate::views::capture::{Books, Counted, Interface};
 
@@ -24,9 +24,7 @@ const SAY_EVERY: Duration = Duration::from_secs(1);
 
 /// What is wanted of a run.
 pub(super) struct Wants<'a> {
-    pub(super) chooser: Chooser<'a>,
-    /// The expression, for the file.
-    pub(super) expression: Option<String>,
+    pub(super) expression: &'a Expression,
     /// Octets kept of a packet; `None`: as many as there are.
     pub(super) snap_len: Option<u32>,
     /// End after so many.
@@ -76,6 +74,8 @@ pub(super) struct Ended {
     pub(super) output: Output,
     /// Packets chosen.
     pub(super) chosen: u64,
+    /// Books of sources that have some.
+    pub(super) source_books: Vec<String>,
     pub(super) failure: Option<anyhow::Error>,
     /// A source could not be read to its end, which was said.
     pub(super) source_failed: bool,
@@ -135,7 +135,7 @@ fn drive(sources: &mut [Box<dyn PacketSource>], desk: &mut Desk<'_>, stop: &Stop
                     quiet = false;
                 }
                 Err(error) => {
-                    say(&format!("{error:#}"));
+                    say(&error.to_string());
                     failed = true;
                     quiet = false;
                 }
@@ -153,6 +153,10 @@ fn drive(sources: &mut [Box<dyn PacketSource>], desk: &mut Desk<'_>, stop: &Stop
             }
         }
         if stop.raised() > 1 {
+            for (stream, source) in sources.iter_mut().enumerate() {
+                source.end_now();
+                desk.update(stream, source.counted());
+            }
             return failed;
         }
         if quiet {
@@ -218,8 +222,8 @@ impl<'a> Desk<'a> {
             info.description = Some(format!("from {source}"));
         }
         info.snap_len = self.snap_len(&info);
-        if let Some(expression) = &self.wants.expression {
-            info.filter = Some(expression.clone());
+        if let Some(expression) = self.wants.expression.text() {
+            info.filter = Some(expression);
         }
         if self.wants.anonymizer.is_some() {
             // Expressions are full of addresses, and nobody knows what others wrote.
@@ -261,7 +265,12 @@ impl<'a> Desk<'a> {
             known.about.beyond += 1;
             return false;
         }
-        if packet.excluded || !self.wants.chooser.takes(packet.octets, packet.wire_len) {
+        let taken = match packet.choice {
+            Choice::Taken => true,
+            Choice::Refused => false,
+            Choice::Asked => self.wants.expression.takes(packet.octets, packet.wire_len),
+        };
+        if !taken {
             known.about.filtered += 1;
             return true;
         }
@@ -377,7 +386,7 @@ impl<'a> Desk<'a> {
                 dropped: 0,
                 comment: held.comment.as_deref(),
                 info: None,
-                excluded: false,
+                choice: Choice::Taken,
             };
             self.put(held.interface as usize, &packet, held.dropped);
         }
@@ -386,6 +395,15 @@ impl<'a> Desk<'a> {
 
     fn end(mut self, sources: &[Box<dyn PacketSource>], source_failed: bool) -> Ended {
         self.release(sources, &vec![true; sources.len()]);
+        // Interfaces that are known by now, and gave nothing.
+        for (stream, source) in sources.iter().enumerate() {
+            if let Some(info) = source.interface()
+                && let Err(error) = self.number(stream, source.name(), 0, Some(info))
+            {
+                self.fail(error);
+            }
+            self.update(stream, source.counted());
+        }
         let statistics: Vec<_> = self
             .known
             .iter()
@@ -402,6 +420,7 @@ impl<'a> Desk<'a> {
             interfaces,
             output: self.output,
             chosen: self.chosen,
+            source_books: sources.iter().filter_map(|source| source.books()).collect(),
             // Who read our output has seen enough, which is no failure.
             failure: self.failure.filter(|error| !is_closed(error)),
             source_failed,
@@ -413,6 +432,10 @@ impl Known {
     fn statistics(&self, began_ns: u64) -> Statistics {
         let counted = &self.about.counted;
         let is_live = counted.received.is_some();
+        let sum = |parts: [Option<u64>; 3]| {
+            let known = parts.into_iter().flatten();
+            known.reduce(u64::saturating_add)
+        };
         Statistics {
             start_ns: if is_live {
                 Some(began_ns)
@@ -424,10 +447,16 @@ impl Known {
             } else {
                 self.last_ns
             },
-            received: Some(self.about.received()),
-            interface_dropped: counted.card,
-            accepted: Some(self.about.read.saturating_sub(self.about.filtered)),
-            system_dropped: counted.kernel,
+            received: match (counted.sensor, counted.seen) {
+                (Some(_), seen) => seen,
+                (None, _) => Some(self.about.received()),
+            },
+            interface_dropped: counted.card.or(counted.lost_before),
+            accepted: Some(match counted.sensor {
+                Some(_) => self.about.received(),
+                None => self.about.read.saturating_sub(self.about.filtered),
+            }),
+            system_dropped: sum([counted.kernel, counted.sensor, counted.link]),
             delivered: Some(self.about.kept),
         }
     }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use magpie_capture::Reader;
 use magpie_capture::write::{INBOUND, InterfaceInfo, OUTBOUND};
 use magpie_os::{Capture, Card, Stats};
-use magpie_sources::{Pipe, Tap};
+use magpie_sources::{Pipe, SourceError, Tap};
 
 use crate::cli::capture::Direction;
 use crate::output::say;
@@ -30,8 +30,19 @@ pub(super) struct Packet<'a> {
     pub(super) comment: Option<&'a str>,
     /// What is known of the interface.
     pub(super) info: Option<&'a InterfaceInfo>,
-    /// It goes the way that is not asked for.
-    pub(super) excluded: bool,
+    /// Whether the filter is still to be asked.
+    pub(super) choice: Choice,
+}
+
+/// See [`Packet::choice`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// It is.
+    Asked,
+    /// The source has asked it.
+    Taken,
+    /// It goes the way that is not wanted, so is filtered out.
+    Refused,
 }
 
 /// How it stands with a source.
@@ -56,7 +67,7 @@ pub(super) trait PacketSource {
     /// Hands over packets that are there, a bounded number of them; where there
     /// are none it may wait, at most so long. After an error it can be asked
     /// on, and then comes to its end.
-    fn packets(&mut self, wait: Duration, take: &mut Take<'_>) -> anyhow::Result<State>;
+    fn packets(&mut self, wait: Duration, take: &mut Take<'_>) -> Result<State, SourceError>;
 
     /// The interface that is known from the start, if one is.
     fn interface(&self) -> Option<&InterfaceInfo>;
@@ -64,11 +75,19 @@ pub(super) trait PacketSource {
     /// Nothing more is wanted: what waits is still given.
     fn end(&mut self);
 
+    /// Nothing more is waited for.
+    fn end_now(&mut self) {}
+
     /// What was counted outside this program.
     fn counted(&self) -> Counted;
 
     /// Whether time passes while nothing comes.
     fn is_live(&self) -> bool;
+
+    /// Books of its own: those of a sensor, over all that it saw.
+    fn books(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Packets given at a time.
@@ -113,7 +132,7 @@ impl PacketSource for CaptureFile {
         &self.name
     }
 
-    fn packets(&mut self, _: Duration, take: &mut Take<'_>) -> anyhow::Result<State> {
+    fn packets(&mut self, _: Duration, take: &mut Take<'_>) -> Result<State, SourceError> {
         for _ in 0..BATCH {
             if self.ended {
                 return Ok(State::Ended);
@@ -129,7 +148,7 @@ impl PacketSource for CaptureFile {
                         dropped: frame.said.dropped,
                         comment: frame.said.comment,
                         info: frame.info,
-                        excluded: false,
+                        choice: Choice::Asked,
                     };
                     if !take(&packet) {
                         self.ended = true;
@@ -211,7 +230,7 @@ impl PacketSource for Listener {
         &self.name
     }
 
-    fn packets(&mut self, wait: Duration, take: &mut Take<'_>) -> anyhow::Result<State> {
+    fn packets(&mut self, wait: Duration, take: &mut Take<'_>) -> Result<State, SourceError> {
         if self.ended {
             return Ok(State::Ended);
         }
@@ -227,7 +246,7 @@ impl PacketSource for Listener {
                 if let Some(failure) = self.tap.failure() {
                     // What it saw before stands, and what waits is still given.
                     self.ending = true;
-                    return Err(failure.into());
+                    return Err(failure);
                 }
                 return Ok(if self.ended {
                     State::Ended
@@ -244,10 +263,10 @@ impl PacketSource for Listener {
                 dropped: drops.saturating_sub(self.told),
                 comment: None,
                 info: Some(&self.info),
-                excluded: match self.direction {
-                    Direction::Inout => false,
-                    Direction::In => frame.outgoing,
-                    Direction::Out => !frame.outgoing,
+                choice: match self.direction {
+                    Direction::In if frame.outgoing => Choice::Refused,
+                    Direction::Out if !frame.outgoing => Choice::Refused,
+                    _ => Choice::Asked,
                 },
             };
             self.told = drops;
@@ -274,16 +293,17 @@ impl PacketSource for Listener {
         let Stats {
             packets, dropped, ..
         } = counted.stats;
-        let (card, card_unknown) = match counted.card {
-            Card::Drops(drops) => (Some(drops.sum()), false),
-            Card::None => (None, false),
-            Card::Unknown => (None, true),
+        let (card, unknown) = match counted.card {
+            Card::Drops(drops) => (Some(drops.sum()), None),
+            Card::None => (None, None),
+            Card::Unknown => (None, Some("card unknown")),
         };
         Counted {
             received: Some(packets),
             kernel: Some(dropped),
             card,
-            card_unknown,
+            unknown,
+            ..Counted::default()
         }
     }
 
