@@ -220,6 +220,14 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
                  -- --include-ignored",
             ),
         ),
+        // Wireshark's way to sensors, by the real tshark.
+        (
+            "extcap",
+            host(
+                "test --release -p magpie-tests --features libpcap --test extcap --no-fail-fast \
+                 -- --include-ignored",
+            ),
+        ),
         // A live network, with the program and with boards at its mirror port.
         (
             "lab",

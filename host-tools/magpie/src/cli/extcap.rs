@@ -37,7 +37,7 @@ pub struct Extcap {
     /// Into the folder of everybody's Wireshark
     #[arg(long, conflicts_with = "dir")]
     pub system: bool,
-    /// Into this folder, for WIRESHARK_EXTCAP_DIR
+    /// Into this folder; Wireshark has to be told of it, see below
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 

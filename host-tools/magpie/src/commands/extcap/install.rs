@@ -232,13 +232,13 @@ mod tests {
         let system = PathBuf::from("/usr/lib/x86_64-linux-gnu/wireshark/extcap");
         assert_eq!(folders.system, Some(system.clone()));
         assert_eq!(folders.user, None);
-        let new = "Personal Extcap path:\t/home/a/.local/lib/wireshark/extcap\n\
+        let new = "Personal Extcap path:\t/srv/a/.local/lib/wireshark/extcap\n\
                    Global Extcap path:\t/usr/lib/wireshark/extcap\nExtcap path:\n";
         let folders = Folders::of_text(new);
         assert_eq!(folders.system, Some("/usr/lib/wireshark/extcap".into()));
         assert_eq!(
             folders.user,
-            Some("/home/a/.local/lib/wireshark/extcap".into())
+            Some("/srv/a/.local/lib/wireshark/extcap".into())
         );
     }
 

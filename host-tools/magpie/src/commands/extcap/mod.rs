@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
             help: String::new(),
             display: "Magpie sensors".to_owned(),
         };
-        return answer(&extcap::interfaces(&about, &interfaces::all(), &[]));
+        return answer(&extcap::interfaces(&about, &interfaces::all()));
     }
     let Some(name) = &options.extcap_interface else {
         bail!("nothing is asked: --install makes sensors known to Wireshark, which asks the rest");

@@ -5,11 +5,7 @@
 //! The grammar has no escapes, so that braces and line ends in a value cannot
 //! be said and are replaced.
 
-mod control;
-
 use std::fmt;
-
-pub use control::{Control, Message};
 
 /// What Wireshark is told of us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +77,34 @@ pub struct Argument {
     pub group: &'static str,
 }
 
+/// A sentence as it grows.
+struct Sentence(String);
+
+impl Sentence {
+    fn new(word: &str) -> Self {
+        Self(format!("{word} "))
+    }
+
+    fn with(mut self, key: &str, value: impl fmt::Display) -> Self {
+        let value = value.to_string();
+        self.0 += &["{", key, "=", &Said(&value).to_string(), "}"].concat();
+        self
+    }
+
+    fn with_some(self, key: &str, value: Option<impl fmt::Display>) -> Self {
+        match value {
+            Some(value) => self.with(key, value),
+            None => self,
+        }
+    }
+
+    /// Onto the others.
+    fn end(self, text: &mut String) {
+        text.push_str(&self.0);
+        text.push('\n');
+    }
+}
+
 /// A value that can be said.
 struct Said<'a>(&'a str);
 
@@ -104,18 +128,19 @@ pub fn can_be_said(value: &str) -> bool {
 }
 
 /// Answers `--extcap-interfaces`. What cannot be said is left out.
-pub fn interfaces(about: &About, interfaces: &[Interface], controls: &[Control]) -> String {
-    let mut out = format!("extcap {{version={}}}", Said(&about.version));
-    if !about.help.is_empty() {
-        out += &format!("{{help={}}}", Said(&about.help));
-    }
-    out += &format!("{{display={}}}\n", Said(&about.display));
+pub fn interfaces(about: &About, interfaces: &[Interface]) -> String {
+    let mut out = String::new();
+    let help = Some(&about.help).filter(|help| !help.is_empty());
+    Sentence::new("extcap")
+        .with("version", &about.version)
+        .with_some("help", help)
+        .with("display", &about.display)
+        .end(&mut out);
     for interface in interfaces.iter().filter(|i| can_be_said(&i.value)) {
-        let (value, display) = (Said(&interface.value), Said(&interface.display));
-        out += &format!("interface {{value={value}}}{{display={display}}}\n");
-    }
-    for control in controls {
-        out += &control.sentence();
+        Sentence::new("interface")
+            .with("value", &interface.value)
+            .with("display", &interface.display)
+            .end(&mut out);
     }
     out
 }
@@ -129,10 +154,10 @@ pub fn link_types() -> String {
 pub fn config(arguments: &[Argument]) -> String {
     let mut out = String::new();
     for (number, argument) in arguments.iter().enumerate() {
-        out += &argument.sentence(number);
+        argument.sentence(number).end(&mut out);
     }
     for (number, argument) in arguments.iter().enumerate() {
-        out += &argument.choices(number);
+        argument.choices(number, &mut out);
     }
     out
 }
@@ -143,12 +168,16 @@ pub fn reload(arguments: &[Argument], option: &str) -> String {
     let named = |argument: &Argument| {
         argument.call.trim_start_matches('-') == option.trim_start_matches('-')
     };
-    let found = arguments.iter().enumerate().find(|(_, one)| named(one));
-    found.map_or_else(String::new, |(number, one)| one.choices(number))
+    let mut out = String::new();
+    let mut found = arguments.iter().enumerate().filter(|(_, one)| named(one));
+    if let Some((number, argument)) = found.next() {
+        argument.choices(number, &mut out);
+    }
+    out
 }
 
 impl Argument {
-    fn sentence(&self, number: usize) -> String {
+    fn sentence(&self, number: usize) -> Sentence {
         let kind = match self.kind {
             Kind::Text => "string",
             Kind::Unsigned { .. } => "unsigned",
@@ -156,46 +185,40 @@ impl Argument {
             Kind::Selector(_) => "selector",
             Kind::File => "fileselect",
         };
-        let mut out = format!(
-            "arg {{number={number}}}{{call={}}}{{display={}}}{{tooltip={}}}{{type={kind}}}",
-            self.call,
-            Said(self.display),
-            Said(self.tooltip),
-        );
-        match self.kind {
-            Kind::Unsigned { max } => out += &format!("{{range=0,{max}}}"),
-            Kind::File => out += "{mustexist=true}",
-            _ => {}
-        }
-        if let Some(default) = &self.default {
-            out += &format!("{{default={}}}", Said(default));
-        }
-        if self.required {
-            out += "{required=true}";
-        }
-        if self.reload {
-            out += "{reload=true}{placeholder=Look again}";
-        }
-        out + &format!("{{group={}}}\n", Said(self.group))
+        let range = match self.kind {
+            Kind::Unsigned { max } => Some(format!("0,{max}")),
+            _ => None,
+        };
+        Sentence::new("arg")
+            .with("number", number)
+            .with("call", self.call)
+            .with("display", self.display)
+            .with("tooltip", self.tooltip)
+            .with("type", kind)
+            .with_some("range", range)
+            .with_some("mustexist", (self.kind == Kind::File).then_some(true))
+            .with_some("default", self.default.as_ref())
+            .with_some("required", self.required.then_some(true))
+            .with_some("reload", self.reload.then_some(true))
+            .with_some("placeholder", self.reload.then_some("Look again"))
+            .with("group", self.group)
     }
 
-    fn choices(&self, number: usize) -> String {
+    fn choices(&self, number: usize, out: &mut String) {
         let Kind::Selector(choices) = &self.kind else {
-            return String::new();
+            return;
         };
-        let mut out = String::new();
-        for choice in choices.iter().filter(|choice| {
+        for choice in choices {
             // The empty one is `none of them`.
-            choice.value.is_empty() || can_be_said(&choice.value)
-        }) {
-            out += &format!(
-                "value {{arg={number}}}{{value={}}}{{display={}}}{{default={}}}\n",
-                Said(&choice.value),
-                Said(&choice.display),
-                choice.default,
-            );
+            if choice.value.is_empty() || can_be_said(&choice.value) {
+                Sentence::new("value")
+                    .with("arg", number)
+                    .with("value", &choice.value)
+                    .with("display", &choice.display)
+                    .with("default", choice.default)
+                    .end(out);
+            }
         }
-        out
     }
 }
 
@@ -232,7 +255,7 @@ mod tests {
             display: "Magpie: eth0".to_owned(),
         };
         assert_eq!(
-            interfaces(&about(), &[one], &[]),
+            interfaces(&about(), &[one]),
             "extcap {version=0.1.0}{display=Magpie}\n\
              interface {value=magpie-eth0}{display=Magpie: eth0}\n"
         );
@@ -273,7 +296,7 @@ mod tests {
         #[test]
         fn a_name_cannot_become_a_sentence(value in ".*", display in ".*") {
             let one = Interface { value: value.clone(), display };
-            let said = interfaces(&about(), &[one], &[]);
+            let said = interfaces(&about(), &[one]);
             let lines: Vec<&str> = said.lines().collect();
             prop_assert_eq!(said.matches('\n').count(), lines.len());
             if can_be_said(&value) {
