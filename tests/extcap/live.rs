@@ -15,7 +15,7 @@ const BOARD: &str = "mps2-an386";
 const INTERFACE: &str = "magpie-qemu-mps2-an386";
 
 /// Long enough for a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A capture of ours, as tshark hands it to the board.
 fn feed() -> (String, String) {
