@@ -1,11 +1,12 @@
-//! Capture files: pcap and pcapng, packed by gzip or not.
+//! Capture files: pcap and pcapng, packed by gzip or not, read and written.
 //!
 //! Gives the frames of a file one after the other and says what was wrong with
-//! the file. Never interprets a frame, and never believes a length that the
-//! file does not back with octets.
+//! the file. Never interprets a frame (but for [`anonymize`], which replaces
+//! addresses), and never believes a length that the file does not back with
+//! octets.
 //!
 //! Order of use: [`Reader::new`], [`Reader::next_frame`] until `None` or an
-//! error, then [`Reader::notes`].
+//! error, then [`Reader::notes`]. To write: see [`mod@write`].
 //!
 //! ```
 //! # use std::io::Cursor;
@@ -23,7 +24,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod anonymize;
 mod error;
+pub mod extcap;
 pub mod filter;
 mod input;
 mod pcap;
@@ -32,6 +35,7 @@ mod reader;
 mod stamp;
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 pub use error::{CaptureError, Notes, Reason};
-pub use reader::{Frame, MAX_CAPTURED, Reader};
+pub use reader::{Frame, MAX_CAPTURED, Reader, Said};

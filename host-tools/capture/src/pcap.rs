@@ -1,14 +1,16 @@
 //! pcap files.
 
 use crate::input::Input;
+use crate::reader::Said;
 use crate::reader::without_fcs;
+use crate::write::InterfaceInfo;
 use crate::{Frame, MAX_CAPTURED, Notes, Reason, stamp};
 
 const ETHERNET: u32 = 1;
 const FILE_HEADER: usize = 24;
 
 /// What the file header says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pcap {
     big_endian: bool,
     nanoseconds: bool,
@@ -16,6 +18,7 @@ pub(crate) struct Pcap {
     header: usize,
     /// Octets of FCS at the end of every frame.
     fcs: u32,
+    interface: InterfaceInfo,
 }
 
 impl Pcap {
@@ -35,11 +38,12 @@ impl Pcap {
             nanoseconds,
             header,
             fcs: 0,
+            interface: InterfaceInfo::default(),
         };
         if !input.need(FILE_HEADER).map_err(Reason::Io)? {
             return Err(Reason::ShortHeader);
         }
-        let [_, version, _, _, _, link] = pcap.words::<6>(input.seen());
+        let [_, version, _, _, snap_len, link] = pcap.words::<6>(input.seen());
         // Two 16-bit numbers, so their order in the word turns with the bytes'.
         let [a, b, c, d] = version.to_be_bytes();
         let (first, second) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
@@ -59,8 +63,15 @@ impl Pcap {
         if link & 0xffff != ETHERNET {
             return Err(Reason::LinkType(link & 0xffff));
         }
+        pcap.interface.snap_len = snap_len;
+        pcap.interface.fcs_octets = u8::try_from(pcap.fcs).ok().filter(|octets| *octets > 0);
         input.take(FILE_HEADER);
         Ok(pcap)
+    }
+
+    /// The one interface that there is.
+    pub(crate) fn interface(&self) -> &InterfaceInfo {
+        &self.interface
     }
 
     /// The first words of a header that is there.
@@ -78,9 +89,10 @@ impl Pcap {
 
     #[inline]
     pub(crate) fn next_frame<'a>(
-        &self,
+        &'a self,
         input: &'a mut Input,
         notes: &mut Notes,
+        keeps_fcs: bool,
     ) -> Result<Option<Frame<'a>>, (u64, Reason)> {
         let offset = input.offset();
         let io = |e| (offset, Reason::Io(e));
@@ -105,12 +117,16 @@ impl Pcap {
         }
         let stamp = stamp::pcap(seconds, fraction, self.nanoseconds);
         let record = input.take(self.header + captured);
-        let (data, wire_len) = without_fcs(&record[self.header..], wire_len, self.fcs);
+        let fcs = if keeps_fcs { 0 } else { self.fcs };
+        let (data, wire_len) = without_fcs(&record[self.header..], wire_len, fcs);
         Ok(Some(Frame {
             at_us: stamp.us,
             nanos: stamp.nanos,
             wire_len,
             data,
+            interface: 0,
+            info: Some(&self.interface),
+            said: Said::default(),
         }))
     }
 }

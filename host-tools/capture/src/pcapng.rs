@@ -1,8 +1,9 @@
 //! pcapng files.
 
 use crate::input::Input;
-use crate::reader::without_fcs;
+use crate::reader::{Said, without_fcs};
 use crate::stamp::{Resolution, Stamp};
+use crate::write::InterfaceInfo;
 use crate::{Frame, MAX_CAPTURED, Notes, Reason};
 
 /// Type of a section header, alike in both byte orders.
@@ -21,6 +22,10 @@ const AROUND: usize = 12;
 const MAX_OPTIONS: usize = 0x1_0000;
 /// Most interfaces of a section.
 const MAX_INTERFACES: usize = 0x1_0000;
+/// Most octets of interfaces' texts that are kept, of all sections.
+const MAX_TEXTS: usize = 0x10_0000;
+/// The bits of a packet's flags that tell the length of its FCS.
+const FCS_FLAGS: u32 = 0x1e0;
 
 #[derive(Debug, Clone, Copy)]
 struct Interface {
@@ -36,6 +41,12 @@ struct Interface {
 pub(crate) struct Pcapng {
     big_endian: bool,
     interfaces: Vec<Interface>,
+    /// What is said of the interfaces of all sections, and which is the first
+    /// of this one.
+    described: Vec<InterfaceInfo>,
+    first: usize,
+    /// Octets of texts in `described`.
+    texts: usize,
     /// Link type of an interface that is not Ethernet, for a file that turns
     /// out to have no frame at all.
     foreign: Option<u16>,
@@ -51,6 +62,10 @@ struct Packet {
     /// Where the data starts in the body.
     data_at: usize,
     interface: Interface,
+    /// Its number in the section.
+    number: usize,
+    /// What the old form says was lost before it.
+    dropped: u64,
     stamp: Stamp,
     has_options: bool,
 }
@@ -60,6 +75,9 @@ impl Pcapng {
         let mut pcapng = Self {
             big_endian: false,
             interfaces: Vec::new(),
+            described: Vec::new(),
+            first: 0,
+            texts: 0,
             foreign: None,
             frames: false,
             skipping: None,
@@ -123,15 +141,17 @@ impl Pcapng {
             });
         }
         self.interfaces.clear();
+        self.first = self.described.len();
         self.skipping = Some((input.offset(), length.into()));
         Ok(true)
     }
 
     #[inline]
     pub(crate) fn next_frame<'a>(
-        &mut self,
+        &'a mut self,
         input: &'a mut Input,
         notes: &mut Notes,
+        keeps_fcs: bool,
     ) -> Result<Option<Frame<'a>>, (u64, Reason)> {
         loop {
             if let Some((offset, _)) = self.skipping
@@ -188,10 +208,15 @@ impl Pcapng {
                 let body = &input.seen()[HEAD..length - 4];
                 match self.interface(body) {
                     Some(interface) => {
+                        let info = self.describe(body, &interface);
                         if interface.link_type != ETHERNET {
                             self.foreign = Some(interface.link_type);
                         }
                         self.interfaces.push(interface);
+                        if self.described.len() < MAX_INTERFACES {
+                            self.texts += texts(&info);
+                            self.described.push(info);
+                        }
                     }
                     None => {
                         return Err((
@@ -219,7 +244,21 @@ impl Pcapng {
             }
             self.frames = true;
             let body = &input.take(length)[HEAD..length - 4];
-            let fcs = self.fcs_of(&packet, body);
+            let said = self.said(&packet, body);
+            let fcs = match said.flags & FCS_FLAGS {
+                _ if keeps_fcs => 0,
+                0 => packet.interface.fcs,
+                flags => flags >> 5,
+            };
+            let said = Said {
+                flags: if keeps_fcs {
+                    said.flags
+                } else {
+                    said.flags & !FCS_FLAGS
+                },
+                ..said
+            };
+            let interface = self.first.saturating_add(packet.number);
             let data = &body[packet.data_at..packet.data_at + packet.captured];
             let (data, wire_len) = without_fcs(data, packet.wire_len, fcs);
             let Stamp { us, nanos, .. } = packet.stamp;
@@ -228,6 +267,9 @@ impl Pcapng {
                 nanos,
                 wire_len,
                 data,
+                interface: u32::try_from(interface).unwrap_or(u32::MAX),
+                info: self.described.get(interface),
+                said,
             }));
         }
     }
@@ -307,12 +349,17 @@ impl Pcapng {
         }
         let head = body.first_chunk::<20>()?;
         // The old form has a count of drops in the upper half.
-        let interface = if kind == PACKET {
-            self.word(head, 0)? as usize
+        let (number, dropped) = if kind == PACKET {
+            (self.word(head, 0)? as usize, 0)
         } else {
-            usize::from(self.half(head, 0)?)
+            // All ones: not known.
+            let dropped = self.half(head, 2).filter(|count| *count != u16::MAX);
+            (
+                usize::from(self.half(head, 0)?),
+                dropped.unwrap_or(0).into(),
+            )
         };
-        let interface = *self.interfaces.get(interface)?;
+        let interface = *self.interfaces.get(number)?;
         let ticks = u64::from(self.word(head, 4)?) << 32 | u64::from(self.word(head, 8)?);
         let claimed = self.word(head, 12)? as usize;
         let captured = claimed.min(body.len() - head.len());
@@ -321,6 +368,8 @@ impl Pcapng {
             wire_len: self.word(head, 16)?,
             data_at: head.len(),
             interface,
+            number,
+            dropped,
             stamp: interface.resolution.stamp(ticks),
             has_options: captured == claimed,
         })
@@ -340,6 +389,8 @@ impl Pcapng {
             wire_len,
             data_at: 4,
             interface,
+            number: 0,
+            dropped: 0,
             stamp: Stamp {
                 us: 0,
                 nanos: 0,
@@ -349,19 +400,74 @@ impl Pcapng {
         })
     }
 
-    /// Octets of FCS: what the packet's flags say, else what its interface does.
+    /// What the options of a packet say.
     #[inline]
-    fn fcs_of(&self, packet: &Packet, body: &[u8]) -> u32 {
+    fn said<'a>(&self, packet: &Packet, body: &'a [u8]) -> Said<'a> {
         let options = packet.data_at + packet.captured.next_multiple_of(4);
         if !packet.has_options || options >= body.len() {
-            return packet.interface.fcs;
+            return Said {
+                dropped: packet.dropped,
+                ..Said::default()
+            };
         }
-        // epb_flags and pack_flags: option 2, the length in bits 5-8.
-        self.options(body, options)
-            .find(|(code, value)| *code == 2 && value.len() == 4)
-            .and_then(|(_, value)| self.word(value, 0))
-            .map(|flags| flags >> 5 & 0xf)
-            .filter(|octets| *octets > 0)
-            .unwrap_or(packet.interface.fcs)
+        self.options_said(packet, body, options)
     }
+
+    #[cold]
+    fn options_said<'a>(&self, packet: &Packet, body: &'a [u8], options: usize) -> Said<'a> {
+        let mut said = Said {
+            dropped: packet.dropped,
+            ..Said::default()
+        };
+        for (code, value) in self.options(body, options) {
+            match code {
+                1 if said.comment.is_none() => said.comment = str::from_utf8(value).ok(),
+                2 if value.len() == 4 => said.flags = self.word(value, 0).unwrap_or(0),
+                4 if value.len() == 8 => said.dropped = self.long(value),
+                _ => {}
+            }
+        }
+        said
+    }
+
+    fn long(&self, octets: &[u8]) -> u64 {
+        let octets = octets.first_chunk().copied().unwrap_or_default();
+        if self.big_endian {
+            u64::from_be_bytes(octets)
+        } else {
+            u64::from_le_bytes(octets)
+        }
+    }
+
+    /// What an interface block says for people.
+    fn describe(&self, body: &[u8], interface: &Interface) -> InterfaceInfo {
+        let mut info = InterfaceInfo {
+            snap_len: interface.snap_len,
+            fcs_octets: u8::try_from(interface.fcs)
+                .ok()
+                .filter(|octets| *octets > 0),
+            ..InterfaceInfo::default()
+        };
+        let text = |value: &[u8]| str::from_utf8(value).ok().map(str::to_owned);
+        for (code, value) in self.options(body, 8) {
+            match (code, value) {
+                (2, value) => info.name = text(value),
+                (3, value) => info.description = text(value),
+                (11, [0, expression @ ..]) => info.filter = text(expression),
+                (15, value) => info.hardware = text(value),
+                _ => {}
+            }
+        }
+        if self.texts.saturating_add(texts(&info)) > MAX_TEXTS {
+            (info.name, info.description) = (None, None);
+            (info.filter, info.hardware) = (None, None);
+        }
+        info
+    }
+}
+
+/// Octets of its texts.
+fn texts(info: &InterfaceInfo) -> usize {
+    let texts = [&info.name, &info.description, &info.filter, &info.hardware];
+    texts.into_iter().flatten().map(String::len).sum()
 }

@@ -7,6 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 use crate::input::Input;
 use crate::pcap::Pcap;
 use crate::pcapng::Pcapng;
+use crate::write::InterfaceInfo;
 use crate::{CaptureError, Notes, Reason};
 
 /// Longest frame or header believed, in octets; a longer one is damage.
@@ -23,6 +24,24 @@ pub struct Frame<'a> {
     pub wire_len: u32,
     /// What was captured of it, without the FCS likewise.
     pub data: &'a [u8],
+    /// Which interface captured it, from 0 on, over all sections.
+    pub interface: u32,
+    /// What the file says of that interface.
+    pub info: Option<&'a InterfaceInfo>,
+    /// What the file says of it beside that.
+    pub said: Said<'a>,
+}
+
+/// What a pcapng file may say of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Said<'a> {
+    /// Its flags (`epb_flags`), 0 where there are none; without the length of
+    /// an FCS that was dropped.
+    pub flags: u32,
+    /// Packets of the interface lost since the one before (`epb_dropcount`).
+    pub dropped: u64,
+    /// The first comment.
+    pub comment: Option<&'a str>,
 }
 
 impl Frame<'_> {
@@ -61,6 +80,8 @@ pub struct Reader {
     notes: Notes,
     /// Nothing more is read once the end or an error was met.
     done: bool,
+    /// Frames are given with their FCS.
+    keeps_fcs: bool,
 }
 
 impl Reader {
@@ -97,7 +118,23 @@ impl Reader {
             format,
             notes: Notes::default(),
             done: false,
+            keeps_fcs: false,
         })
+    }
+
+    /// From now on frames keep the FCS that the file says they have, for a copy
+    /// of the file: [`InterfaceInfo::fcs_octets`] tells how long it is.
+    pub fn keep_fcs(&mut self) {
+        self.keeps_fcs = true;
+    }
+
+    /// The one interface of a pcap file; those of a pcapng file are known once
+    /// a frame of theirs is given.
+    pub fn interface(&self) -> Option<&InterfaceInfo> {
+        match &self.format {
+            Format::Pcap(pcap) => Some(pcap.interface()),
+            Format::Pcapng(_) => None,
+        }
     }
 
     /// The next frame; `None` at the end (then see [`Self::notes`]). After an
@@ -108,8 +145,10 @@ impl Reader {
             return Ok(None);
         }
         let next = match &mut self.format {
-            Format::Pcap(pcap) => pcap.next_frame(&mut self.input, &mut self.notes),
-            Format::Pcapng(pcapng) => pcapng.next_frame(&mut self.input, &mut self.notes),
+            Format::Pcap(pcap) => pcap.next_frame(&mut self.input, &mut self.notes, self.keeps_fcs),
+            Format::Pcapng(pcapng) => {
+                pcapng.next_frame(&mut self.input, &mut self.notes, self.keeps_fcs)
+            }
         };
         match next {
             Ok(Some(frame)) => Ok(Some(frame)),

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod capture;
+pub mod extcap;
 pub mod ping;
 pub mod traceroute;
 
@@ -35,6 +37,7 @@ Examples:
   magpie sensor info serial:/dev/ttyACM0      who is there?
   magpie ping -c 5 192.0.2.1                  as ping, and more numbers
   magpie traceroute example.org               which routers packets pass
+  magpie capture eth0 port 53                 packets, as tcpdump
   magpie interfaces                           what can be listened to
   magpie sockets -tlnp                        who listens on this machine
 
@@ -128,6 +131,12 @@ pub enum Command {
     /// Show which routers packets to a host pass
     #[command(after_help = traceroute::EXAMPLES)]
     Traceroute(Box<traceroute::Traceroute>),
+    /// Show or write packets: tcpdump's flags and filters
+    #[command(after_help = capture::EXAMPLES)]
+    Capture(Box<capture::Capture>),
+    /// Make sensors known to Wireshark, and answer it
+    #[command(after_help = extcap::EXAMPLES)]
+    Extcap(Box<extcap::Extcap>),
     /// List this machine's sockets or routes, as ss and netstat do
     #[command(after_help = sockets::EXAMPLES)]
     Sockets(Sockets),

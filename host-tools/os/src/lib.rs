@@ -36,7 +36,8 @@
 //! # What is seen
 //!
 //! Everything the interface receives, whoever it is for (by a membership of
-//! this socket, so the interface's own flags stay as they are), and what this
+//! this socket, so the interface's own flags stay as they are; unless
+//! [`CaptureOptions`] does without), and what this
 //! host sends, as in tcpdump. On the loopback interface, where each frame
 //! passes twice, only its arrival. A VLAN tag that the kernel keeps apart
 //! from the frame is put back where it was.
@@ -65,7 +66,8 @@ mod linux;
 pub use linux::decode;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait, zone_name,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, reader_is_gone, source_address,
+    survive_file_limit, wait, zone_name,
 };
 #[cfg(target_os = "linux")]
 pub use linux::{
@@ -76,7 +78,8 @@ pub use linux::{
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address, wait, zone_name,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, reader_is_gone, source_address,
+    survive_file_limit, wait, zone_name,
 };
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{

@@ -132,7 +132,7 @@ impl Offload {
     }
 }
 
-/// Size of the ring between kernel and caller.
+/// Size of the ring between kernel and caller, and what comes into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CaptureOptions {
     /// Octets of a block, a multiple of the page: the kernel hands over block
@@ -142,6 +142,8 @@ pub struct CaptureOptions {
     pub blocks: u32,
     /// A block that is not full is handed over after so many milliseconds.
     pub retire_ms: u32,
+    /// Frames for others too, by a membership of this socket.
+    pub promiscuous: bool,
 }
 
 impl Default for CaptureOptions {
@@ -152,6 +154,7 @@ impl Default for CaptureOptions {
             block_octets: 256 * 1024,
             blocks: 128,
             retire_ms: 20,
+            promiscuous: true,
         }
     }
 }

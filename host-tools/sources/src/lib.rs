@@ -12,6 +12,7 @@
 mod board_feed;
 mod drive;
 mod feed;
+mod found;
 mod framed;
 mod in_process;
 mod interface;
@@ -35,11 +36,13 @@ pub use drive::{
     DriveOptions, FlushOutcome, Lane, Notice, Phase, Report, Shown, Status, Stop, drive,
 };
 pub use feed::Repeat;
+pub use found::{SerialPort, emulated_boards, serial_ports};
 pub use in_process::InProcess;
 pub use interface::Interface;
 pub use magpie_collector::{Offered, Refusal};
 pub use magpie_emulator::{BoardClock, Pace};
 pub use open::{OpenOptions, open_all, open_file, open_stream};
+pub use pipe::Pipe;
 pub use qemu::{QemuBoard, QemuControl, QemuOptions};
 pub use record_file::{RecordFile, RecordWriter};
 pub use sensor_capture::{CaptureTurn, SensorCapture};
@@ -47,6 +50,7 @@ pub use sensor_core::SensorOptions;
 pub use serial::{DEFAULT_BAUD, SerialLine};
 pub use source::{Incoming, Source, SourceError};
 pub use spec::{Feed, Spec, SpecError};
+pub use tap::{Counted, Tap};
 pub use udp::{DatagramCounts, Datagrams};
 pub use uplink::Uplink;
 

@@ -16,13 +16,14 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// goes on sweeping, and the user can end it.
 ///
 /// The thread ends with its pipe, or with the next octets after this is gone.
-pub(crate) struct Pipe {
+pub struct Pipe {
     from: Receiver<io::Result<Vec<u8>>>,
     chunk: io::Cursor<Vec<u8>>,
 }
 
 impl Pipe {
-    pub(crate) fn new(mut from: impl Read + Send + 'static) -> Self {
+    /// Reads on from here in a thread of its own.
+    pub fn new(mut from: impl Read + Send + 'static) -> Self {
         let (give, take) = sync_channel(CHUNKS);
         std::thread::spawn(move || {
             loop {

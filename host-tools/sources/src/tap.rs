@@ -16,9 +16,11 @@ const LAST_BLOCK: Duration = Duration::from_millis(5);
 
 /// What the kernel and the network card's driver counted.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Counted {
-    pub(crate) stats: Stats,
-    pub(crate) card: Card,
+pub struct Counted {
+    /// By the kernel.
+    pub stats: Stats,
+    /// By the card.
+    pub card: Card,
 }
 
 impl Counted {
@@ -35,7 +37,7 @@ impl Counted {
     };
 
     /// Frames that the card dropped, as far as its driver says.
-    pub(crate) fn card_drops(&self) -> u64 {
+    pub fn card_drops(&self) -> u64 {
         match self.card {
             Card::Drops(drops) => drops.sum(),
             Card::None | Card::Unknown => 0,
@@ -43,7 +45,7 @@ impl Counted {
     }
 
     /// Frames on the wire.
-    pub(crate) fn wire(&self) -> u64 {
+    pub fn wire(&self) -> u64 {
         self.stats.packets.saturating_add(self.card_drops())
     }
 
@@ -79,7 +81,7 @@ impl Counted {
 /// A capture with its counters, its end and what there is to say about it.
 ///
 /// Order of use: [`Self::next_frame`] until there is none, then [`Self::rest`].
-pub(crate) struct Tap {
+pub struct Tap {
     name: String,
     capture: Capture,
     counted: Counted,
@@ -93,7 +95,7 @@ pub(crate) struct Tap {
 
 impl Tap {
     /// Listens by this capture; `name` is the source's.
-    pub(crate) fn new(name: &str, capture: Capture) -> Self {
+    pub fn new(name: &str, capture: Capture) -> Self {
         Self {
             warnings: offload_warning(name, &capture).into_iter().collect(),
             name: name.to_owned(),
@@ -107,7 +109,7 @@ impl Tap {
     }
 
     /// The next frame that waits.
-    pub(crate) fn next_frame(&mut self) -> Option<Frame<'_>> {
+    pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         let frame = self.capture.next_frame()?;
         if let Some(deadline) = &mut self.ending {
             *deadline = Instant::now() + PATIENCE;
@@ -116,13 +118,13 @@ impl Tap {
     }
 
     /// What was counted when the kernel was last asked.
-    pub(crate) fn counted(&self) -> Counted {
+    pub fn counted(&self) -> Counted {
         self.counted
     }
 
     /// Asks the kernel what it saw and dropped, if it is time to; whether it
     /// was.
-    pub(crate) fn ask_if_due(&mut self) -> bool {
+    pub fn ask_if_due(&mut self) -> bool {
         let due = Instant::now() >= self.ask_at;
         if due {
             self.ask();
@@ -145,7 +147,7 @@ impl Tap {
     }
 
     /// Stops listening; what waits can still be read.
-    pub(crate) fn end(&mut self) {
+    pub fn end(&mut self) {
         if self.ending.is_none() {
             self.ending = Some(Instant::now() + PATIENCE);
             if let Err(error) = self.capture.stop() {
@@ -161,7 +163,7 @@ impl Tap {
 
     /// No frame waits: a pause, at most so long. False: none will come any
     /// more, and the counts are final.
-    pub(crate) fn rest(&mut self, timeout: Duration) -> bool {
+    pub fn rest(&mut self, timeout: Duration) -> bool {
         if let Some(deadline) = self.ending {
             self.ask();
             if self.counted.stats.waiting() == 0 || Instant::now() >= deadline {
@@ -192,12 +194,12 @@ impl Tap {
     }
 
     /// What the user should read.
-    pub(crate) fn warnings(&mut self) -> Vec<String> {
+    pub fn warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }
 
     /// Why it ended before the user ended it.
-    pub(crate) fn failure(&mut self) -> Option<SourceError> {
+    pub fn failure(&mut self) -> Option<SourceError> {
         self.failure.take()
     }
 }

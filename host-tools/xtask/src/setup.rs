@@ -163,6 +163,17 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
             "tcpdump, to count and to filter beside magpie",
             "tcpdump",
         );
+        program("tshark", "tshark, to read what magpie wrote", "tshark");
+        program(
+            "capinfos",
+            "capinfos, to read what magpie wrote",
+            "wireshark-common",
+        );
+        program(
+            "prlimit",
+            "prlimit, for files that may not grow",
+            "util-linux",
+        );
         program("ss", "ss, to list sockets beside magpie", "iproute2");
         program(
             "netstat",

@@ -176,6 +176,14 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
             "filter",
             host("test --release -p magpie-tests --features libpcap --test filter --no-fail-fast"),
         ),
+        // Lines of packets beside tcpdump.
+        (
+            "lines",
+            host(
+                "test --release -p magpie-tests --features libpcap --test lines --no-fail-fast \
+                 -- --include-ignored",
+            ),
+        ),
         // The live screen, behind a pty and, what a plain `cargo test` ignores, in
         // tmux.
         (
@@ -201,6 +209,22 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
                  -- --ignored",
             ),
         ),
+        // Captures that are written, beside tcpdump, tshark and capinfos.
+        (
+            "capture",
+            host(
+                "test --release -p magpie-tests --features libpcap --test capture --no-fail-fast \
+                 -- --include-ignored",
+            ),
+        ),
+        // Wireshark's way to sensors, by the real tshark.
+        (
+            "extcap",
+            host(
+                "test --release -p magpie-tests --features libpcap --test extcap --no-fail-fast \
+                 -- --include-ignored",
+            ),
+        ),
         // A live network, with the program and with boards at its mirror port.
         (
             "lab",
@@ -224,7 +248,7 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
 
 /// Why a stage cannot run for this user, if so.
 fn cannot(stage: &str) -> Option<String> {
-    (matches!(stage, "network" | "lab" | "hand") && !run::is_root())
+    (matches!(stage, "network" | "capture" | "lab" | "hand") && !run::is_root())
         .then(|| format!("network namespaces need root: sudo cargo verify --only {stage}"))
 }
 

@@ -1,9 +1,7 @@
 //! The passes over books and tables: flush, sweep, live. Each is cut into
 //! steps of bounded work.
 
-use magpie_protocol::{
-    Counts, Emitted, EndReason, Ledger, Record, TableId, Tally, TooBig, Unsent,
-};
+use magpie_protocol::{Counts, Emitted, EndReason, Ledger, Record, TableId, Tally, TooBig, Unsent};
 
 use crate::{Sensor, books::TABLES};
 

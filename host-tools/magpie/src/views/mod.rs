@@ -2,12 +2,14 @@
 //! from the picture and what the feeder offered, and from nothing else; those
 //! of this machine (`sockets`, `routes`, `interfaces`) from what `os` read.
 
+pub mod capture;
 pub mod csv;
 pub mod exact;
 pub mod interfaces;
 pub mod json;
 mod mirror;
 pub mod names;
+pub mod packet;
 pub mod ping;
 pub mod routes;
 pub mod rows;

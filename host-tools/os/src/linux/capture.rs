@@ -84,19 +84,9 @@ impl Capture {
             .map_err(wrong("no memory for the ring of frames"))?;
         let ring = Ring::map(&socket, options.blocks, options.block_octets)
             .map_err(wrong("the ring of frames cannot be mapped"))?;
-        let membership = libc::packet_mreq {
-            mr_ifindex: opened.index,
-            mr_type: u16::try_from(libc::PACKET_MR_PROMISC).unwrap_or(1),
-            mr_alen: 0,
-            mr_address: [0; 8],
-        };
-        sys::set_option(
-            &socket,
-            libc::SOL_PACKET,
-            libc::PACKET_ADD_MEMBERSHIP,
-            &membership,
-        )
-        .map_err(wrong("it does not become promiscuous"))?;
+        if options.promiscuous {
+            join(&socket, opened.index).map_err(wrong("it does not become promiscuous"))?;
+        }
         sys::bind(&socket, opened.index, ALL).map_err(wrong("nobody may listen"))?;
         Ok(Self {
             interface: interface.to_owned(),
@@ -232,6 +222,22 @@ impl Capture {
     fn lost(&self, reason: io::Error) -> OsError {
         failed(&self.interface, "the capture failed", reason)
     }
+}
+
+/// Frames for others too, as long as the socket lives.
+fn join(socket: &Socket, index: c_int) -> io::Result<()> {
+    let membership = libc::packet_mreq {
+        mr_ifindex: index,
+        mr_type: u16::try_from(libc::PACKET_MR_PROMISC).unwrap_or(1),
+        mr_alen: 0,
+        mr_address: [0; 8],
+    };
+    sys::set_option(
+        socket,
+        libc::SOL_PACKET,
+        libc::PACKET_ADD_MEMBERSHIP,
+        &membership,
+    )
 }
 
 const _: () = assert!(size_of::<libc::tpacket_stats_v3>() == 12);

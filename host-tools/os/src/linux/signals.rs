@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level::pipe};
 
 /// Ctrl-C and its like. Without a thread: a signal wakes [`super::wait`].
@@ -59,4 +59,11 @@ impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.woken.as_fd()
     }
+}
+
+/// From now on a file that may not grow any more (`RLIMIT_FSIZE`) is an error
+/// of writing, and not the end of the program.
+pub fn survive_file_limit() {
+    // Caught and not looked at. It cannot fail for this signal.
+    let _ = flag::register(SIGXFSZ, Arc::default());
 }

@@ -1,0 +1,118 @@
+//! Frames without the addresses of those who sent them.
+//!
+//! Addresses are replaced under a key: alike where they were alike, and two
+//! that had their first n bits in common have them in common afterwards
+//! (Crypto-PAn: Xu, Fan, Ammar, Moon, "Prefix-preserving IP address
+//! anonymization", ICNP 2002). IPv4, IPv6 and MAC addresses each have a
+//! mapping of their own, wherever they stand in what is known here: Ethernet,
+//! ARP, IP (within IP and GRE, too), ICMP with the packets it quotes, neighbour
+//! discovery, IGMP, MLD. Checksums follow: right where they were right, wrong
+//! where they were wrong.
+//!
+//! What is kept on purpose: multicast stays multicast with its scope, groups
+//! that everybody uses (224.0.0.0/24, ff02::1, 01:80:c2:..) stay themselves,
+//! and so do broadcast, loopback, link-local prefixes and addresses of zeroes.
+//! IP multicast keeps the MAC address that belongs to its group.
+//!
+//! Everything behind the headers that are known here is cut, since names,
+//! addresses and secrets stand in payload: a cut packet is shorter than it was
+//! on the wire, and says so. [`Payload::Kept`] leaves it, with whatever it
+//! tells. Not hidden in either case: ports, lengths, times, sequence numbers,
+//! and who talks with whom how much. Whoever can send packets past the capture
+//! can find out what an address became; so one key should not serve for long.
+//!
+//! Order of use: [`Key::random`] or [`Key::parse`], [`Anonymizer::new`],
+//! [`Anonymizer::frame`] for each.
+
+mod addresses;
+mod checksum;
+mod frame;
+mod icmp;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use addresses::Addresses;
+
+/// Octets of a key.
+pub const KEY_OCTETS: usize = 32;
+
+/// What decides what an address becomes. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key([u8; KEY_OCTETS]);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// Why this is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("neither 32 octets nor 64 hexadecimal digits (openssl rand -hex 32 makes some)")]
+pub struct NoKey;
+
+impl Key {
+    /// A key that nobody knows, and that is gone with this process.
+    pub fn random() -> std::io::Result<Self> {
+        let mut octets = [0; KEY_OCTETS];
+        getrandom::fill(&mut octets).map_err(std::io::Error::other)?;
+        Ok(Self(octets))
+    }
+
+    /// What a file holds: 32 octets, or 64 hexadecimal digits and white space.
+    pub fn parse(file: &[u8]) -> Result<Self, NoKey> {
+        if let Ok(octets) = <[u8; KEY_OCTETS]>::try_from(file) {
+            return Ok(Self(octets));
+        }
+        let digits: Option<Vec<u8>> = file
+            .iter()
+            .filter(|octet| !octet.is_ascii_whitespace())
+            .map(|octet| char::from(*octet).to_digit(16))
+            .map(|digit| digit.and_then(|digit| u8::try_from(digit).ok()))
+            .collect();
+        let digits = digits.filter(|digits| digits.len() == 2 * KEY_OCTETS);
+        let mut octets = [0; KEY_OCTETS];
+        for (octet, pair) in octets.iter_mut().zip(digits.ok_or(NoKey)?.chunks(2)) {
+            *octet = pair.iter().fold(0, |all, digit| all << 4 | digit);
+        }
+        Ok(Self(octets))
+    }
+}
+
+/// What becomes of the octets behind the headers that are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Payload {
+    /// They are cut.
+    #[default]
+    Cut,
+    /// They stay as they are.
+    Kept,
+}
+
+/// Replaces addresses.
+pub struct Anonymizer {
+    addresses: Addresses,
+    payload: Payload,
+}
+
+impl Anonymizer {
+    /// Under this key.
+    pub fn new(key: &Key, payload: Payload) -> Self {
+        Self {
+            addresses: Addresses::new(&key.0),
+            payload,
+        }
+    }
+
+    /// Replaces the addresses of an Ethernet frame; how many of its octets may
+    /// be shown.
+    pub fn frame(&mut self, frame: &mut [u8]) -> usize {
+        let known = frame::ethernet(frame, &mut self.addresses);
+        match self.payload {
+            Payload::Cut => known.min(frame.len()),
+            Payload::Kept => frame.len(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The filter: its text, its program, and who runs it.
+
+use std::fs;
+
+use anyhow::Context as _;
+use magpie_capture::filter::{Compile, Filter, Listing};
+use magpie_protocol::BpfInstruction;
+
+use super::sensor::Asks;
+use crate::cli::capture::{Capture as Options, Request};
+
+/// A compiled expression.
+pub(super) struct Expression {
+    /// `None`: all packets, which nobody need compile.
+    filter: Option<Filter>,
+    /// Frames are seen with their tags.
+    literal: bool,
+    compile: Compile,
+}
+
+impl Expression {
+    pub(super) fn compile(options: &Options, request: &Request) -> anyhow::Result<Self> {
+        let text = match &options.filter_file {
+            // What else the command line says is ignored then, as in tcpdump.
+            Some(path) => fs::read_to_string(path)
+                .with_context(|| format!("-F {}", path.display()))?
+                .trim()
+                .to_owned(),
+            None => request.expression.clone(),
+        };
+        let compile = Compile {
+            snap_len: match options.snap_len {
+                0 => Compile::default().snap_len,
+                octets => octets,
+            },
+            optimize: !options.no_optimize,
+        };
+        let filter = match &*text {
+            "" => None,
+            text => Some(Filter::compile(text, compile)?),
+        };
+        let says_vlan = filter.as_ref().is_some_and(Filter::says_vlan);
+        Ok(Self {
+            filter,
+            literal: options.no_vlan || says_vlan,
+            compile,
+        })
+    }
+
+    /// tcpdump's `-d`, `-dd`, `-ddd`.
+    pub(super) fn listing(&self, how: u8) -> anyhow::Result<String> {
+        let listing = match how {
+            1 => Listing::Readable,
+            2 => Listing::C,
+            _ => Listing::Decimal,
+        };
+        Ok(match &self.filter {
+            Some(filter) => filter.listing(listing),
+            None => Filter::compile("", self.compile)?.listing(listing),
+        })
+    }
+
+    /// For the file; `None`: all packets.
+    pub(super) fn text(&self) -> Option<String> {
+        self.filter
+            .as_ref()
+            .map(|filter| filter.expression().to_owned())
+    }
+
+    /// Whether it takes a frame.
+    #[inline]
+    pub(super) fn takes(&self, octets: &[u8], wire_len: u32) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_none_or(|filter| filter.run(octets, wire_len, self.literal) != 0)
+    }
+
+    /// What a sensor is asked for; `alone`: no other source gives packets.
+    pub(super) fn asks(&self, options: &Options, alone: bool) -> anyhow::Result<Asks> {
+        /// `BPF_RET | BPF_K`.
+        const RETURN: u16 = 0x06;
+        let program = match &self.filter {
+            Some(filter) => filter
+                .for_sensor()?
+                .instructions()
+                .iter()
+                .map(|of| BpfInstruction {
+                    code: of.code,
+                    jt: of.jt,
+                    jf: of.jf,
+                    k: of.k,
+                })
+                .collect(),
+            None => vec![BpfInstruction {
+                code: RETURN,
+                jt: 0,
+                jf: 0,
+                k: self.compile.snap_len,
+            }],
+        };
+        Ok(Asks {
+            program,
+            literal: self.literal,
+            snap_len: options.snap_len,
+            packets: match options.count_packets {
+                Some(count) if alone => count.get(),
+                _ => 0,
+            },
+        })
+    }
+}

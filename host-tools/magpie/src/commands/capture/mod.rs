@@ -1,0 +1,307 @@
+//! `magpie capture`: packets of files, interfaces and sensors, chosen, shown
+//! and written.
+
+mod expression;
+mod merge;
+mod output;
+mod run;
+mod sensor;
+mod source;
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use magpie_capture::anonymize::{Anonymizer, Key, Payload};
+use magpie_capture::write::InterfaceInfo;
+use magpie_os::CaptureOptions;
+use magpie_sources::{OpenOptions, Spec, Stop, open_all};
+
+use self::expression::Expression;
+use self::output::Output;
+use self::run::{Ended, Wants};
+use self::sensor::Sensor;
+use self::source::{CaptureFile, Listener, PacketSource, every_interface};
+use crate::cli::capture::{Capture as Options, Direction, Request};
+use crate::exit::Exit;
+use crate::output::{say, stdout};
+use crate::views::capture as view;
+use crate::views::interfaces::{Seen, write_list};
+use crate::views::json;
+
+/// Raised by Ctrl-C: all sources end, and what they hold is still written.
+static STOP: Stop = Stop::new();
+
+/// Memory for frames of all interfaces together, beside the least of each.
+const RINGS: u32 = 256;
+
+/// How a capture goes about it.
+pub(crate) struct Manner {
+    /// Says on stderr what it listens to, and its books.
+    pub(crate) talks: bool,
+    /// A pipe that is written to: the run ends when nobody reads it any more,
+    /// even while there is nothing to write.
+    pub(crate) reader: Option<File>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            talks: true,
+            reader: None,
+        }
+    }
+}
+
+/// How often it is looked whether a run has ended meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Ends the run when nobody reads.
+fn end_with_reader(pipe: File) {
+    std::thread::spawn(move || {
+        loop {
+            match magpie_os::reader_is_gone(&pipe, LOOK) {
+                Ok(false) => {}
+                Ok(true) | Err(_) => break STOP.raise(),
+            }
+        }
+    });
+}
+
+pub(crate) fn run(options: &Options, manner: Manner) -> anyhow::Result<Exit> {
+    if options.list_interfaces {
+        return list();
+    }
+    let request = options.request()?;
+    let expression = Expression::compile(options, &request)?;
+    if options.dump_program > 0 {
+        let mut out = stdout();
+        out.write_all(expression.listing(options.dump_program)?.as_bytes())
+            .and_then(|()| out.flush())
+            .context("stdout")?;
+        return Ok(Exit::Success);
+    }
+    let anonymizer = anonymizer(options)?;
+    does_not_eat_its_input(options, &request)?;
+    let sources = open(options, &request, &expression)?;
+    // A second one ends at once, as long as something can end.
+    let _ = ctrlc::set_handler(|| STOP.raise());
+    magpie_os::survive_file_limit();
+    if let Some(pipe) = manner.reader {
+        end_with_reader(pipe);
+    }
+    let wants = Wants {
+        expression: &expression,
+        snap_len: (options.snap_len > 0).then_some(options.snap_len),
+        limit: options.count_packets.map(Into::into),
+        anonymizer,
+        says: options.verbose > 0 && options.write.is_some() && !options.print,
+    };
+    let is_live = sources.iter().any(|source| source.is_live());
+    for source in sources.iter().filter(|_| manner.talks) {
+        tell(options, source.as_ref());
+    }
+    let output = Output::new(options, sources.len() > 1)?;
+    let ended = run::run(sources, wants, output, &STOP)?;
+    end(options, ended, is_live, manner.talks)
+}
+
+/// As tcpdump tells it, on stderr.
+fn tell(options: &Options, source: &dyn PacketSource) {
+    let snap_len = match options.snap_len {
+        0 => 262_144,
+        octets => octets,
+    };
+    if source.is_live() {
+        say(&format!(
+            "listening on {}, link-type EN10MB (Ethernet), snapshot length {snap_len} bytes",
+            source.name()
+        ));
+    } else {
+        say(&format!(
+            "reading from file {}, link-type EN10MB (Ethernet)",
+            source.name()
+        ));
+    }
+}
+
+fn end(options: &Options, mut ended: Ended, is_live: bool, talks: bool) -> anyhow::Result<Exit> {
+    let books = &ended.books;
+    if options.count {
+        let mut out = stdout();
+        let s = if ended.chosen == 1 { "" } else { "s" };
+        writeln!(out, "{} packet{s}", ended.chosen)
+            .and_then(|()| out.flush())
+            .context("stdout")?;
+    } else if let Some(out) = ended.output.json() {
+        let rows = ended.interfaces.iter().map(view::interface);
+        for row in rows.chain([view::books(books)]) {
+            json::line(&row, out).context("stdout")?;
+        }
+        out.flush().context("stdout")?;
+    }
+    if talks {
+        tell_books(&ended, is_live);
+    }
+    if let Some(error) = ended.failure {
+        return Err(error);
+    }
+    Ok(if books.is_open() {
+        Exit::Open
+    } else if ended.source_failed {
+        Exit::Usage
+    } else {
+        Exit::Success
+    })
+}
+
+/// The books, on stderr. Nobody listening is no error.
+fn tell_books(ended: &Ended, is_live: bool) {
+    let mut err = std::io::stderr();
+    for line in &ended.source_books {
+        let _ = writeln!(err, "{line}");
+    }
+    let books = &ended.books;
+    if is_live {
+        for line in books.lines() {
+            let _ = writeln!(err, "{line}");
+        }
+    }
+    let _ = writeln!(err, "{books}");
+}
+
+/// `-D`, as `magpie interfaces -D`.
+fn list() -> anyhow::Result<Exit> {
+    let found = magpie_os::interfaces()?;
+    let seen: Vec<_> = found
+        .iter()
+        .map(|interface| Seen {
+            interface,
+            before: None,
+        })
+        .collect();
+    let mut out = stdout();
+    write_list(&seen, &mut out).context("stdout")?;
+    out.flush().context("stdout")?;
+    Ok(Exit::Success)
+}
+
+fn anonymizer(options: &Options) -> anyhow::Result<Option<Anonymizer>> {
+    if !options.anonymize {
+        return Ok(None);
+    }
+    let key = match &options.anonymize_key {
+        None => Key::random().context("no randomness for a key")?,
+        Some(path) => {
+            let wrong = || format!("--anonymize-key: {}", path.display());
+            Key::parse(&fs::read(path).with_context(wrong)?).with_context(wrong)?
+        }
+    };
+    let payload = if options.anonymize_payload {
+        Payload::Kept
+    } else {
+        Payload::Cut
+    };
+    Ok(Some(Anonymizer::new(&key, payload)))
+}
+
+/// With --force, too, nobody means to overwrite what is read.
+fn does_not_eat_its_input(options: &Options, request: &Request) -> anyhow::Result<()> {
+    let Some(output) = &options.write else {
+        return Ok(());
+    };
+    let same = |path: &Path| {
+        let real = |path: &Path| fs::canonicalize(path).ok();
+        real(path).is_some() && real(path) == real(output)
+    };
+    let inputs = source::paths(&request.sources);
+    if let Some(input) = inputs.iter().find(|input| input.is_file() && same(input)) {
+        bail!(
+            "-w {}: it is read from, and would be empty; name another file",
+            input.display()
+        );
+    }
+    Ok(())
+}
+
+fn open(
+    options: &Options,
+    request: &Request,
+    expression: &Expression,
+) -> anyhow::Result<Vec<Box<dyn PacketSource>>> {
+    let mut specs = request.sources.clone();
+    if request.any {
+        let names = every_interface()?;
+        specs.extend(names.into_iter().map(Spec::Interface));
+    }
+    if specs.is_empty() {
+        bail!(
+            "nothing to listen to: name an interface (magpie capture -D lists them), or a file \
+             with -r"
+        );
+    }
+    let is_listener = |spec: &&Spec| matches!(spec, Spec::Interface(_));
+    let is_sensor = |spec: &&Spec| !matches!(spec, Spec::Interface(_) | Spec::File(_));
+    let listeners = specs.iter().filter(is_listener).count();
+    // First what needs rights and no threads.
+    let mut listening = Vec::new();
+    for spec in specs.iter().filter(is_listener) {
+        listening.push(listen(options, request, spec, listeners)?);
+    }
+    let sensors: Vec<_> = specs.iter().filter(is_sensor).cloned().collect();
+    if !sensors.is_empty() && options.direction != Direction::Inout {
+        bail!("-Q: a sensor does not know which way a packet goes; leave it out");
+    }
+    // Gives the rights up, too.
+    let opened = open_all(&sensors, &OpenOptions::default())?;
+    let mut listening = listening.into_iter();
+    let mut opened = opened.into_iter();
+    let alone = specs.len() == 1;
+    let mut sources: Vec<Box<dyn PacketSource>> = Vec::new();
+    for spec in &specs {
+        match spec {
+            Spec::Interface(_) => sources.extend(listening.next()),
+            Spec::File(path) => sources.push(Box::new(CaptureFile::open(path)?)),
+            sensor => {
+                if let Some(source) = opened.next() {
+                    let asks = expression.asks(options, alone)?;
+                    sources.push(Box::new(Sensor::new(sensor, source, asks)));
+                }
+            }
+        }
+    }
+    Ok(sources)
+}
+
+fn listen(
+    options: &Options,
+    request: &Request,
+    spec: &Spec,
+    listeners: usize,
+) -> anyhow::Result<Box<dyn PacketSource>> {
+    let interface = match spec {
+        Spec::Interface(name) => name.clone(),
+        other => other.to_string(),
+    };
+    let share = RINGS / u32::try_from(listeners).unwrap_or(RINGS).max(1);
+    let defaults = CaptureOptions::default();
+    let how = CaptureOptions {
+        blocks: share.clamp(4, defaults.blocks),
+        // As in tcpdump.
+        promiscuous: !options.not_promiscuous && !request.any,
+        ..defaults
+    };
+    let capture = magpie_os::Capture::open(&interface, &how)?;
+    let info = InterfaceInfo {
+        name: Some(interface.clone()),
+        ..InterfaceInfo::default()
+    };
+    Ok(Box::new(Listener::new(
+        interface,
+        capture,
+        info,
+        options.direction,
+    )))
+}

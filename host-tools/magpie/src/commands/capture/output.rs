@@ -1,0 +1,281 @@
+//! Where chosen packets go: a file, lines, a count.
+
+use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use jiff::tz::TimeZone;
+use magpie_capture::write::{
+    About, FileFormat, Files, INBOUND, InterfaceInfo, OUTBOUND, Packet, Rotation, Statistics,
+};
+use magpie_os::Services;
+
+use crate::cli::InfoFormat;
+use crate::cli::capture::{Capture as Options, FileFormat as Form};
+use crate::output;
+use crate::views::capture as view;
+use crate::views::json;
+use crate::views::packet::{Direction, Dump, LinkType, PacketRef, Printer, Style, Time};
+
+/// A file, made when its name is known.
+enum File {
+    None,
+    /// Its name is a time, which the first packet of a file will tell.
+    Waits(Rotation),
+    Open(Files),
+    /// `-W` is reached, or it failed.
+    Closed,
+}
+
+/// All of them.
+pub(super) struct Output {
+    file: File,
+    about: About,
+    /// What the file knows of interfaces.
+    interfaces: Vec<InterfaceInfo>,
+    /// Source and name of each, for lines.
+    names: Vec<(String, String)>,
+    each_packet: bool,
+    lines: Option<Lines>,
+}
+
+struct Lines {
+    out: BufWriter<StdoutLock<'static>>,
+    how: How,
+    text: String,
+    each_line: bool,
+    named: bool,
+}
+
+enum How {
+    Text(Box<Printer>),
+    Json { hex: bool },
+}
+
+impl Output {
+    /// By the options; `named` says that lines name the interface.
+    pub(super) fn new(options: &Options, named: bool) -> anyhow::Result<Self> {
+        let file = match &options.write {
+            None => File::None,
+            Some(path) => File::Waits(rotation(options, path)?),
+        };
+        let wanted = options.write.is_none() || options.print;
+        let lines = (wanted && !options.count).then(|| Lines {
+            out: output::stdout(),
+            how: match options.format {
+                InfoFormat::Json => How::Json {
+                    hex: options.hex + options.hex_ascii > 0,
+                },
+                InfoFormat::Table => How::Text(Box::new(Printer::new(
+                    style(options),
+                    Services::of_system(),
+                ))),
+            },
+            text: String::new(),
+            each_line: options.line_buffered,
+            named,
+        });
+        Ok(Self {
+            file,
+            about: about(),
+            interfaces: Vec::new(),
+            names: Vec::new(),
+            each_packet: options.packet_buffered,
+            lines,
+        })
+    }
+
+    /// Makes the file, if it does not wait for the first packet's time.
+    pub(super) fn open(&mut self, at_ns: u64, is_live: bool) -> anyhow::Result<()> {
+        match &self.file {
+            File::Waits(rotation) if is_live || rotation.every.is_none() => self.create(at_ns),
+            _ => Ok(()),
+        }
+    }
+
+    fn create(&mut self, at_ns: u64) -> anyhow::Result<()> {
+        if let File::Waits(rotation) = std::mem::replace(&mut self.file, File::Closed) {
+            let interfaces = self.interfaces.clone();
+            let files = Files::create(rotation, self.about.clone(), interfaces, at_ns)?;
+            self.file = File::Open(files);
+        }
+        Ok(())
+    }
+
+    /// One more interface; its number is how many there were.
+    pub(super) fn add_interface(
+        &mut self,
+        info: InterfaceInfo,
+        name: (String, String),
+    ) -> anyhow::Result<()> {
+        if let File::Open(files) = &mut self.file {
+            files.add_interface(info.clone())?;
+        }
+        self.interfaces.push(info);
+        self.names.push(name);
+        Ok(())
+    }
+
+    /// Writes and prints a packet; false where no more are wanted (`-W`).
+    pub(super) fn packet(
+        &mut self,
+        number: u64,
+        packet: &Packet<'_>,
+        known: impl FnOnce() -> Vec<Statistics>,
+    ) -> anyhow::Result<bool> {
+        if let File::Waits(_) = &self.file {
+            self.create(packet.at_ns)?;
+        }
+        if let File::Open(files) = &mut self.file {
+            if files.is_due(packet.at_ns) && !files.rotate(packet.at_ns, &known())? {
+                return Ok(false);
+            }
+            files.write(packet)?;
+            if self.each_packet {
+                files.flush()?;
+            }
+        }
+        if let Some(lines) = &mut self.lines {
+            let at = usize::try_from(packet.interface).ok();
+            let name = at.and_then(|at| self.names.get(at));
+            let name = name.map_or(("", ""), |(source, name)| (source, name));
+            lines.packet(number, packet, name).context("stdout")?;
+        }
+        Ok(true)
+    }
+
+    /// Hands everything on to the system.
+    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
+        if let File::Open(files) = &mut self.file {
+            files.flush()?;
+        }
+        if let Some(lines) = &mut self.lines {
+            lines.out.flush().context("stdout")?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file with what is known of the interfaces.
+    pub(super) fn close(&mut self, at_ns: u64, known: &[Statistics]) -> anyhow::Result<()> {
+        self.flush()?;
+        if let File::Waits(_) = &self.file {
+            self.create(at_ns)?;
+        }
+        if let File::Open(files) = std::mem::replace(&mut self.file, File::Closed) {
+            files.close(known)?;
+        }
+        Ok(())
+    }
+
+    /// stdout for the last rows of JSON.
+    pub(super) fn json(&mut self) -> Option<&mut BufWriter<StdoutLock<'static>>> {
+        match &mut self.lines {
+            Some(Lines {
+                out,
+                how: How::Json { .. },
+                ..
+            }) => Some(out),
+            _ => None,
+        }
+    }
+}
+
+impl Lines {
+    fn packet(&mut self, number: u64, packet: &Packet<'_>, of: (&str, &str)) -> io::Result<()> {
+        match &mut self.how {
+            How::Json { hex } => {
+                let row = view::packet(number, packet, of, *hex);
+                json::line(&row, &mut self.out)?;
+            }
+            How::Text(printer) => {
+                self.text.clear();
+                let direction = match packet.flags & 3 {
+                    INBOUND => Some(Direction::In),
+                    OUTBOUND => Some(Direction::Out),
+                    _ => None,
+                };
+                printer.print(
+                    &PacketRef {
+                        at_ns: packet.at_ns,
+                        octets: packet.octets,
+                        wire_len: usize::try_from(packet.wire_len).unwrap_or(usize::MAX),
+                        link: LinkType::Ethernet,
+                        interface: self.named.then_some(of.1),
+                        direction: direction.filter(|_| self.named),
+                    },
+                    &mut self.text,
+                );
+                self.out.write_all(self.text.as_bytes())?;
+            }
+        }
+        if self.each_line {
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+fn rotation(options: &Options, path: &Path) -> anyhow::Result<Rotation> {
+    let rotates = options.file_size.is_some() || options.rotate.is_some();
+    if path == Path::new("-") && rotates {
+        bail!("-w -: stdout cannot be followed by another file (-C, -G)");
+    }
+    if path == Path::new("-") && options.print {
+        bail!("-w - --print: stdout takes either packets or lines");
+    }
+    Ok(Rotation {
+        path: path.to_owned(),
+        format: match options.file_format {
+            Form::Pcapng => FileFormat::Pcapng,
+            Form::Pcap => FileFormat::Pcap,
+            Form::Nsecpcap => FileFormat::PcapNanos,
+        },
+        octets: options.file_size,
+        every: options.rotate,
+        files: options.files,
+        force: options.force,
+    })
+}
+
+/// What the file says of who wrote it.
+fn about() -> About {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let os = match std::env::consts::OS {
+        "linux" => format!("Linux {}", release.trim()),
+        other => other.to_owned(),
+    };
+    About {
+        hardware: Some(std::env::consts::ARCH.to_owned()),
+        os: Some(os),
+        application: Some(format!(
+            "magpie {} ({})",
+            env!("CARGO_PKG_VERSION"),
+            crate::GIT
+        )),
+    }
+}
+
+fn style(options: &Options) -> Style {
+    let dump = match (options.ascii, options.hex_ascii, options.hex) {
+        (0, 0, 0) => Dump::None,
+        (1, ..) => Dump::Ascii,
+        (2.., ..) => Dump::AsciiLink,
+        (0, 1, _) => Dump::HexAscii,
+        (0, 2.., _) => Dump::HexAsciiLink,
+        (0, 0, 1) => Dump::Hex,
+        (0, 0, 2..) => Dump::HexLink,
+    };
+    Style {
+        numeric: options.numeric > 0,
+        quiet: options.quiet,
+        verbose: options.verbose,
+        link: options.link,
+        absolute: options.absolute_tcp_sequence_numbers,
+        dump,
+        time: Time::of_flags(options.time),
+        nanoseconds: options.nano,
+        number: options.number,
+        colour: output::is_screen() && std::env::var_os("NO_COLOR").is_none(),
+        zone: TimeZone::system(),
+    }
+}

@@ -1,0 +1,297 @@
+//! Packets out of a sensor, chosen there.
+
+use std::time::Duration;
+
+use magpie_capture::write::InterfaceInfo;
+use magpie_collector::{FilterAccount, FilterEvent, FilterPacket, FilterRequest};
+use magpie_protocol::{BpfInstruction, FilterAction, Known, Ledger};
+use magpie_sources::{CaptureTurn, Feed, SensorCapture, Source, SourceError, Spec};
+
+use super::source::{Choice, Packet, PacketSource, State, Take};
+use crate::output::say;
+use crate::views::capture::Counted;
+
+/// The slot of the sensor that is asked for.
+const SLOT: u8 = 0;
+
+/// What is asked of a sensor.
+pub(super) struct Asks {
+    pub(super) program: Vec<BpfInstruction>,
+    pub(super) literal: bool,
+    /// Octets of a packet; 0 is all.
+    pub(super) snap_len: u32,
+    /// Packets; 0 is no limit.
+    pub(super) packets: u64,
+}
+
+/// A sensor that runs the filter.
+pub(super) struct Sensor {
+    name: String,
+    capture: SensorCapture,
+    /// It boots with us, so that all it counts is of this run.
+    is_ours: bool,
+    info: Option<InterfaceInfo>,
+    snap_len: u32,
+    started: bool,
+    /// Of boots that ended meanwhile.
+    past: Past,
+    /// When a packet's time was last said to be how wrong.
+    bound_us: Option<u64>,
+    /// The sensor's time was told to be no wall time.
+    told: bool,
+    before: Option<Ledger>,
+    ended: bool,
+    /// Not waited for to its end.
+    hurried: bool,
+}
+
+/// Sums of runs that a reboot ended.
+#[derive(Debug, Clone, Copy, Default)]
+struct Past {
+    matched: u64,
+    dropped: u64,
+    lost: u64,
+}
+
+impl Past {
+    fn add(&mut self, account: &FilterAccount) {
+        let here = account.delivered.frames;
+        let gone = account.dropped.frames.saturating_add(account.lost.frames);
+        let told = account.matched.frames.max(here.saturating_add(gone));
+        self.matched = self.matched.saturating_add(told);
+        self.lost = self.lost.saturating_add(account.lost.frames);
+        // What it held is gone as well.
+        let held = told
+            .saturating_sub(here)
+            .saturating_sub(account.lost.frames);
+        self.dropped = self.dropped.saturating_add(held);
+    }
+}
+
+impl Sensor {
+    /// Asks the sensor behind a source that is open.
+    pub(super) fn new(spec: &Spec, source: Box<dyn Source>, asks: Asks) -> Self {
+        let waits = matches!(
+            spec,
+            Spec::Qemu {
+                feed: Feed::File(_),
+                ..
+            }
+        );
+        let request = FilterRequest {
+            slot: SLOT,
+            program: asks.program,
+            literal: asks.literal,
+            action: FilterAction::Capture {
+                snap_len: asks.snap_len,
+                max_packets: asks.packets,
+                max_octets: 0,
+                wait: waits,
+            },
+            again: true,
+        };
+        Self {
+            name: spec.to_string(),
+            capture: SensorCapture::new(source, request),
+            is_ours: matches!(spec, Spec::Qemu { .. }),
+            info: None,
+            snap_len: asks.snap_len,
+            started: false,
+            past: Past::default(),
+            bound_us: None,
+            told: false,
+            before: None,
+            ended: false,
+            hurried: false,
+        }
+    }
+
+    /// What the file is told of it.
+    fn describe(&mut self) {
+        let Some(hello) = self.capture.picture().hello() else {
+            return;
+        };
+        self.info = Some(InterfaceInfo {
+            name: Some(hello.name.to_string()),
+            description: Some(format!(
+                "{} on {}, firmware {}",
+                self.name, hello.board, hello.firmware
+            )),
+            hardware: Some(hello.board.to_string()),
+            snap_len: self.snap_len,
+            ..InterfaceInfo::default()
+        });
+    }
+
+    /// What is to be said of a packet's time; its time in nanoseconds.
+    fn time(&mut self, packet: &FilterPacket) -> (u64, Option<String>) {
+        let Some(wall) = packet.wall else {
+            let first = !std::mem::replace(&mut self.told, true);
+            let comment = "time since the sensor's boot: its clock was not compared yet";
+            let at_ns = packet.at_us.saturating_mul(1_000);
+            return (at_ns, first.then(|| comment.to_owned()));
+        };
+        let at_us = u64::try_from(wall.at_us).unwrap_or(0);
+        let news = match self.bound_us {
+            None => wall.bound_us > 0 || self.told,
+            Some(before) => wall.bound_us > before.saturating_mul(2),
+        };
+        let comment = news.then(|| {
+            format!(
+                "times from here on are this host's to within {} us",
+                wall.bound_us
+            )
+        });
+        if news || self.bound_us.is_none() {
+            self.bound_us = Some(wall.bound_us);
+        }
+        (at_us.saturating_mul(1_000), comment)
+    }
+
+    fn account(&self) -> FilterAccount {
+        self.capture.account().copied().unwrap_or_default()
+    }
+}
+
+impl PacketSource for Sensor {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn packets(&mut self, wait: Duration, take: &mut Take<'_>) -> Result<State, SourceError> {
+        if self.ended {
+            return Ok(State::Ended);
+        }
+        // Events are looked at when the turn is over: the picture knows more then.
+        let mut events = Vec::new();
+        let turn = self.capture.turn(wait, &mut |event| events.push(event));
+        let mut refused = None;
+        let mut enough = false;
+        for event in events {
+            match event {
+                FilterEvent::Started { .. } => {
+                    if !std::mem::replace(&mut self.started, true) {
+                        self.before = self.capture.picture().ledger();
+                    }
+                    self.describe();
+                }
+                FilterEvent::Packet(packet) => {
+                    let (at_ns, comment) = self.time(&packet);
+                    let lost = packet.lost_before;
+                    let packet = Packet {
+                        interface: 0,
+                        at_ns,
+                        wire_len: packet.wire_len,
+                        octets: &packet.octets,
+                        flags: 0,
+                        dropped: packet.dropped_before.frames.saturating_add(lost),
+                        comment: comment.as_deref(),
+                        info: self.info.as_ref(),
+                        choice: Choice::Taken,
+                    };
+                    enough |= !take(&packet);
+                }
+                FilterEvent::Refused { why, .. } => refused = Some(why.to_string()),
+                FilterEvent::Forgotten { account, .. } => self.past.add(&account),
+                FilterEvent::Status(_) | FilterEvent::Ended(_) => {}
+            }
+        }
+        for warning in self.capture.warnings() {
+            say(&warning);
+        }
+        if enough {
+            self.capture.end();
+        }
+        if let Some(why) = refused {
+            return Err(SourceError::failed(
+                self.name.clone(),
+                format!("the sensor does not run the filter: {why}"),
+                "`magpie sensor info` says what it has room for",
+            ));
+        }
+        if let Some(failure) = self.capture.failure() {
+            return Err(failure);
+        }
+        match turn {
+            Ok(CaptureTurn::More) => Ok(State::More),
+            Ok(CaptureTurn::Quiet) => Ok(State::Quiet),
+            Ok(CaptureTurn::Ended) => {
+                self.ended = true;
+                Ok(State::Ended)
+            }
+            Err(error) => {
+                self.ended = true;
+                Err(error)
+            }
+        }
+    }
+
+    fn interface(&self) -> Option<&InterfaceInfo> {
+        self.info.as_ref()
+    }
+
+    fn end(&mut self) {
+        self.capture.end();
+    }
+
+    fn end_now(&mut self) {
+        self.hurried = true;
+        self.capture.end_now();
+    }
+
+    fn counted(&self) -> Counted {
+        let account = self.account();
+        let (dropped, lost) = (account.dropped.frames, account.lost.frames);
+        let here = account.delivered.frames;
+        let told = here.saturating_add(dropped).saturating_add(lost);
+        let ledger = self.capture.picture().ledger();
+        let seen = |of: fn(&Ledger) -> Option<u64>| {
+            let before = match &self.before {
+                Some(before) => of(before)?,
+                None if self.is_ours => 0,
+                None => return None,
+            };
+            of(ledger.as_ref()?)?.checked_sub(before)
+        };
+        Counted {
+            received: Some(
+                self.past
+                    .matched
+                    .saturating_add(account.matched.frames.max(told)),
+            ),
+            seen: seen(|ledger| Some(ledger.counted.frames)),
+            sensor: Some(self.past.dropped.saturating_add(dropped)),
+            link: Some(self.past.lost.saturating_add(lost)),
+            unknown: (self.hurried || self.started && self.ended && !account.is_over())
+                .then_some("sensor unheard"),
+            lost_before: seen(|ledger| lost_before(ledger)),
+            ..Counted::default()
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn books(&self) -> Option<String> {
+        let offered = self.capture.offered();
+        let books = self.capture.picture().books(offered.as_ref());
+        self.started.then(|| format!("{}: {books}", self.name))
+    }
+}
+
+/// What was lost before the sensor's core, where every counter is known.
+fn lost_before(ledger: &Ledger) -> Option<u64> {
+    let lost = &ledger.lost;
+    let all = [
+        lost.fcs,
+        lost.oversize,
+        lost.mac_fifo,
+        lost.no_descriptor,
+        lost.ring,
+    ];
+    all.into_iter().try_fold(0_u64, |sum, known| match known {
+        Known::Exact(n) => Some(sum.saturating_add(n)),
+        Known::AtLeast(_) | Known::Unknown => None,
+    })
+}

@@ -1,0 +1,331 @@
+//! Where packets come from: files and interfaces of this machine.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use magpie_capture::Reader;
+use magpie_capture::write::{INBOUND, InterfaceInfo, OUTBOUND};
+use magpie_os::{Capture, Card, Stats};
+use magpie_sources::{Pipe, SourceError, Tap};
+
+use crate::cli::capture::Direction;
+use crate::output::say;
+use crate::views::capture::Counted;
+
+/// A packet as its source gives it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packet<'a> {
+    /// Which of the source's interfaces.
+    pub(super) interface: u32,
+    /// Nanoseconds since 1970.
+    pub(super) at_ns: u64,
+    pub(super) wire_len: u32,
+    pub(super) octets: &'a [u8],
+    /// `epb_flags`.
+    pub(super) flags: u32,
+    /// Lost on this interface since the one before.
+    pub(super) dropped: u64,
+    pub(super) comment: Option<&'a str>,
+    /// What is known of the interface.
+    pub(super) info: Option<&'a InterfaceInfo>,
+    /// Whether the filter is still to be asked.
+    pub(super) choice: Choice,
+}
+
+/// See [`Packet::choice`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// It is.
+    Asked,
+    /// The source has asked it.
+    Taken,
+    /// It goes the way that is not wanted, so is filtered out.
+    Refused,
+}
+
+/// How it stands with a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// There is more already.
+    More,
+    /// Nothing came.
+    Quiet,
+    /// Nothing will come any more.
+    Ended,
+}
+
+/// What is done with a packet; false: no more are wanted.
+pub(super) type Take<'t> = dyn FnMut(&Packet<'_>) -> bool + 't;
+
+/// A source of packets.
+pub(super) trait PacketSource {
+    /// As the user named it.
+    fn name(&self) -> &str;
+
+    /// Hands over packets that are there, a bounded number of them; where there
+    /// are none it may wait, at most so long. After an error it can be asked
+    /// on, and then comes to its end.
+    fn packets(&mut self, wait: Duration, take: &mut Take<'_>) -> Result<State, SourceError>;
+
+    /// The interface that is known from the start, if one is.
+    fn interface(&self) -> Option<&InterfaceInfo>;
+
+    /// Nothing more is wanted: what waits is still given.
+    fn end(&mut self);
+
+    /// Nothing more is waited for.
+    fn end_now(&mut self) {}
+
+    /// What was counted outside this program.
+    fn counted(&self) -> Counted;
+
+    /// Whether time passes while nothing comes.
+    fn is_live(&self) -> bool;
+
+    /// Books of its own: those of a sensor, over all that it saw.
+    fn books(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Packets given at a time.
+const BATCH: usize = 256;
+
+/// A capture file.
+pub(super) struct CaptureFile {
+    name: String,
+    reader: Reader,
+    ended: bool,
+}
+
+impl CaptureFile {
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let name = if path == Path::new("-") {
+            "stdin".to_owned()
+        } else {
+            path.display().to_string()
+        };
+        let mut reader = if path == Path::new("-") {
+            Reader::new(&name, Pipe::new(std::io::stdin()))?
+        } else {
+            let file = File::open(path).with_context(|| name.clone())?;
+            let about = file.metadata().with_context(|| name.clone())?;
+            if about.is_file() {
+                Reader::new(&name, file)?
+            } else {
+                Reader::new(&name, Pipe::new(file))?
+            }
+        };
+        reader.keep_fcs();
+        Ok(Self {
+            name,
+            reader,
+            ended: false,
+        })
+    }
+}
+
+impl PacketSource for CaptureFile {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn packets(&mut self, _: Duration, take: &mut Take<'_>) -> Result<State, SourceError> {
+        for _ in 0..BATCH {
+            if self.ended {
+                return Ok(State::Ended);
+            }
+            match self.reader.next_frame() {
+                Ok(Some(frame)) => {
+                    let packet = Packet {
+                        interface: frame.interface,
+                        at_ns: u64::try_from(frame.at_ns()).unwrap_or(u64::MAX),
+                        wire_len: frame.wire_len,
+                        octets: frame.data,
+                        flags: frame.said.flags,
+                        dropped: frame.said.dropped,
+                        comment: frame.said.comment,
+                        info: frame.info,
+                        choice: Choice::Asked,
+                    };
+                    if !take(&packet) {
+                        self.ended = true;
+                    }
+                }
+                Ok(None) => {
+                    self.ended = true;
+                    for sentence in self.reader.notes().sentences(&self.name) {
+                        say(&sentence);
+                    }
+                }
+                Err(error) if error.reason.is_not_yet() => return Ok(State::Quiet),
+                Err(error) => {
+                    self.ended = true;
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(State::More)
+    }
+
+    fn interface(&self) -> Option<&InterfaceInfo> {
+        self.reader.interface()
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+    }
+
+    fn counted(&self) -> Counted {
+        Counted::default()
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+}
+
+/// An interface of this machine.
+pub(super) struct Listener {
+    name: String,
+    info: InterfaceInfo,
+    tap: Tap,
+    direction: Direction,
+    /// Drops of the kernel that a packet has told already.
+    told: u64,
+    ending: bool,
+    ended: bool,
+}
+
+impl Listener {
+    /// Of an interface that is listened to; `info` is for the file.
+    pub(super) fn new(
+        name: String,
+        capture: Capture,
+        info: InterfaceInfo,
+        direction: Direction,
+    ) -> Self {
+        Self {
+            info,
+            tap: Tap::new(&name, capture),
+            name,
+            direction,
+            told: 0,
+            ending: false,
+            ended: false,
+        }
+    }
+
+    fn warn(&mut self) {
+        for warning in self.tap.warnings() {
+            say(&warning);
+        }
+    }
+}
+
+impl PacketSource for Listener {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn packets(&mut self, wait: Duration, take: &mut Take<'_>) -> Result<State, SourceError> {
+        if self.ended {
+            return Ok(State::Ended);
+        }
+        self.tap.ask_if_due();
+        let drops = self.tap.counted().stats.dropped;
+        for taken in 0..BATCH {
+            let Some(frame) = self.tap.next_frame() else {
+                if taken > 0 {
+                    return Ok(State::More);
+                }
+                self.ended = !self.tap.rest(wait);
+                self.warn();
+                if let Some(failure) = self.tap.failure() {
+                    // What it saw before stands, and what waits is still given.
+                    self.ending = true;
+                    return Err(failure);
+                }
+                return Ok(if self.ended {
+                    State::Ended
+                } else {
+                    State::Quiet
+                });
+            };
+            let packet = Packet {
+                interface: 0,
+                at_ns: frame.at_ns,
+                wire_len: frame.wire_len,
+                octets: frame.data,
+                flags: if frame.outgoing { OUTBOUND } else { INBOUND },
+                dropped: drops.saturating_sub(self.told),
+                comment: None,
+                info: Some(&self.info),
+                choice: match self.direction {
+                    Direction::In if frame.outgoing => Choice::Refused,
+                    Direction::Out if !frame.outgoing => Choice::Refused,
+                    _ => Choice::Asked,
+                },
+            };
+            self.told = drops;
+            if !take(&packet) {
+                return Ok(State::More);
+            }
+        }
+        Ok(State::More)
+    }
+
+    fn interface(&self) -> Option<&InterfaceInfo> {
+        Some(&self.info)
+    }
+
+    fn end(&mut self) {
+        if !self.ending {
+            self.ending = true;
+            self.tap.end();
+        }
+    }
+
+    fn counted(&self) -> Counted {
+        let counted = self.tap.counted();
+        let Stats {
+            packets, dropped, ..
+        } = counted.stats;
+        let (card, unknown) = match counted.card {
+            Card::Drops(drops) => (Some(drops.sum()), None),
+            Card::None => (None, None),
+            Card::Unknown => (None, Some("card unknown")),
+        };
+        Counted {
+            received: Some(packets),
+            kernel: Some(dropped),
+            card,
+            unknown,
+            ..Counted::default()
+        }
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+/// Names of this machine's interfaces that can be listened to and are up.
+pub(super) fn every_interface() -> anyhow::Result<Vec<String>> {
+    let found = magpie_os::interfaces()?.into_iter();
+    Ok(found
+        .filter(|interface| interface.is_up() && interface.cannot_be_captured().is_none())
+        .map(|interface| interface.name)
+        .collect())
+}
+
+/// Paths of sources that are files.
+pub(super) fn paths(specs: &[magpie_sources::Spec]) -> Vec<PathBuf> {
+    let path = |spec: &magpie_sources::Spec| match spec {
+        magpie_sources::Spec::File(path) => Some(path.clone()),
+        _ => None,
+    };
+    specs.iter().filter_map(path).collect()
+}

@@ -1,0 +1,171 @@
+//! `magpie capture` over files, as a user runs it. What other programs make of
+//! its files, and interfaces: `tests/capture` of the workspace.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use magpie_capture::Reader;
+
+mod blessed;
+use blessed::golden;
+
+fn captures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/captures")
+}
+
+/// Runs it among our own captures.
+fn capture(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_magpie"))
+        .current_dir(captures())
+        .arg("capture")
+        .args(words)
+        .env("TZ", "UTC")
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn packets(file: &Path) -> Vec<(u64, u32, Vec<u8>)> {
+    let opened = fs::File::open(file).unwrap();
+    let mut reader = Reader::new("written", opened).unwrap();
+    let mut all = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        all.push((frame.at_us, frame.wire_len, frame.data.to_vec()));
+    }
+    all
+}
+
+#[test]
+fn objects_a_line() {
+    let words = [
+        "-r",
+        "vlan.pcap",
+        "-c",
+        "3",
+        "--format",
+        "json",
+        "-x",
+        "-s",
+        "40",
+    ];
+    let output = capture(&words);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let text = out(&output);
+    golden("capture.json", &text);
+    for line in text.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(row["type"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn lines_and_the_books() {
+    let output = capture(&["-r", "lab.pcap", "-n", "-c", "20"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(out(&output).lines().count(), 20);
+    let said = err(&output);
+    let last = said.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "books CLOSED received=20 kept=20 filtered=0 beyond=0 dropped=0 unaccounted=0"
+    );
+    let both = capture(&["lab.pcap", "--count"]);
+    assert_eq!(out(&both), "3517 packets\n", "{}", err(&both));
+}
+
+#[test]
+fn what_is_written_is_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["lab.pcap", "fragments.pcapng"] {
+        let file = folder.path().join(name);
+        let path = file.to_str().unwrap();
+        let output = capture(&["-r", name, "-w", path]);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        assert!(out(&output).is_empty());
+        let want = packets(&captures().join(name));
+        assert_eq!(packets(&file), want);
+        // Not twice.
+        let again = capture(&["-r", name, "-w", path]);
+        assert_eq!(again.status.code(), Some(2));
+        assert!(err(&again).contains("--force"), "{}", err(&again));
+        assert_eq!(packets(&file), want);
+        // And with lines, too.
+        let both = capture(&["-r", name, "-w", path, "--force", "--print"]);
+        assert_eq!(out(&both).lines().count(), want.len());
+        assert_eq!(packets(&file), want);
+    }
+}
+
+#[test]
+fn a_damaged_file_is_read_to_there_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = fs::read(captures().join("lab.pcap")).unwrap();
+    let cut = folder.path().join("cut");
+    fs::write(&cut, &whole[..5_000]).unwrap();
+    let output = capture(&["-r", cut.to_str().unwrap(), "--count"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(err(&output).contains("truncated"), "{}", err(&output));
+    let mut broken = whole[..5_000].to_vec();
+    broken.extend([0x7f; 100]);
+    fs::write(&cut, &broken).unwrap();
+    let output = capture(&["-r", cut.to_str().unwrap(), "--count"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("damaged"), "{}", err(&output));
+    assert!(out(&output).ends_with(" packets\n"), "{}", out(&output));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_name() {
+    for (words, reason) in [
+        (&[][..], "nothing to listen to"),
+        (&["-r", "/no/such/file"], "/no/such/file"),
+        (&["-i", "any", "-r", "lab.pcap"], "all interfaces"),
+        (&["-r", "lab.pcap", "-w", "-", "-C", "1"], "stdout"),
+        (&["-r", "lab.pcap", "-w", "-", "--print"], "stdout"),
+        (
+            &["-r", "lab.pcap", "-w", "lab.pcap", "--force"],
+            "read from",
+        ),
+        (&["-r", "lab.pcap", "-w", "/no/such/x"], "/no/such/x"),
+        (&["-i", "no-such-iface0"], "no-such-iface0"),
+        (&["-r", "lab.pcap", "-y", "IEEE802_11"], "EN10MB"),
+        (&["-r", "lab.pcap", "-c", "0"], "0"),
+        (
+            &[
+                "-r",
+                "lab.pcap",
+                "--anonymize",
+                "--anonymize-key",
+                "README.md",
+            ],
+            "hexadecimal",
+        ),
+    ] {
+        let output = capture(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", err(&output));
+        assert!(err(&output).contains(reason), "{words:?}: {}", err(&output));
+        assert!(out(&output).is_empty(), "{words:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_magpie"))
+        .current_dir(captures())
+        .args(["capture", "-r", "many-flows.pcap", "-w", "-"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+}
