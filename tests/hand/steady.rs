@@ -29,19 +29,21 @@ pub(crate) fn beside<T: PartialEq + Debug, M>(
     is_as_drawn: impl Fn(&T) -> bool,
     look: impl Fn() -> Look<T, M>,
 ) -> M {
-    compare(is_as_drawn, look).unwrap_or_else(|why| panic!("{what}: {why}"))
+    let tell = |why| println!("{what}: looks again, for {why}");
+    compare(is_as_drawn, look, tell).unwrap_or_else(|why| panic!("{what}: {why}"))
 }
 
 fn compare<T: PartialEq + Debug, M>(
     is_as_drawn: impl Fn(&T) -> bool,
     look: impl Fn() -> Look<T, M>,
+    tell: impl Fn(String),
 ) -> Result<M, String> {
     let mut chances = CHANCES;
     for _ in 0..LOOKS {
         let Look { theirs, ours, more } = look();
         let first = theirs.first().ok_or("no reference")?;
         if !is_as_drawn(first) || theirs.iter().any(|again| again != first) {
-            println!("looks again, for the reference is disturbed: {theirs:?}");
+            tell(format!("the reference is disturbed: {theirs:?}"));
             continue;
         }
         let Some(other) = ours.iter().find(|our| *our != first) else {
@@ -52,7 +54,7 @@ fn compare<T: PartialEq + Debug, M>(
             return Err(differs);
         }
         chances -= 1;
-        println!("looks again, for {differs}");
+        tell(differs);
     }
     Err(format!(
         "in {LOOKS} looks the reference did not agree with itself and the drawing"
@@ -61,16 +63,21 @@ fn compare<T: PartialEq + Debug, M>(
 
 /// Holds what one program sees of a path against the drawing.
 pub(crate) fn seen<T: PartialEq + Debug>(what: &str, drawn: &T, look: impl Fn() -> T) {
-    watch(drawn, look).unwrap_or_else(|why| panic!("{what}: {why}"));
+    let tell = |sight: &T| println!("{what}: looks again, for it saw {sight:?}");
+    watch(drawn, look, tell).unwrap_or_else(|why| panic!("{what}: {why}"));
 }
 
-fn watch<T: PartialEq + Debug>(drawn: &T, look: impl Fn() -> T) -> Result<(), String> {
+fn watch<T: PartialEq + Debug>(
+    drawn: &T,
+    look: impl Fn() -> T,
+    tell: impl Fn(&T),
+) -> Result<(), String> {
     let mut sight = look();
     for _ in 1..LOOKS {
         if sight == *drawn {
             return Ok(());
         }
-        println!("looks again: {sight:?}");
+        tell(&sight);
         sight = look();
     }
     if sight == *drawn {
@@ -98,6 +105,7 @@ mod tests {
                     more: ours,
                 }
             },
+            drop,
         )
     }
 
@@ -117,7 +125,7 @@ mod tests {
     fn another_drawing_is_wrong() {
         let sights = RefCell::new(1..);
         let look = || sights.borrow_mut().next().expect("one more");
-        assert_eq!(watch(&5, look), Ok(()));
-        assert!(watch(&5, look).is_err());
+        assert_eq!(watch(&5, look, |_| ()), Ok(()));
+        assert!(watch(&5, look, |_| ()).is_err());
     }
 }
