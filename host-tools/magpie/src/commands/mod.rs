@@ -2,6 +2,7 @@
 
 pub(crate) mod interfaces;
 pub(crate) mod live;
+pub(crate) mod names;
 pub(crate) mod ping;
 pub(crate) mod replay;
 pub(crate) mod sensor;
