@@ -19,9 +19,11 @@ use crate::views::csv::Table;
 use crate::views::{Choice, Sort};
 
 mod interfaces;
+mod later;
 mod sockets;
 
 pub use interfaces::Interfaces;
+pub use later::Later;
 pub use sockets::Sockets;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MAGPIE_GIT_ID"), ")");
@@ -114,10 +116,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the sensor core over captures, or read recordings again
     #[command(after_help = REPLAY_EXAMPLES)]
-    Replay(Replay),
+    Replay(Later<Replay>),
     /// Follow sensors
     #[command(after_help = WATCH_EXAMPLES)]
-    Watch(Watch),
+    Watch(Later<Watch>),
     /// Look after sensors
     #[command(after_help = SENSOR_EXAMPLES)]
     Sensor {
@@ -127,22 +129,22 @@ pub enum Command {
     },
     /// Ping hosts: round trips, loss, and who says why
     #[command(after_help = ping::EXAMPLES, args_override_self = true)]
-    Ping(Box<ping::Ping>),
+    Ping(Box<Later<ping::Ping>>),
     /// Show which routers packets to a host pass
     #[command(after_help = traceroute::EXAMPLES)]
-    Traceroute(Box<traceroute::Traceroute>),
+    Traceroute(Box<Later<traceroute::Traceroute>>),
     /// Show or write packets: tcpdump's flags and filters
     #[command(after_help = capture::EXAMPLES)]
-    Capture(Box<capture::Capture>),
+    Capture(Box<Later<capture::Capture>>),
     /// Make sensors known to Wireshark, and answer it
     #[command(after_help = extcap::EXAMPLES)]
-    Extcap(Box<extcap::Extcap>),
+    Extcap(Box<Later<extcap::Extcap>>),
     /// List this machine's sockets or routes, as ss and netstat do
     #[command(after_help = sockets::EXAMPLES)]
-    Sockets(Sockets),
+    Sockets(Later<Sockets>),
     /// List this machine's interfaces: state, addresses, rates, drops, offloads
     #[command(after_help = interfaces::EXAMPLES)]
-    Interfaces(Interfaces),
+    Interfaces(Later<Interfaces>),
     /// Print a completion script
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

@@ -313,7 +313,7 @@ mod tests {
     fn parsed(words: &str) -> Capture {
         let words = ["magpie", "capture"].into_iter().chain(words.split(' '));
         match Cli::try_parse_from(words).expect("a command line").command {
-            Command::Capture(capture) => *capture,
+            Command::Capture(capture) => capture.0,
             other => panic!("{other:?}"),
         }
     }

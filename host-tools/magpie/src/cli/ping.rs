@@ -246,7 +246,7 @@ mod tests {
         match Cli::try_parse_from(words) {
             Ok(Cli {
                 command: Command::Ping(ping),
-            }) => Ok(*ping),
+            }) => Ok(ping.0),
             Ok(_) => Err("another command".to_owned()),
             Err(error) => Err(error.to_string()),
         }

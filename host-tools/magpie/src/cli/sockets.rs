@@ -148,7 +148,7 @@ mod tests {
             .into_iter()
             .chain(words.split_whitespace());
         match Cli::try_parse_from(words).unwrap().command {
-            Command::Sockets(options) => options,
+            Command::Sockets(options) => options.0,
             other => panic!("{other:?}"),
         }
     }

@@ -211,7 +211,7 @@ mod tests {
         match Cli::try_parse_from(words) {
             Ok(Cli {
                 command: Command::Traceroute(options),
-            }) => Ok(*options),
+            }) => Ok(options.0),
             Ok(_) => Err("another command".to_owned()),
             Err(error) => Err(error.to_string()),
         }

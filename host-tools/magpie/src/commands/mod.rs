@@ -4,6 +4,7 @@ pub(crate) mod capture;
 pub(crate) mod extcap;
 pub(crate) mod interfaces;
 pub(crate) mod live;
+pub(crate) mod names;
 pub(crate) mod ping;
 pub(crate) mod replay;
 pub(crate) mod sensor;

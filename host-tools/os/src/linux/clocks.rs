@@ -49,67 +49,77 @@ impl Reading {
     }
 }
 
-/// What is known of the two clocks.
+/// What is known of the two clocks. In nanoseconds, since all of it is done for
+/// each packet.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clocks {
-    latest: Reading,
-    /// What seems to be stamped before this may be so by a wall clock that was
-    /// set since.
-    trusted_from: Instant,
+    origin: Instant,
+    /// The wall clock since 1970 minus the other since `origin`, at the latest
+    /// reading.
+    apart: i128,
+    /// How well that is known.
+    noise: i128,
+    /// What seems to be stamped before this, since `origin`, may be so by a wall
+    /// clock that was set since.
+    trusted_from: i128,
+}
+
+fn nanos(time: Duration) -> i128 {
+    i128::try_from(time.as_nanos()).unwrap_or(i128::MAX)
 }
 
 impl Clocks {
     /// From now on.
     pub(super) fn new() -> Self {
-        Self::from(Reading::take())
+        Self::from(&Reading::take())
     }
 
-    fn from(latest: Reading) -> Self {
-        Self {
-            latest,
-            trusted_from: latest.now,
-        }
+    fn from(first: &Reading) -> Self {
+        let mut clocks = Self {
+            origin: first.now,
+            apart: 0,
+            noise: 0,
+            trusted_from: 0,
+        };
+        (_, clocks.apart) = clocks.since(first);
+        clocks.noise = nanos(first.spread);
+        clocks
+    }
+
+    /// Time since the origin, and what the clocks differ by.
+    fn since(&self, reading: &Reading) -> (i128, i128) {
+        let now = nanos(reading.now.saturating_duration_since(self.origin));
+        let wall = reading.wall.duration_since(SystemTime::UNIX_EPOCH);
+        let wall = nanos(wall.unwrap_or_default());
+        (now, wall - now)
     }
 
     /// What the kernel stamped on its wall clock, `since_1970` long ago, seen
     /// now. A stamp of the future, of more than a minute ago, or of a time when
     /// the wall clock may have been another counts as seen now.
     pub(super) fn stamp(&mut self, since_1970: Duration) -> Stamp {
-        self.stamp_at(Reading::take(), since_1970)
+        self.stamp_at(&Reading::take(), since_1970)
     }
 
-    fn stamp_at(&mut self, reading: Reading, since_1970: Duration) -> Stamp {
-        self.heed(&reading);
-        let age = SystemTime::UNIX_EPOCH
-            .checked_add(since_1970)
-            .and_then(|stamp| reading.wall.duration_since(stamp).ok());
-        let at = age
-            .filter(|age| *age < OLDEST)
-            .and_then(|age| reading.now.checked_sub(age))
-            .filter(|at| *at >= self.trusted_from);
-        Stamp {
-            at: at.unwrap_or(reading.now),
-            by_kernel: at.is_some(),
-        }
-    }
-
-    /// Was the wall clock set since the reading before?
-    fn heed(&mut self, reading: &Reading) {
-        let since = reading.now.saturating_duration_since(self.latest.now);
-        let expected = self.latest.wall.checked_add(since);
-        let noise = NOISE + self.latest.spread + reading.spread;
-        let back = expected.and_then(|expected| expected.duration_since(reading.wall).ok());
-        let ahead = expected.and_then(|expected| reading.wall.duration_since(expected).ok());
-        let trusted_from = match (back, ahead) {
-            // Stamps of before seem to be later by as much.
-            (Some(back), _) if back > noise => reading.now.checked_add(back.min(OLDEST)),
-            (_, Some(ahead)) if ahead > noise => Some(reading.now),
-            _ => None,
-        };
-        if let Some(from) = trusted_from {
+    fn stamp_at(&mut self, reading: &Reading, since_1970: Duration) -> Stamp {
+        let (now, apart) = self.since(reading);
+        let noise = nanos(reading.spread);
+        let step = apart - self.apart;
+        if step.abs() > nanos(NOISE) + noise + self.noise {
+            // Where it was set back, stamps of before seem to be later by as
+            // much.
+            let from = now + (-step).clamp(0, nanos(OLDEST));
             self.trusted_from = self.trusted_from.max(from);
         }
-        self.latest = *reading;
+        (self.apart, self.noise) = (apart, noise);
+        let at = nanos(since_1970).saturating_sub(apart);
+        let is_believed = at >= self.trusted_from && at <= now && now - at < nanos(OLDEST);
+        let known = u64::try_from(at).ok().filter(|_| is_believed);
+        let known = known.and_then(|at| self.origin.checked_add(Duration::from_nanos(at)));
+        Stamp {
+            at: known.unwrap_or(reading.now),
+            by_kernel: known.is_some(),
+        }
     }
 }
 
@@ -211,9 +221,9 @@ mod tests {
     fn a_clock_that_was_set_between_stamp_and_reading_is_noticed() {
         for (set_ms, ahead) in [(20, true), (20, false), (30_000, true), (30_000, false)] {
             let mut machine = Machine::new();
-            let mut clocks = Clocks::from(machine.reading());
+            let mut clocks = Clocks::from(&machine.reading());
             machine.pass(ms(100));
-            let plain = clocks.stamp_at(machine.reading(), machine.wall.saturating_sub(ms(5)));
+            let plain = clocks.stamp_at(&machine.reading(), machine.wall.saturating_sub(ms(5)));
             assert_eq!((plain.at - machine.began, plain.by_kernel), (ms(95), true));
             machine.pass(ms(10));
             // Three packets come; then the clock is set, and they are read.
@@ -227,7 +237,7 @@ mod tests {
             }
             machine.pass(ms(1));
             for stamp in stamps {
-                let told = clocks.stamp_at(machine.reading(), stamp);
+                let told = clocks.stamp_at(&machine.reading(), stamp);
                 let at = told.at - machine.began;
                 assert!(!told.by_kernel && at >= arrived && at <= machine.at);
                 machine.pass(ms(1));
@@ -236,7 +246,7 @@ mod tests {
             machine.pass(ms(set_ms));
             let stamp = machine.wall;
             machine.pass(ms(7));
-            let told = clocks.stamp_at(machine.reading(), stamp);
+            let told = clocks.stamp_at(&machine.reading(), stamp);
             assert_eq!(told.at - machine.began, machine.at.saturating_sub(ms(7)));
             assert!(told.by_kernel);
         }
@@ -245,14 +255,14 @@ mod tests {
     #[test]
     fn a_reading_that_took_long_is_no_step() {
         let mut machine = Machine::new();
-        let mut clocks = Clocks::from(machine.reading());
+        let mut clocks = Clocks::from(&machine.reading());
         machine.pass(ms(100));
         let mut slow = machine.reading();
         slow.wall += ms(2);
         slow.spread = ms(2);
         assert!(
             clocks
-                .stamp_at(slow, machine.wall.saturating_sub(ms(1)))
+                .stamp_at(&slow, machine.wall.saturating_sub(ms(1)))
                 .by_kernel
         );
     }

@@ -14,7 +14,7 @@ use magpie_probe::icmp::IcmpError;
 use magpie_probe::ping::{Cause, Framing, Ping, parse_advice, parse_quote, parse_reply};
 
 use super::AT_ONCE;
-use super::names::Target;
+use super::targets::Target;
 
 /// Longer than any packet.
 pub(super) const BUFFER: usize = 1 << 16;

@@ -1,9 +1,9 @@
 //! `magpie ping`: sockets, clocks and signals around the pings of `probe`.
 
 mod host;
-mod names;
 mod open;
 mod show;
+mod targets;
 
 use std::net::IpAddr;
 use std::num::NonZeroU64;
@@ -17,9 +17,9 @@ use magpie_probe::manners::{self, Plan};
 use magpie_probe::ping::HEADER;
 
 use self::host::{BUFFER, Clock, Host};
-use self::names::{Target, resolve};
 use self::open::{Refused, open};
 use self::show::{DRAW_EVERY, Show};
+use self::targets::{Target, resolve};
 use crate::cli::ping::Ping as Options;
 use crate::exit::Exit;
 use crate::output::say;

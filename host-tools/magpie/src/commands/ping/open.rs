@@ -11,7 +11,7 @@ use magpie_os::{OsError, ProbeSocket};
 use magpie_probe::ping::{Answers, Config, Pace, Ping};
 
 use super::host::Host;
-use super::names::Target;
+use super::targets::Target;
 use super::{interval, ip_option_octets, is_quick};
 use crate::cli::ping::{PathMtu as PathMtuOption, Ping as Options};
 use crate::output::say;
@@ -158,6 +158,7 @@ fn way_to(
             dont_route: asked.dont_route,
             mark: asked.mark,
             broadcast: asked.broadcast,
+            terse: true,
             ..ProbeOptions::default()
         };
         let socket = ProbeSocket::open(Purpose::Udp, family, &plain)?;

@@ -10,8 +10,8 @@ use magpie_probe::ping::{Answers, Cause, Event, Reply, What};
 use ratatui::crossterm::terminal;
 
 use super::host::{Clock, Host};
-use super::names::Names;
 use crate::cli::ping::{Format, Ping as Options};
+use crate::commands::names::Names;
 use crate::output::{self, say};
 use crate::views::json;
 use crate::views::ping::json::{self as rows, About};
@@ -21,6 +21,8 @@ use crate::views::text::queue_drops;
 
 /// A picture is drawn anew this often at most.
 pub(super) const DRAW_EVERY: Duration = Duration::from_millis(250);
+/// A name is waited for so long before the line that has it.
+const NAME_WAIT: Duration = Duration::from_secs(1);
 /// Where nobody says how wide a line is.
 const COLUMNS: usize = 80;
 
@@ -28,8 +30,7 @@ pub(super) struct Show<'a> {
     options: &'a Options,
     clock: Clock,
     out: BufWriter<StdoutLock<'static>>,
-    /// Unless numbers are to be shown.
-    names: Option<Names>,
+    names: Names,
     /// Width of the hosts before the lines, where there are several.
     prefix: Option<usize>,
     plots: Vec<Plot>,
@@ -47,7 +48,7 @@ impl<'a> Show<'a> {
             options,
             clock,
             out: output::stdout(),
-            names: (!options.numeric && !all_numbers).then(Names::new),
+            names: Names::new(!options.numeric && !all_numbers),
             prefix: longest.filter(|_| hosts.len() > 1),
             plots: hosts.iter().map(|_| Plot::default()).collect(),
             drawn: 0,
@@ -75,7 +76,7 @@ impl<'a> Show<'a> {
     /// Who sent something; a link-local address with its interface.
     fn from(&mut self, address: IpAddr, zone: Option<&str>) -> String {
         let zone = zone.map_or_else(String::new, |zone| format!("%{zone}"));
-        match self.names.as_mut().and_then(|names| names.name(address)) {
+        match self.names.wait_for(address, NAME_WAIT) {
             Some(name) => format!("{name}{zone} ({address}{zone})"),
             None => format!("{address}{zone}"),
         }

@@ -1,8 +1,8 @@
 //! `magpie traceroute`: which routers a packet passes.
 
-mod names;
 mod once;
 mod rounds;
+mod systems;
 mod ways;
 mod wire;
 
@@ -18,13 +18,14 @@ use magpie_probe::trace::manners::{self, Manner};
 use magpie_probe::trace::{Event, Machine, Note, Plan};
 
 use crate::cli::traceroute::{ASN_DB, Format, Traceroute};
+use crate::commands::names::Names;
 use crate::exit::Exit;
 use crate::output::say;
 use crate::views::json::line;
 use crate::views::text::queue_drops;
 use crate::views::trace::text::doubts;
 use crate::views::trace::{Label, json};
-use names::{Names, Systems};
+use systems::Systems;
 use wire::{Sent, Wire};
 
 /// How often names are looked at while one is waited for.

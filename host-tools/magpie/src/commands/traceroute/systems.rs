@@ -1,103 +1,10 @@
-//! Names of addresses, and the systems that they belong to.
+//! The systems that addresses belong to.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use maxminddb::{Reader, path};
-
-use crate::views::text::plain;
-
-/// A name that takes longer to find is left out.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Questions to the system's resolver at once.
-const AT_ONCE: usize = 32;
-
-/// A name that is looked for.
-#[derive(Debug)]
-enum Name {
-    Asked(Instant),
-    Known(Option<String>),
-}
-
-/// Names by the system's resolver, looked for in threads of their own: an
-/// answer may take as long as it likes without harming a round trip.
-#[derive(Debug)]
-pub(super) struct Names {
-    known: HashMap<IpAddr, Name>,
-    waiting: Vec<IpAddr>,
-    under_way: usize,
-    told: Receiver<(IpAddr, Option<String>)>,
-    tell: Sender<(IpAddr, Option<String>)>,
-    wanted: bool,
-}
-
-impl Names {
-    /// Nothing is looked for where numbers are wanted.
-    pub(super) fn new(wanted: bool) -> Self {
-        let (tell, told) = mpsc::channel();
-        Self {
-            known: HashMap::new(),
-            waiting: Vec::new(),
-            under_way: 0,
-            told,
-            tell,
-            wanted,
-        }
-    }
-
-    /// Begins to look for the name of an address.
-    pub(super) fn look_for(&mut self, address: IpAddr) {
-        if self.wanted && !self.known.contains_key(&address) {
-            self.known.insert(address, Name::Asked(Instant::now()));
-            self.waiting.push(address);
-        }
-        self.turn();
-    }
-
-    /// Takes what was found, and asks for more.
-    fn turn(&mut self) {
-        while let Ok((address, name)) = self.told.try_recv() {
-            self.under_way = self.under_way.saturating_sub(1);
-            self.known.insert(address, Name::Known(name));
-        }
-        while self.under_way < AT_ONCE {
-            let Some(address) = self.waiting.pop() else {
-                return;
-            };
-            self.under_way += 1;
-            let tell = self.tell.clone();
-            std::thread::spawn(move || {
-                let name = dns_lookup::lookup_addr(&address)
-                    .ok()
-                    .map(|name| plain(&name))
-                    .filter(|name| !name.is_empty() && *name != address.to_string());
-                // Nobody waits any more: no harm.
-                let _ = tell.send((address, name));
-            });
-        }
-    }
-
-    /// True where it is known what the name is, or that none is to be had.
-    pub(super) fn is_settled(&mut self, address: IpAddr) -> bool {
-        self.turn();
-        match self.known.get(&address) {
-            Some(Name::Asked(since)) => since.elapsed() >= PATIENCE,
-            Some(Name::Known(_)) | None => true,
-        }
-    }
-
-    /// The name, where there is one.
-    pub(super) fn of(&self, address: IpAddr) -> Option<&str> {
-        match self.known.get(&address) {
-            Some(Name::Known(name)) => name.as_deref(),
-            _ => None,
-        }
-    }
-}
 
 /// AS numbers from a file.
 #[derive(Debug)]
@@ -195,14 +102,5 @@ mod tests {
             error.contains(&file.path().display().to_string()),
             "{error}"
         );
-    }
-
-    #[test]
-    fn numbers_ask_nobody() {
-        let mut names = Names::new(false);
-        let here = "127.0.0.1".parse().unwrap();
-        names.look_for(here);
-        assert!(names.is_settled(here));
-        assert_eq!(names.of(here), None);
     }
 }

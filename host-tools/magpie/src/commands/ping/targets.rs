@@ -1,13 +1,9 @@
-//! Names of hosts, and hosts of names, by the system's resolver.
+//! Hosts by the words that name them.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use dns_lookup::{AddrFamily, AddrInfoHints, SockType, getaddrinfo, lookup_addr};
+use dns_lookup::{AddrFamily, AddrInfoHints, SockType, getaddrinfo};
 use magpie_os::probe::Family;
 
 use crate::views::text::plain;
@@ -16,8 +12,6 @@ use crate::views::text::plain;
 const CANONICAL: i32 = 2;
 /// Most hosts of one range: those of a /16.
 const RANGE: u32 = 16;
-/// A name that takes longer is left out, until it is known.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whom to ping.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,55 +116,6 @@ fn range(address: IpAddr, prefix: u32) -> Option<Vec<IpAddr>> {
         .collect()
 }
 
-/// Names of addresses, asked for in a thread of their own: a resolver that
-/// does not answer stops nothing.
-pub(super) struct Names {
-    known: HashMap<IpAddr, Option<String>>,
-    ask: Sender<IpAddr>,
-    told: Receiver<(IpAddr, Option<String>)>,
-}
-
-impl Names {
-    pub(super) fn new() -> Self {
-        let (ask, asked) = mpsc::channel();
-        let (tell, told) = mpsc::channel();
-        thread::spawn(move || {
-            while let Ok(address) = asked.recv() {
-                // A name is what a stranger wrote.
-                let name = lookup_addr(&address).ok().map(|name| plain(&name));
-                if tell.send((address, name)).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            known: HashMap::new(),
-            ask,
-            told,
-        }
-    }
-
-    /// The name of an address. The first time it waits a moment for the
-    /// resolver; a name that comes later is used from then on.
-    pub(super) fn name(&mut self, address: IpAddr) -> Option<&str> {
-        self.known.extend(self.told.try_iter());
-        if !self.known.contains_key(&address) && self.ask.send(address).is_ok() {
-            self.known.insert(address, None);
-            let until = Instant::now() + PATIENCE;
-            while let Ok((told, name)) = self
-                .told
-                .recv_timeout(until.saturating_duration_since(Instant::now()))
-            {
-                self.known.insert(told, name);
-                if told == address {
-                    break;
-                }
-            }
-        }
-        self.known.get(&address)?.as_deref()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,13 +153,5 @@ mod tests {
         assert!(resolve("127.0.0.1", Some(Family::V6)).is_err());
         assert!(resolve("::1", Some(Family::V6)).unwrap()[0].is_number);
         assert!(!resolve("localhost", Some(Family::V4)).unwrap()[0].is_number);
-    }
-
-    #[test]
-    fn an_address_may_have_no_name() {
-        let mut names = Names::new();
-        let nobody = IpAddr::from([192, 0, 2, 1]);
-        assert_eq!(names.name(nobody), None);
-        assert_eq!(names.name(nobody), None);
     }
 }
