@@ -15,6 +15,11 @@ pub fn path() -> &'static Path {
             .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
             .package("magpie")
             .bin("magpie");
+        let build = if cfg!(feature = "libpcap") {
+            build.features("libpcap")
+        } else {
+            build
+        };
         let build = if cfg!(debug_assertions) {
             build
         } else {

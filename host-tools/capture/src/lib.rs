@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod filter;
 mod input;
 mod pcap;
 mod pcapng;
