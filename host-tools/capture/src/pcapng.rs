@@ -202,32 +202,9 @@ impl Pcapng {
                 return self.end(offset);
             }
             if kind == INTERFACE {
-                if self.interfaces.len() == MAX_INTERFACES {
-                    return Err((offset, Reason::Interfaces(MAX_INTERFACES)));
-                }
                 let body = &input.seen()[HEAD..length - 4];
-                match self.interface(body) {
-                    Some(interface) => {
-                        let info = self.describe(body, &interface);
-                        if interface.link_type != ETHERNET {
-                            self.foreign = Some(interface.link_type);
-                        }
-                        self.interfaces.push(interface);
-                        if self.described.len() < MAX_INTERFACES {
-                            self.texts += texts(&info);
-                            self.described.push(info);
-                        }
-                    }
-                    None => {
-                        return Err((
-                            offset,
-                            Reason::Length {
-                                what: "interface block",
-                                length: length as u64,
-                            },
-                        ));
-                    }
-                }
+                self.add_interface(body, length)
+                    .map_err(|reason| (offset, reason))?;
                 input.take(length);
                 continue;
             }
@@ -244,34 +221,58 @@ impl Pcapng {
             }
             self.frames = true;
             let body = &input.take(length)[HEAD..length - 4];
-            let said = self.said(&packet, body);
-            let fcs = match said.flags & FCS_FLAGS {
-                _ if keeps_fcs => 0,
+            return Ok(Some(self.frame(&packet, body, keeps_fcs)));
+        }
+    }
+
+    /// The frame in a packet's body.
+    #[inline]
+    fn frame<'a>(&'a self, packet: &Packet, body: &'a [u8], keeps_fcs: bool) -> Frame<'a> {
+        let mut said = self.said(packet, body);
+        let mut fcs = 0;
+        if !keeps_fcs {
+            fcs = match said.flags & FCS_FLAGS {
                 0 => packet.interface.fcs,
                 flags => flags >> 5,
             };
-            let said = Said {
-                flags: if keeps_fcs {
-                    said.flags
-                } else {
-                    said.flags & !FCS_FLAGS
-                },
-                ..said
-            };
-            let interface = self.first.saturating_add(packet.number);
-            let data = &body[packet.data_at..packet.data_at + packet.captured];
-            let (data, wire_len) = without_fcs(data, packet.wire_len, fcs);
-            let Stamp { us, nanos, .. } = packet.stamp;
-            return Ok(Some(Frame {
-                at_us: us,
-                nanos,
-                wire_len,
-                data,
-                interface: u32::try_from(interface).unwrap_or(u32::MAX),
-                info: self.described.get(interface),
-                said,
-            }));
+            said.flags &= !FCS_FLAGS;
         }
+        let data = &body[packet.data_at..packet.data_at + packet.captured];
+        let (data, wire_len) = without_fcs(data, packet.wire_len, fcs);
+        let Stamp { us, nanos, .. } = packet.stamp;
+        let interface = self.first.saturating_add(packet.number);
+        Frame {
+            at_us: us,
+            nanos,
+            wire_len,
+            data,
+            interface: u32::try_from(interface).unwrap_or(u32::MAX),
+            info: self.described.get(interface),
+            said,
+        }
+    }
+
+    /// Takes an interface block of so many octets.
+    fn add_interface(&mut self, body: &[u8], length: usize) -> Result<(), Reason> {
+        if self.interfaces.len() == MAX_INTERFACES {
+            return Err(Reason::Interfaces(MAX_INTERFACES));
+        }
+        let Some(interface) = self.interface(body) else {
+            return Err(Reason::Length {
+                what: "interface block",
+                length: length as u64,
+            });
+        };
+        if interface.link_type != ETHERNET {
+            self.foreign = Some(interface.link_type);
+        }
+        if self.described.len() < MAX_INTERFACES {
+            let info = self.describe(body, &interface);
+            self.texts += texts(&info);
+            self.described.push(info);
+        }
+        self.interfaces.push(interface);
+        Ok(())
     }
 
     /// The end of the file. One that holds no frame but an interface of

@@ -22,7 +22,7 @@ enum File {
     None,
     /// Its name is a time, which the first packet of a file will tell.
     Waits(Rotation),
-    Open(Files),
+    Open(Box<Files>),
     /// `-W` is reached, or it failed.
     Closed,
 }
@@ -97,7 +97,7 @@ impl Output {
         if let File::Waits(rotation) = std::mem::replace(&mut self.file, File::Closed) {
             let interfaces = self.interfaces.clone();
             let files = Files::create(rotation, self.about.clone(), interfaces, at_ns)?;
-            self.file = File::Open(files);
+            self.file = File::Open(Box::new(files));
         }
         Ok(())
     }
@@ -160,6 +160,10 @@ impl Output {
         self.flush()?;
         if let File::Waits(_) = &self.file {
             self.create(at_ns)?;
+        }
+        if self.interfaces.is_empty() {
+            // libpcap reads no file without one.
+            self.add_interface(InterfaceInfo::default(), <(String, String)>::default())?;
         }
         if let File::Open(files) = std::mem::replace(&mut self.file, File::Closed) {
             files.close(known)?;

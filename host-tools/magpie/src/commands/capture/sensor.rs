@@ -25,6 +25,7 @@ pub(super) struct Asks {
 }
 
 /// A sensor that runs the filter.
+#[allow(clippy::struct_excessive_bools)] // what was once
 pub(super) struct Sensor {
     name: String,
     capture: SensorCapture,
@@ -264,7 +265,7 @@ impl PacketSource for Sensor {
             link: Some(self.past.lost.saturating_add(lost)),
             unknown: (self.hurried || self.started && self.ended && !account.is_over())
                 .then_some("sensor unheard"),
-            lost_before: seen(|ledger| lost_before(ledger)),
+            lost_before: seen(lost_before),
             ..Counted::default()
         }
     }
