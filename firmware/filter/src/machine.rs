@@ -4,6 +4,10 @@ use crate::code;
 use crate::verify::MEMORY_WORDS;
 use crate::{Instruction, Packet};
 
+/// Scratch memory; made when first written, since few programs do and zeroing
+/// it costs.
+type Memory = Option<[u32; MEMORY_WORDS]>;
+
 /// Runs the instructions on the packet. Each step goes forward, so it ends
 /// whatever they are.
 #[inline]
@@ -11,87 +15,169 @@ pub(crate) fn run(program: &[Instruction], packet: &Packet<'_>) -> u32 {
     execute(program, packet).unwrap_or(0)
 }
 
-/// `None` rejects: a load beyond the packet, a division by 0.
-#[inline]
+/// `None` rejects: a load beyond the packet, a division by 0. What is seldom
+/// done is out of line, to leave the registers to the rest.
+#[expect(clippy::too_many_lines, reason = "a line or three for each code")]
 fn execute(program: &[Instruction], packet: &Packet<'_>) -> Option<u32> {
     let (mut a, mut x) = (0_u32, 0_u32);
-    // Made when first written: few programs do, and zeroing it costs.
-    let mut memory: Option<[u32; MEMORY_WORDS]> = None;
+    let mut memory: Memory = None;
     let mut next = 0_usize;
     loop {
-        let &Instruction { code, jt, jf, k } = program.get(next)?;
+        let instruction = program.get(next)?;
+        let k = instruction.k;
         next = next.wrapping_add(1);
-        let jump = |holds: bool| next.wrapping_add(usize::from(if holds { jt } else { jf }));
-        let at = k as usize;
-        let behind_x = (x as usize).checked_add(at);
-        match code {
-            code::LD_W_ABS => a = u32::from_be_bytes(packet.octets(at)?),
-            code::LD_H_ABS => a = u32::from(u16::from_be_bytes(packet.octets(at)?)),
-            code::LD_B_ABS => a = u32::from(u8::from_be_bytes(packet.octets(at)?)),
-            code::LD_W_IND => a = u32::from_be_bytes(packet.octets(behind_x?)?),
-            code::LD_H_IND => a = u32::from(u16::from_be_bytes(packet.octets(behind_x?)?)),
-            code::LD_B_IND => a = u32::from(u8::from_be_bytes(packet.octets(behind_x?)?)),
+        let jump = |holds| next.wrapping_add(skip(*instruction, holds));
+        match instruction.code {
+            code::LD_W_ABS => a = packet.word(0, k)?,
+            code::LD_H_ABS => a = packet.half(0, k)?,
+            code::LD_B_ABS => a = packet.octet(0, k)?,
+            code::LD_W_IND => a = packet.word(x, k)?,
+            code::LD_H_IND => a = packet.half(x, k)?,
+            code::LD_B_IND => a = packet.octet(x, k)?,
             code::LDX_MSH => {
-                let [octet] = packet.octets(at)?;
-                x = u32::from(octet & 0xf) << 2;
+                x = (packet.octet(0, k)? & 0xf) << 2;
+                continue;
             }
-            code::JEQ_K => next = jump(a == k),
-            code::JEQ_X => next = jump(a == x),
-            code::JGT_K => next = jump(a > k),
-            code::JGT_X => next = jump(a > x),
-            code::JGE_K => next = jump(a >= k),
-            code::JGE_X => next = jump(a >= x),
-            code::JSET_K => next = jump(a & k != 0),
-            code::JSET_X => next = jump(a & x != 0),
-            code::JA => next = next.saturating_add(at),
+            code::JEQ_K => {
+                next = jump(a == k);
+                continue;
+            }
+            code::JEQ_X => {
+                next = jump(a == x);
+                continue;
+            }
+            code::JGT_K => {
+                next = jump(a > k);
+                continue;
+            }
+            code::JGT_X => {
+                next = jump(a > x);
+                continue;
+            }
+            code::JGE_K => {
+                next = jump(a >= k);
+                continue;
+            }
+            code::JGE_X => {
+                next = jump(a >= x);
+                continue;
+            }
+            code::JSET_K => {
+                next = jump(a & k != 0);
+                continue;
+            }
+            code::JSET_X => {
+                next = jump(a & x != 0);
+                continue;
+            }
+            code::JA => {
+                next = next.saturating_add(k as usize);
+                continue;
+            }
             code::RET_K => return Some(k),
             code::RET_A => return Some(a),
-            code::LD_LEN => a = packet.wire_len(),
-            code::LDX_LEN => x = packet.wire_len(),
-            code::LD_IMM => a = k,
-            code::LDX_IMM => x = k,
-            code::LD_MEM => a = recall(memory.as_ref(), at),
-            code::LDX_MEM => x = recall(memory.as_ref(), at),
-            code::ST => store(&mut memory, at, a),
-            code::STX => store(&mut memory, at, x),
-            code::TAX => x = a,
-            code::TXA => a = x,
-            code::ADD_K => a = a.wrapping_add(k),
-            code::ADD_X => a = a.wrapping_add(x),
-            code::SUB_K => a = a.wrapping_sub(k),
-            code::SUB_X => a = a.wrapping_sub(x),
-            code::MUL_K => a = a.wrapping_mul(k),
-            code::MUL_X => a = a.wrapping_mul(x),
-            code::DIV_K => a = a.checked_div(k)?,
-            code::DIV_X => a = a.checked_div(x)?,
-            code::MOD_K => a = a.checked_rem(k)?,
-            code::MOD_X => a = a.checked_rem(x)?,
-            code::AND_K => a &= k,
-            code::AND_X => a &= x,
-            code::OR_K => a |= k,
-            code::OR_X => a |= x,
-            code::XOR_K => a ^= k,
-            code::XOR_X => a ^= x,
-            code::LSH_K => a = a.checked_shl(k).unwrap_or(0),
-            code::LSH_X => a = a.checked_shl(x).unwrap_or(0),
-            code::RSH_K => a = a.checked_shr(k).unwrap_or(0),
-            code::RSH_X => a = a.checked_shr(x).unwrap_or(0),
-            code::NEG => a = a.wrapping_neg(),
-            _ => return None, // the verifier lets none through
+            code::LD_LEN => {
+                a = packet.wire_len();
+                continue;
+            }
+            code::LDX_LEN => {
+                x = packet.wire_len();
+                continue;
+            }
+            code::LD_IMM => {
+                a = k;
+                continue;
+            }
+            code::LDX_IMM => {
+                x = k;
+                continue;
+            }
+            code::LD_MEM => {
+                a = recall(&memory, k);
+                continue;
+            }
+            code::LDX_MEM => {
+                x = recall(&memory, k);
+                continue;
+            }
+            code::ST => {
+                store(&mut memory, k, a);
+                continue;
+            }
+            code::STX => {
+                store(&mut memory, k, x);
+                continue;
+            }
+            code::TAX => {
+                x = a;
+                continue;
+            }
+            code::TXA => {
+                a = x;
+                continue;
+            }
+            code::AND_K => {
+                a &= k;
+                continue;
+            }
+            code if code & BY_X == 0 => {
+                a = compute(code, a, k)?;
+                continue;
+            }
+            code => {
+                a = compute(code & !BY_X, a, x)?;
+                continue;
+            }
+        }
+        // Behind most loads a test for equality: the short way to it.
+        let test = program.get(next)?;
+        if test.code == code::JEQ_K {
+            next = next.wrapping_add(1).wrapping_add(skip(*test, a == test.k));
         }
     }
 }
 
-/// A word of scratch memory; 0 where nothing was written.
+/// Instructions that a conditional jump skips.
 #[inline]
-fn recall(memory: Option<&[u32; MEMORY_WORDS]>, at: usize) -> u32 {
-    memory.and_then(|words| words.get(at)).copied().unwrap_or(0)
+fn skip(jump: Instruction, holds: bool) -> usize {
+    usize::from(if holds { jump.jt } else { jump.jf })
 }
 
-#[inline]
-fn store(memory: &mut Option<[u32; MEMORY_WORDS]>, at: usize, value: u32) {
+/// In the code of an operation: its operand is `X`.
+const BY_X: u16 = 0x08;
+
+/// An operation on the accumulator; `None` also where there is no such code:
+/// the verifier lets none through.
+#[inline(never)]
+fn compute(code: u16, a: u32, operand: u32) -> Option<u32> {
+    Some(match code {
+        code::ADD_K => a.wrapping_add(operand),
+        code::SUB_K => a.wrapping_sub(operand),
+        code::MUL_K => a.wrapping_mul(operand),
+        code::DIV_K => a.checked_div(operand)?,
+        code::MOD_K => a.checked_rem(operand)?,
+        code::AND_K => a & operand,
+        code::OR_K => a | operand,
+        code::XOR_K => a ^ operand,
+        code::LSH_K => a.checked_shl(operand).unwrap_or(0),
+        code::RSH_K => a.checked_shr(operand).unwrap_or(0),
+        code::NEG => a.wrapping_neg(),
+        _ => return None,
+    })
+}
+
+/// A word of scratch memory; 0 where nothing was written.
+#[inline(never)]
+fn recall(memory: &Memory, at: u32) -> u32 {
+    let words = memory.as_ref();
+    let word = words.and_then(|words| words.get(at as usize));
+    word.copied().unwrap_or(0)
+}
+
+#[inline(never)]
+fn store(memory: &mut Memory, at: u32, value: u32) {
     let words = memory.get_or_insert([0; MEMORY_WORDS]);
-    if let Some(word) = words.get_mut(at) {
+    if let Some(word) = words.get_mut(at as usize) {
         *word = value;
     }
 }

@@ -3,15 +3,16 @@
 /// Octets of the two addresses.
 const ADDRESSES: usize = 12;
 /// Octets of a tag.
-const TAG: u32 = 4;
+const TAG: usize = 4;
+const TAG_OCTETS: u32 = 4;
 
 /// A captured frame, or what is left of it without its tags: two pieces of the
 /// same octets, never copied.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
-    /// What stands before the tags that were taken away; empty where none was.
+    /// Its addresses, or as much of them as there is.
     head: &'a [u8],
-    /// The rest.
+    /// What is behind them, without the tags that were taken away.
     rest: &'a [u8],
     wire_len: u32,
 }
@@ -19,10 +20,11 @@ pub struct Packet<'a> {
 impl<'a> Packet<'a> {
     /// The frame as it was captured, and its octets on the wire without FCS.
     #[inline]
-    pub const fn literal(frame: &'a [u8], wire_len: u32) -> Self {
+    pub fn literal(frame: &'a [u8], wire_len: u32) -> Self {
+        let (head, rest) = frame.split_at_checked(ADDRESSES).unwrap_or((frame, &[]));
         Self {
-            head: &[],
-            rest: frame,
+            head,
+            rest,
             wire_len,
         }
     }
@@ -32,28 +34,21 @@ impl<'a> Packet<'a> {
     /// less by theirs. A tag that is not there to its end stays.
     #[inline]
     pub fn untagged(frame: &'a [u8], wire_len: u32) -> Self {
-        match frame.split_at_checked(ADDRESSES) {
-            Some((addresses, rest)) if first_is_tag(rest) => {
-                Self::without_tags(addresses, rest, wire_len)
-            }
-            _ => Self::literal(frame, wire_len),
+        let packet = Self::literal(frame, wire_len);
+        if first_is_tag(packet.rest) {
+            packet.without_tags()
+        } else {
+            packet
         }
     }
 
     #[inline(never)] // most frames have none: out of their way
-    fn without_tags(head: &'a [u8], mut rest: &'a [u8], mut wire_len: u32) -> Self {
-        while first_is_tag(rest) {
-            let [_, _, _, _, behind @ ..] = rest else {
-                break;
-            };
-            rest = behind;
-            wire_len = wire_len.saturating_sub(TAG);
+    fn without_tags(mut self) -> Self {
+        while first_is_tag(self.rest) {
+            self.rest = self.rest.get(TAG..).unwrap_or(&[]);
+            self.wire_len = self.wire_len.saturating_sub(TAG_OCTETS);
         }
-        Self {
-            head,
-            rest,
-            wire_len,
-        }
+        self
     }
 
     /// Octets on the wire, without FCS and without tags that were taken away.
@@ -68,29 +63,54 @@ impl<'a> Packet<'a> {
         self.head.len().saturating_add(self.rest.len())
     }
 
-    /// `N` octets from `at` on, if all were captured.
-    #[expect(clippy::inline_always, reason = "what a filter does most")]
-    #[inline(always)]
-    pub(crate) fn octets<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        // Before the seam this wraps, and no slice is that long.
-        let at_rest = at.wrapping_sub(self.head.len());
-        match self.rest.get(at_rest..).and_then(<[u8]>::first_chunk) {
-            Some(octets) => Some(*octets),
-            None => self.across(at),
+    /// Four octets from `base + k` on; `None` if they were not captured.
+    #[inline]
+    pub(crate) fn word(&self, base: u32, k: u32) -> Option<u32> {
+        match self.octets(base, k) {
+            Some(octets) => Some(u32::from_be_bytes(octets)),
+            None => self.load(4, base, k),
         }
     }
 
-    /// The same where it begins before the seam; `None` beyond the end.
-    #[cold]
-    #[inline(never)]
-    fn across<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let before = self.head.get(at..)?;
-        let mut octets = [0; N];
-        let mut all = before.iter().chain(self.rest);
-        for octet in &mut octets {
-            *octet = *all.next()?;
+    /// Two octets.
+    #[inline]
+    pub(crate) fn half(&self, base: u32, k: u32) -> Option<u32> {
+        match self.octets(base, k) {
+            Some(octets) => Some(u16::from_be_bytes(octets).into()),
+            None => self.load(2, base, k),
         }
-        Some(octets)
+    }
+
+    /// One octet.
+    #[inline]
+    pub(crate) fn octet(&self, base: u32, k: u32) -> Option<u32> {
+        match self.octets(base, k) {
+            Some([octet]) => Some(octet.into()),
+            None => self.load(1, base, k),
+        }
+    }
+
+    /// `N` octets from `base + k` on, if all are behind the addresses.
+    #[inline]
+    fn octets<const N: usize>(&self, base: u32, k: u32) -> Option<[u8; N]> {
+        let at = base.checked_add(k)? as usize;
+        // Within the addresses this wraps, and no slice is that long.
+        let at = at.wrapping_sub(ADDRESSES);
+        self.rest.get(at..)?.first_chunk().copied()
+    }
+
+    /// So many octets from `base + k` on, as one number, wherever they are.
+    #[inline(never)]
+    fn load(&self, octets: usize, base: u32, k: u32) -> Option<u32> {
+        let at = (base as usize).checked_add(k as usize)?;
+        let behind = self.rest.get(at.saturating_sub(ADDRESSES)..)?;
+        let before = self.head.get(at..).unwrap_or(&[]);
+        let mut all = before.iter().chain(behind);
+        let mut number = 0_u32;
+        for _ in 0..octets {
+            number = number << 8 | u32::from(*all.next()?);
+        }
+        Some(number)
     }
 }
 
@@ -110,6 +130,17 @@ fn first_is_tag(rest: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Packet;
+
+    /// Both ways.
+    fn load(packet: &Packet<'_>, octets: usize, at: u32) -> Option<u32> {
+        let number = match octets {
+            4 => packet.word(0, at),
+            2 => packet.half(0, at),
+            _ => packet.octet(0, at),
+        };
+        assert_eq!(number, packet.load(octets, 0, at), "{octets} at {at}");
+        number
+    }
 
     /// Addresses 0 to 11, then these octets.
     fn frame(behind: &[u8]) -> Vec<u8> {
@@ -149,8 +180,9 @@ mod tests {
             assert_eq!(packet.wire_len(), 1_000 - cut, "{behind:x?}");
             assert_eq!(packet.captured_len(), untagged.len(), "{behind:x?}");
             for at in 0..tagged.len() + 2 {
-                let octet = untagged.get(at).map(|octet| [*octet]);
-                assert_eq!(packet.octets::<1>(at), octet, "{behind:x?} at {at}");
+                let octet = untagged.get(at).map(|octet| u32::from(*octet));
+                let at = u32::try_from(at).unwrap();
+                assert_eq!(load(&packet, 1, at), octet, "{behind:x?} at {at}");
             }
         }
     }
@@ -160,17 +192,17 @@ mod tests {
         let frame = frame(&[0x81, 0x00, 0, 7, 12, 13, 14, 15]);
         let packet = Packet::untagged(&frame, 20);
         for at in 0..=12_u8 {
-            let octets = packet.octets::<4>(at.into());
-            assert_eq!(octets, Some([at, at + 1, at + 2, at + 3]));
+            let octets = u32::from_be_bytes([at, at + 1, at + 2, at + 3]);
+            assert_eq!(load(&packet, 4, at.into()), Some(octets));
         }
-        assert_eq!(packet.octets::<4>(13), None);
-        assert_eq!(packet.octets::<2>(14), Some([14, 15]));
-        assert_eq!(packet.octets::<2>(15), None);
-        assert_eq!(packet.octets::<1>(16), None);
-        assert_eq!(packet.octets::<1>(usize::MAX), None);
+        assert_eq!(load(&packet, 4, 13), None);
+        assert_eq!(load(&packet, 2, 14), Some(0x0e0f));
+        assert_eq!(load(&packet, 2, 15), None);
+        assert_eq!(load(&packet, 1, 16), None);
+        assert_eq!(load(&packet, 1, u32::MAX), None);
         let short = Packet::untagged(&frame[..16], 20);
-        assert_eq!(short.octets::<2>(10), Some([10, 11]));
-        assert_eq!(short.octets::<4>(10), None);
+        assert_eq!(load(&short, 2, 10), Some(0x0a0b));
+        assert_eq!(load(&short, 4, 10), None);
     }
 
     #[test]
@@ -179,7 +211,7 @@ mod tests {
             let octets = vec![0x81; len];
             let packet = Packet::untagged(&octets, 60);
             assert_eq!((packet.captured_len(), packet.wire_len()), (len, 60));
-            assert_eq!(packet.octets::<1>(len), None);
+            assert_eq!(load(&packet, 1, u32::try_from(len).unwrap()), None);
         }
     }
 
