@@ -1,6 +1,7 @@
 //! `magpie capture`: packets of files, interfaces and sensors, chosen, shown
 //! and written.
 
+mod decoder;
 mod expression;
 mod merge;
 mod output;

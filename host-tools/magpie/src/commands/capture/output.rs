@@ -10,6 +10,7 @@ use magpie_capture::write::{
 };
 use magpie_os::Services;
 
+use super::decoder::Decoder;
 use crate::cli::InfoFormat;
 use crate::cli::capture::{Capture as Options, FileFormat as Form};
 use crate::output;
@@ -37,6 +38,7 @@ pub(super) struct Output {
     names: Vec<(String, String)>,
     each_packet: bool,
     lines: Option<Lines>,
+    decoder: Option<Decoder>,
 }
 
 struct Lines {
@@ -59,7 +61,7 @@ impl Output {
             None => File::None,
             Some(path) => File::Waits(rotation(options, path)?),
         };
-        let wanted = options.write.is_none() || options.print;
+        let wanted = (options.write.is_none() || options.print) && !options.decode;
         let lines = (wanted && !options.count).then(|| Lines {
             out: output::stdout(),
             how: match options.format {
@@ -75,8 +77,14 @@ impl Output {
             each_line: options.line_buffered,
             named,
         });
+        let decoder = if options.decode {
+            Some(Decoder::start(options)?)
+        } else {
+            None
+        };
         Ok(Self {
             file,
+            decoder,
             about: about(),
             interfaces: Vec::new(),
             names: Vec::new(),
@@ -111,6 +119,9 @@ impl Output {
         if let File::Open(files) = &mut self.file {
             files.add_interface(info.clone())?;
         }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.files.add_interface(info.clone())?;
+        }
         self.interfaces.push(info);
         self.names.push(name);
         Ok(())
@@ -135,6 +146,9 @@ impl Output {
                 files.flush()?;
             }
         }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.files.write(packet)?;
+        }
         if let Some(lines) = &mut self.lines {
             let at = usize::try_from(packet.interface).ok();
             let name = at.and_then(|at| self.names.get(at));
@@ -152,6 +166,9 @@ impl Output {
         if let Some(lines) = &mut self.lines {
             lines.out.flush().context("stdout")?;
         }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.files.flush()?;
+        }
         Ok(())
     }
 
@@ -168,7 +185,10 @@ impl Output {
         if let File::Open(files) = std::mem::replace(&mut self.file, File::Closed) {
             files.close(known)?;
         }
-        Ok(())
+        match self.decoder.take() {
+            Some(decoder) => decoder.end(known),
+            None => Ok(()),
+        }
     }
 
     /// stdout for the last rows of JSON.
@@ -242,7 +262,7 @@ fn rotation(options: &Options, path: &Path) -> anyhow::Result<Rotation> {
 }
 
 /// What the file says of who wrote it.
-fn about() -> About {
+pub(super) fn about() -> About {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let os = match std::env::consts::OS {
         "linux" => format!("Linux {}", release.trim()),
