@@ -276,6 +276,8 @@ fn images(workspace: &Workspace) -> Result<()> {
         )?;
         if board.name == ENDS {
             build::image(workspace, &board, &["magpie_ends".into()], Some("ends"))?;
+            let without = ["magpie_no_payload".into()];
+            build::image(workspace, &board, &without, Some("no-payload"))?;
         }
         if board.speak.is_some() {
             build::speaking(workspace, &board)?;

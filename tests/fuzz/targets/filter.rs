@@ -121,5 +121,21 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(shown.wire_len(), copied.wire_len());
     // A verified program or not: both end, and agree.
     assert_eq!(program.run(&shown), program.run(&copied));
-    program.run(&Packet::literal(frame, wire_len));
+    let literal = Packet::literal(frame, wire_len);
+    let kept = program.run(&literal);
+    // Marks change nothing but the speed.
+    let mut prepared = instructions.clone();
+    match Program::prepare(&mut prepared) {
+        Ok(prepared) => {
+            assert_eq!(prepared.run(&literal), kept);
+            assert_eq!(prepared.run(&shown), program.run(&shown));
+        }
+        Err(invalid) => assert_eq!(verified, Err(invalid)),
+    }
+    assert!(
+        prepared
+            .iter()
+            .map(|i| i.plain())
+            .eq(instructions.iter().map(|i| i.plain()))
+    );
 });

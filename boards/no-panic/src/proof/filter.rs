@@ -7,6 +7,8 @@ use magpie_filter::{Instruction, Packet, Program};
 use super::{opaque, opaque_octets};
 
 pub(super) fn all() {
+    let instructions: &mut [Instruction] = black_box(&mut []);
+    let _ = black_box(Program::prepare(instructions));
     let instructions: &[Instruction] = black_box(&[]);
     let _ = black_box(Program::verify(instructions));
     let program = Program::assume_verified(instructions);

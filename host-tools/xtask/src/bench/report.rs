@@ -19,7 +19,7 @@ const GOALS: &[(&str, u32)] = &[
     ("new_flow", 600),
     ("evict", 900),
     ("filter", 150),
-    ("filter_host", 150),
+    ("filter_port", 150),
     (LINES, 6),
 ];
 /// Most that any frame should cost the sensor.
@@ -30,8 +30,8 @@ pub(crate) const BOUND: u64 = 6800;
 /// Cases that are not about one frame and the sensor, or with doubles looked for.
 const OTHERS: &[&str] = &[
     "filter",
-    "filter_host",
     "filter_qinq",
+    "filter_port",
     "uplink",
     "uplink_framing",
     "nic",
