@@ -1,10 +1,14 @@
 //! pcapng files.
 
+mod said;
+
 use crate::input::Input;
-use crate::reader::{Said, without_fcs};
+use crate::reader::without_fcs;
 use crate::stamp::{Resolution, Stamp};
 use crate::write::InterfaceInfo;
 use crate::{Frame, MAX_CAPTURED, Notes, Reason};
+
+use said::texts;
 
 /// Type of a section header, alike in both byte orders.
 pub(crate) const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -22,8 +26,6 @@ const AROUND: usize = 12;
 const MAX_OPTIONS: usize = 0x1_0000;
 /// Most interfaces of a section.
 const MAX_INTERFACES: usize = 0x1_0000;
-/// Most octets of interfaces' texts that are kept, of all sections.
-const MAX_TEXTS: usize = 0x10_0000;
 /// The bits of a packet's flags that tell the length of its FCS.
 const FCS_FLAGS: u32 = 0x1e0;
 
@@ -400,75 +402,4 @@ impl Pcapng {
             has_options: false,
         })
     }
-
-    /// What the options of a packet say.
-    #[inline]
-    fn said<'a>(&self, packet: &Packet, body: &'a [u8]) -> Said<'a> {
-        let options = packet.data_at + packet.captured.next_multiple_of(4);
-        if !packet.has_options || options >= body.len() {
-            return Said {
-                dropped: packet.dropped,
-                ..Said::default()
-            };
-        }
-        self.options_said(packet, body, options)
-    }
-
-    #[cold]
-    fn options_said<'a>(&self, packet: &Packet, body: &'a [u8], options: usize) -> Said<'a> {
-        let mut said = Said {
-            dropped: packet.dropped,
-            ..Said::default()
-        };
-        for (code, value) in self.options(body, options) {
-            match code {
-                1 if said.comment.is_none() => said.comment = str::from_utf8(value).ok(),
-                2 if value.len() == 4 => said.flags = self.word(value, 0).unwrap_or(0),
-                4 if value.len() == 8 => said.dropped = self.long(value),
-                _ => {}
-            }
-        }
-        said
-    }
-
-    fn long(&self, octets: &[u8]) -> u64 {
-        let octets = octets.first_chunk().copied().unwrap_or_default();
-        if self.big_endian {
-            u64::from_be_bytes(octets)
-        } else {
-            u64::from_le_bytes(octets)
-        }
-    }
-
-    /// What an interface block says for people.
-    fn describe(&self, body: &[u8], interface: &Interface) -> InterfaceInfo {
-        let mut info = InterfaceInfo {
-            snap_len: interface.snap_len,
-            fcs_octets: u8::try_from(interface.fcs)
-                .ok()
-                .filter(|octets| *octets > 0),
-            ..InterfaceInfo::default()
-        };
-        let text = |value: &[u8]| str::from_utf8(value).ok().map(str::to_owned);
-        for (code, value) in self.options(body, 8) {
-            match (code, value) {
-                (2, value) => info.name = text(value),
-                (3, value) => info.description = text(value),
-                (11, [0, expression @ ..]) => info.filter = text(expression),
-                (15, value) => info.hardware = text(value),
-                _ => {}
-            }
-        }
-        if self.texts.saturating_add(texts(&info)) > MAX_TEXTS {
-            (info.name, info.description) = (None, None);
-            (info.filter, info.hardware) = (None, None);
-        }
-        info
-    }
-}
-
-/// Octets of its texts.
-fn texts(info: &InterfaceInfo) -> usize {
-    let texts = [&info.name, &info.description, &info.filter, &info.hardware];
-    texts.into_iter().flatten().map(String::len).sum()
 }

@@ -109,7 +109,7 @@ pub struct Capture {
     #[arg(short, long, value_name = "FILE", help_heading = "Files")]
     pub write: Option<PathBuf>,
     /// Print lines, too
-    #[arg(long, requires = "write", help_heading = "Files")]
+    #[arg(long, help_heading = "Files")]
     pub print: bool,
     /// Write each packet at once
     #[arg(short = 'U', long, help_heading = "Files")]

@@ -2,6 +2,7 @@
 //! and written.
 
 mod decoder;
+mod desk;
 mod expression;
 mod merge;
 mod output;

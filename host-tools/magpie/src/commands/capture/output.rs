@@ -93,10 +93,11 @@ impl Output {
         })
     }
 
-    /// Makes the file, if it does not wait for the first packet's time.
-    pub(super) fn open(&mut self, at_ns: u64, is_live: bool) -> anyhow::Result<()> {
+    /// Makes the file, if it does not wait for the first packet's time; that is
+    /// about now where `is_now`.
+    pub(super) fn open(&mut self, at_ns: u64, is_now: bool) -> anyhow::Result<()> {
         match &self.file {
-            File::Waits(rotation) if is_live || rotation.every.is_none() => self.create(at_ns),
+            File::Waits(rotation) if is_now || rotation.every.is_none() => self.create(at_ns),
             _ => Ok(()),
         }
     }

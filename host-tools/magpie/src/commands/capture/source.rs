@@ -84,6 +84,11 @@ pub(super) trait PacketSource {
     /// Whether time passes while nothing comes.
     fn is_live(&self) -> bool;
 
+    /// Whether packets have the times at which they come here.
+    fn is_now(&self) -> bool {
+        false
+    }
+
     /// Books of its own: those of a sensor, over all that it saw.
     fn books(&self) -> Option<String> {
         None
@@ -332,6 +337,10 @@ impl PacketSource for Listener {
     }
 
     fn is_live(&self) -> bool {
+        true
+    }
+
+    fn is_now(&self) -> bool {
         true
     }
 }
