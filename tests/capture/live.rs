@@ -236,6 +236,41 @@ fn packets_that_were_dropped_are_in_the_file_and_the_books() {
 }
 
 #[test]
+#[ignore = "needs root, QEMU, tcpdump, tshark: cargo verify runs it"]
+fn a_board_at_the_wire_gives_the_packets_that_tcpdump_sees() {
+    let _alone = network();
+    cable();
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("out");
+    let words = ["-i", "qemu:mps2-an386,if=right", "-w", text(&out), "icmp"];
+    let mut ours = Listener::magpie(&folder, &words);
+    ours.wait("the filter runs on the sensor");
+    let (theirs, their_file) = Listener::tcpdump(&folder, "right");
+    traffic(100);
+    std::thread::sleep(Duration::from_secs(2));
+    let (code, said) = theirs.end();
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = ours.end();
+    assert_eq!(code, Some(0), "{said}");
+    // The board gets the kernel's times, in microseconds.
+    let in_us = |file: &Path| {
+        let packets = packets(file).into_iter();
+        sorted(packets.map(|p| (p.0 / 1000, p.1, p.2)).collect())
+    };
+    let (got, mut want) = (in_us(&out), in_us(&their_file));
+    want.retain(|packet| packet.2.get(12..14) == Some(&[8, 0]));
+    assert!(want.len() >= 200, "{}", want.len());
+    // Nothing else is on this wire, and the card of this board holds it.
+    assert!(said.contains("\n0 packets dropped by sensor\n"), "{said}");
+    assert!(said.contains("\n0 packets lost on the link\n"), "{said}");
+    assert!(got == want, "{} of {}: {said}", got.len(), want.len());
+    assert!(said.contains("\nbooks CLOSED "), "{said}");
+    assert!(packets(&out).is_sorted_by_key(|packet| packet.0));
+    tshark(&out, &[]);
+    blocks(&out);
+}
+
+#[test]
 #[ignore = "needs root: cargo verify runs it"]
 fn directions_interfaces_and_an_end_by_count() {
     let _alone = network();

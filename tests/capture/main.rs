@@ -5,7 +5,7 @@
 //! runs them, or
 //!
 //! ```text
-//! sudo cargo test --release -p magpie-tests --test capture -- --ignored
+//! sudo cargo test --release -p magpie-tests --features libpcap --test capture -- --ignored
 //! ```
 
 // Not all of what `lab` needs is needed here.
@@ -13,6 +13,7 @@
 #[path = "../lab/beside.rs"]
 mod beside;
 
+mod chosen;
 mod files;
 mod live;
 mod readers;

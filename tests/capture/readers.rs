@@ -89,6 +89,14 @@ pub(crate) fn rewritten(file: &Path, words: &[&str]) -> Vec<u8> {
     std::fs::read(out).expect("what tcpdump wrote")
 }
 
+/// What tcpdump prints.
+pub(crate) fn tcpdump_says(words: &[&str]) -> String {
+    let output = run("tcpdump", words);
+    let said = program::stderr(&output);
+    assert!(output.status.success(), "{words:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// A packet: nanoseconds, octets on the wire, octets captured.
 pub(crate) type Packet = (u128, u32, Vec<u8>);
 

@@ -6,6 +6,7 @@
 //! cargo xtask build --all
 //! cargo xtask build --all --cfg magpie_forget_one --suffix forget
 //! cargo xtask build qemu-mps2-an386 --cfg magpie_ends --suffix ends
+//! cargo xtask build qemu-mps2-an386 --cfg magpie_no_payload --suffix no-payload
 //! cargo xtask build qemu-mps2-an386 qemu-lm3s6965evb --speak
 //! cargo xtask build qemu-mps2-an386 --speak --address 10.99.0.2/24 --host 10.99.0.1:4739 --suffix static
 //! cargo test --release -p magpie-tests --test qemu -- --ignored
@@ -31,6 +32,7 @@ macro_rules! on_each_board {
     };
 }
 
+mod capture;
 mod captures;
 mod clock;
 mod drift;

@@ -4,6 +4,7 @@
 mod exact;
 mod faults;
 mod files;
+mod filters;
 mod laws;
 mod mirror;
 mod program;

@@ -7,8 +7,10 @@ use std::fs::File;
 
 use magpie_capture::Reader;
 use magpie_collector::{Books, Limits, Offered, Picture, Session};
-use magpie_link::{MAX_BATCH, Overflow, Sender};
-use magpie_protocol::{ClockKind, Emitted, RecordSource, Tally, UplinkCounts, VERSION_MINOR, Want};
+use magpie_link::{Header, MAX_BATCH, Overflow, Sender};
+use magpie_protocol::{
+    ClockKind, Emitted, Items, RecordSource, RecordType, Tally, UplinkCounts, VERSION_MINOR, Want,
+};
 use magpie_sensor::{
     Config, EMPTY_UNSENT_SET, Identity, OutboxEntry, ROOM_PER_FRAME, Sensor, Storage,
 };
@@ -38,6 +40,8 @@ pub struct Setup {
     pub resend: usize,
     /// Lines of each counter table.
     pub lines: usize,
+    /// Octets of packets that wait for the link.
+    pub packets: usize,
     /// Time-outs.
     pub config: Config,
     /// What the link does when nobody acknowledges.
@@ -68,6 +72,7 @@ impl Setup {
             unsent_sets: if flows > 256 { 8 } else { 1 },
             resend: 8192,
             lines: 4096,
+            packets: 32 * 1024,
             config: Config {
                 idle_us: 3_000_000,
                 active_us: 5_000_000,
@@ -166,10 +171,14 @@ pub struct Bench {
     frame_us: u64,
     line_free_us: u64,
     boots: u8,
+    /// What a Hello is made to say of the sensor's version.
+    told_minor: Option<u8>,
 }
 
 fn start(setup: &Setup, boots: u8) -> (Sensor<'static>, Sender<'static>) {
-    let mut storage = Storage::owned(setup.flows, setup.echoes).with_doubled::<4096>();
+    let mut storage = Storage::owned(setup.flows, setup.echoes)
+        .with_packets(setup.packets)
+        .with_doubled::<4096>();
     storage.outbox = vec![OutboxEntry::EMPTY; setup.outbox].into();
     storage.unsent = vec![EMPTY_UNSENT_SET; setup.unsent_sets].into();
     for lines in [
@@ -195,6 +204,25 @@ fn start(setup: &Setup, boots: u8) -> (Sensor<'static>, Sender<'static>) {
     (sensor, sender)
 }
 
+/// Makes every Hello of a batch say this minor version.
+fn put_minor(batch: &mut [u8], minor: u8) {
+    let mut at = Header::OCTETS;
+    let bodies: Vec<(u8, usize)> = Items::new(&batch[at..])
+        .map(|item| {
+            let item = item.expect("an item of our own sensor");
+            let head = if item.body.len() < 0x80 { 2 } else { 3 };
+            let body = at + head;
+            at = body + item.body.len();
+            (item.kind, body)
+        })
+        .collect();
+    for (kind, body) in bodies {
+        if kind == RecordType::Hello as u8 {
+            batch[body + 1] = minor;
+        }
+    }
+}
+
 impl Bench {
     /// Everything switched on.
     pub fn new(setup: Setup) -> Self {
@@ -212,6 +240,7 @@ impl Bench {
             frame_us: 0,
             line_free_us: BEGIN_US,
             boots: 0,
+            told_minor: None,
             setup,
         }
     }
@@ -229,7 +258,9 @@ impl Bench {
         self.frame_us = at_us;
         self.now_us += pause;
         let begin = self.now_us;
-        while self.setup.hold && self.sensor.outbox_room() < ROOM_PER_FRAME {
+        let is_full =
+            |sensor: &Sensor<'_>| sensor.outbox_room() < ROOM_PER_FRAME || sensor.must_wait();
+        while self.setup.hold && is_full(&self.sensor) {
             self.turn();
             self.now_us += 500;
             assert!(
@@ -310,6 +341,16 @@ impl Bench {
         self.host = Some(Host::new());
     }
 
+    /// From now on the host says that it speaks this minor version.
+    pub fn host_speaks(&mut self, minor: u8) {
+        self.setup.host_minor = minor;
+    }
+
+    /// From now on the sensor's Hello says that it speaks this one.
+    pub fn sensor_says(&mut self, minor: u8) {
+        self.told_minor = Some(minor);
+    }
+
     /// The books of the host that runs, against what was fed.
     pub fn books(&self) -> Books {
         let Fed { frames, octets } = self.fed;
@@ -336,6 +377,9 @@ impl Bench {
             else {
                 break;
             };
+            if let Some(minor) = self.told_minor {
+                put_minor(&mut batch[..len], minor);
+            }
             if let Some(tap) = &mut self.tap {
                 tap.push(batch[..len].to_vec());
             }

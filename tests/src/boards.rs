@@ -45,6 +45,11 @@ pub fn image_that_ends(board: &Board) -> PathBuf {
     image_with(board, "magpie_ends", "ends")
 }
 
+/// The image that hands out no packets.
+pub fn image_without_payload(board: &Board) -> PathBuf {
+    image_with(board, "magpie_no_payload", "no-payload")
+}
+
 fn image_with(board: &Board, cfg: &str, suffix: &str) -> PathBuf {
     let image = find_image(board, None).unwrap_or_else(|e| panic!("{e}"));
     let path = image

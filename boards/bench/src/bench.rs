@@ -8,6 +8,7 @@
 mod captures;
 mod cases;
 mod counter;
+mod filter;
 mod frame;
 #[cfg_attr(lm3s6965evb, allow(dead_code))]
 mod lines;
@@ -43,6 +44,7 @@ fn main() -> ! {
         if !worst::asked_for(&mut bench) {
             cases::all(&mut bench);
             uplink::all(&mut bench);
+            filter::all(&mut bench);
             nic::all(&mut bench);
             #[cfg(not(lm3s6965evb))] // it stands for no board with a cache
             cases::lines(bench, core.SCB);

@@ -1,4 +1,4 @@
-//! The proof that protocol, link, sensor, the node's turn and drivers cannot panic.
+//! The proof that protocol, link, filter, sensor, the node's turn and drivers cannot panic.
 //!
 //! Every public entry point is called with inputs the optimiser knows nothing
 //! about, and the panic handler calls a function that exists nowhere. If the

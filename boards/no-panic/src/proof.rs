@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 mod drivers;
+mod filter;
 mod link;
 mod machine;
 mod node;
@@ -19,6 +20,7 @@ use core::panic::PanicInfo;
 extern "C" fn proof() {
     protocol::all();
     link::all();
+    filter::all();
     node::all(sensor::all());
     drivers::all();
     if opaque(true) {

@@ -38,11 +38,11 @@ const DOUBLED_SETS: usize = 128;
 
 /// Filters that the host may set.
 const FILTER_SLOTS: usize = 4;
-/// Octets of packets that they selected, on their way to the link: 11 ms of 100 Mbit/s.
+/// Octets of packets that they selected, on their way to the link: 4 ms of 100 Mbit/s.
 const PACKETS: usize = if cfg!(magpie_no_payload) {
     0
 } else {
-    128 * 1024
+    54 * 1024
 };
 
 const FREE: CountEntry = CountEntry {
@@ -67,11 +67,11 @@ static REQUESTS: Bank<[RequestSet; REQUEST_SETS]> = Bank::new();
 #[unsafe(link_section = ".sram")]
 static DOUBLED: Bank<Doubled> = Bank::new();
 
-#[allow(unsafe_code)]
-#[unsafe(link_section = ".sram")]
+#[allow(unsafe_code)] // ITCM
+#[unsafe(link_section = ".itcm")]
 static FILTERS: Bank<[FilterSlot; FILTER_SLOTS]> = Bank::new();
 #[allow(unsafe_code)]
-#[unsafe(link_section = ".sram")]
+#[unsafe(link_section = ".itcm")]
 static PACKET_OCTETS: Bank<[u8; PACKETS]> = Bank::new();
 
 #[allow(unsafe_code)] // SRAM4
@@ -107,8 +107,8 @@ fn once(taken: &AtomicBool) {
 /// The sensor's memory; to be called once, after SRAM1-3 got their clocks.
 pub(crate) fn sensor() -> Storage<'static> {
     once(&TAKEN);
-    // SAFETY: this is reached once (TAKEN). AXI SRAM and SRAM4 always have their
-    // clocks (RM0433, "RCC"), SRAM1-3 by now.
+    // SAFETY: this is reached once (TAKEN). AXI SRAM, SRAM4 and the ITCM always
+    // have their clocks (RM0433, "RCC"), SRAM1-3 by now.
     #[allow(unsafe_code)]
     let (flows, requests, unsent, doubled, filters, packets) = unsafe {
         (

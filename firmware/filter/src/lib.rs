@@ -7,7 +7,7 @@
 //! # Order of use
 //!
 //! 1. [`Program::verify`] takes instructions from wherever they came, or says
-//!    which one it refuses and why.
+//!    which one it refuses and why; [`Program::prepare`] makes them quicker, too.
 //! 2. [`Packet::untagged`] shows a frame without its VLAN tags, so that
 //!    `host X` and `not host X` mean the same behind tags; where an expression
 //!    itself says `vlan`, [`Packet::literal`] shows it as it is.

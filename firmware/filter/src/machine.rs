@@ -1,97 +1,257 @@
 //! The virtual machine, with libpcap's semantics (`bpf_filter`).
 
 use crate::code;
+use crate::packet::Near;
 use crate::verify::MEMORY_WORDS;
 use crate::{Instruction, Packet};
 
-/// Runs the instructions on the packet. Each step goes forward, so it ends
-/// whatever they are.
-#[inline]
-pub(crate) fn run(program: &[Instruction], packet: &Packet<'_>) -> u32 {
-    execute(program, packet).unwrap_or(0)
-}
+/// Scratch memory; made when first written, since few programs do and zeroing
+/// it costs.
+type Memory = Option<[u32; MEMORY_WORDS]>;
 
-/// `None` rejects: a load beyond the packet, a division by 0.
-#[inline]
-fn execute(program: &[Instruction], packet: &Packet<'_>) -> Option<u32> {
-    let (mut a, mut x) = (0_u32, 0_u32);
-    // Made when first written: few programs do, and zeroing it costs.
-    let mut memory: Option<[u32; MEMORY_WORDS]> = None;
-    let mut next = 0_usize;
+/// Runs the instructions on the packet. Each step goes forward, so it ends
+/// whatever they are. A load beyond the packet and a division by 0 reject it.
+pub(crate) fn run(program: &[Instruction], packet: &Packet<'_>) -> u32 {
+    let mut registers = Registers::default();
+    let mut memory = None;
     loop {
-        let &Instruction { code, jt, jf, k } = program.get(next)?;
-        next = next.wrapping_add(1);
-        let jump = |holds: bool| next.wrapping_add(usize::from(if holds { jt } else { jf }));
-        let at = k as usize;
-        let behind_x = (x as usize).checked_add(at);
-        match code {
-            code::LD_W_ABS => a = u32::from_be_bytes(packet.octets(at)?),
-            code::LD_H_ABS => a = u32::from(u16::from_be_bytes(packet.octets(at)?)),
-            code::LD_B_ABS => a = u32::from(u8::from_be_bytes(packet.octets(at)?)),
-            code::LD_W_IND => a = u32::from_be_bytes(packet.octets(behind_x?)?),
-            code::LD_H_IND => a = u32::from(u16::from_be_bytes(packet.octets(behind_x?)?)),
-            code::LD_B_IND => a = u32::from(u8::from_be_bytes(packet.octets(behind_x?)?)),
-            code::LDX_MSH => {
-                let [octet] = packet.octets(at)?;
-                x = u32::from(octet & 0xf) << 2;
-            }
-            code::JEQ_K => next = jump(a == k),
-            code::JEQ_X => next = jump(a == x),
-            code::JGT_K => next = jump(a > k),
-            code::JGT_X => next = jump(a > x),
-            code::JGE_K => next = jump(a >= k),
-            code::JGE_X => next = jump(a >= x),
-            code::JSET_K => next = jump(a & k != 0),
-            code::JSET_X => next = jump(a & x != 0),
-            code::JA => next = next.saturating_add(at),
-            code::RET_K => return Some(k),
-            code::RET_A => return Some(a),
-            code::LD_LEN => a = packet.wire_len(),
-            code::LDX_LEN => x = packet.wire_len(),
-            code::LD_IMM => a = k,
-            code::LDX_IMM => x = k,
-            code::LD_MEM => a = recall(memory.as_ref(), at),
-            code::LDX_MEM => x = recall(memory.as_ref(), at),
-            code::ST => store(&mut memory, at, a),
-            code::STX => store(&mut memory, at, x),
-            code::TAX => x = a,
-            code::TXA => a = x,
-            code::ADD_K => a = a.wrapping_add(k),
-            code::ADD_X => a = a.wrapping_add(x),
-            code::SUB_K => a = a.wrapping_sub(k),
-            code::SUB_X => a = a.wrapping_sub(x),
-            code::MUL_K => a = a.wrapping_mul(k),
-            code::MUL_X => a = a.wrapping_mul(x),
-            code::DIV_K => a = a.checked_div(k)?,
-            code::DIV_X => a = a.checked_div(x)?,
-            code::MOD_K => a = a.checked_rem(k)?,
-            code::MOD_X => a = a.checked_rem(x)?,
-            code::AND_K => a &= k,
-            code::AND_X => a &= x,
-            code::OR_K => a |= k,
-            code::OR_X => a |= x,
-            code::XOR_K => a ^= k,
-            code::XOR_X => a ^= x,
-            code::LSH_K => a = a.checked_shl(k).unwrap_or(0),
-            code::LSH_X => a = a.checked_shl(x).unwrap_or(0),
-            code::RSH_K => a = a.checked_shr(k).unwrap_or(0),
-            code::RSH_X => a = a.checked_shr(x).unwrap_or(0),
-            code::NEG => a = a.wrapping_neg(),
-            _ => return None, // the verifier lets none through
+        if let Some(near) = packet.near()
+            && let Some(kept) = quick(program, near, &mut registers)
+        {
+            return kept;
+        }
+        let stepped = program
+            .get(registers.next)
+            .and_then(|instruction| step(*instruction, packet, &mut memory, &mut registers));
+        match stepped {
+            Some(Step::On) => {}
+            Some(Step::End(kept)) => return kept,
+            None => return 0,
         }
     }
 }
 
-/// A word of scratch memory; 0 where nothing was written.
-#[inline]
-fn recall(memory: Option<&[u32; MEMORY_WORDS]>, at: usize) -> u32 {
-    memory.and_then(|words| words.get(at)).copied().unwrap_or(0)
+/// The accumulator, the index, and the number of the next instruction.
+#[derive(Default)]
+struct Registers {
+    a: u32,
+    x: u32,
+    next: usize,
 }
 
+/// What stands in the upper octet of a code, where [`prepare`] has been: the
+/// instructions that most programs are made of, and pairs of them, which take
+/// one step together. There are 16, so that no number needs to be refused.
+mod mark {
+    pub(super) const PLAIN: u8 = 0;
+    /// A load, and the test for equality behind it.
+    pub(super) const LD_W_ABS_JEQ: u8 = 1;
+    pub(super) const LD_H_ABS_JEQ: u8 = 2;
+    pub(super) const LD_B_ABS_JEQ: u8 = 3;
+    pub(super) const LD_H_IND_JEQ: u8 = 4;
+    /// A load, and the test of bits behind it.
+    pub(super) const LD_H_ABS_JSET: u8 = 5;
+    pub(super) const LD_W_ABS: u8 = 6;
+    pub(super) const LD_H_ABS: u8 = 7;
+    pub(super) const LD_B_ABS: u8 = 8;
+    pub(super) const LD_H_IND: u8 = 9;
+    pub(super) const LDX_MSH: u8 = 10;
+    pub(super) const AND_K: u8 = 11;
+    pub(super) const JEQ_K: u8 = 12;
+    pub(super) const JGT_K: u8 = 13;
+    pub(super) const JGE_K: u8 = 14;
+    pub(super) const RET_K: u8 = 15;
+}
+
+/// Puts the marks in.
+pub(crate) fn prepare(program: &mut [Instruction]) {
+    let mut behind = code::RET_K;
+    for instruction in program.iter_mut().rev() {
+        let [_, code] = instruction.code.to_be_bytes();
+        let code = u16::from(code);
+        let mark = match (code, behind) {
+            (code::LD_W_ABS, code::JEQ_K) => mark::LD_W_ABS_JEQ,
+            (code::LD_H_ABS, code::JEQ_K) => mark::LD_H_ABS_JEQ,
+            (code::LD_B_ABS, code::JEQ_K) => mark::LD_B_ABS_JEQ,
+            (code::LD_H_IND, code::JEQ_K) => mark::LD_H_IND_JEQ,
+            (code::LD_H_ABS, code::JSET_K) => mark::LD_H_ABS_JSET,
+            (code::LD_W_ABS, _) => mark::LD_W_ABS,
+            (code::LD_H_ABS, _) => mark::LD_H_ABS,
+            (code::LD_B_ABS, _) => mark::LD_B_ABS,
+            (code::LD_H_IND, _) => mark::LD_H_IND,
+            (code::LDX_MSH, _) => mark::LDX_MSH,
+            (code::AND_K, _) => mark::AND_K,
+            (code::JEQ_K, _) => mark::JEQ_K,
+            (code::JGT_K, _) => mark::JGT_K,
+            (code::JGE_K, _) => mark::JGE_K,
+            (code::RET_K, _) => mark::RET_K,
+            _ => mark::PLAIN,
+        };
+        behind = code;
+        instruction.code = code | u16::from(mark) << 8;
+    }
+}
+
+/// `None` rejects: a load beyond the packet, a division by 0. What is seldom
+/// done is out of line, to leave the registers to the rest.
+#[expect(clippy::inline_always, reason = "a call would take as long as a step")]
+/// Goes on as long as instructions are marked and loads are near: a loop of its
+/// own, which calls nothing, so that all it needs stays in registers. `Some` is
+/// the end.
+#[inline(always)]
+fn quick(program: &[Instruction], near: Near<'_>, registers: &mut Registers) -> Option<u32> {
+    let Registers {
+        mut a,
+        mut x,
+        mut next,
+    } = *registers;
+    let end = loop {
+        let Some(instruction) = program.get(next) else {
+            break Some(0);
+        };
+        let k = instruction.k;
+        let behind = next.wrapping_add(1);
+        // A load and the test behind it: what was loaded, and where it goes on.
+        let tested = |loaded: Option<u32>, equality| {
+            let (loaded, test) = (loaded?, program.get(behind)?);
+            let holds = if equality {
+                loaded == test.k
+            } else {
+                loaded & test.k != 0
+            };
+            let skipped = skip(*test, holds);
+            Some((loaded, behind.wrapping_add(1).wrapping_add(skipped)))
+        };
+        let [mark, _] = instruction.code.to_be_bytes();
+        let done = match mark & 0xf {
+            mark::LD_W_ABS_JEQ => tested(near.word(k), true),
+            mark::LD_H_ABS_JEQ => tested(near.half(k), true),
+            mark::LD_B_ABS_JEQ => tested(near.octet(k), true),
+            mark::LD_H_IND_JEQ => tested(x.checked_add(k).and_then(|at| near.half(at)), true),
+            mark::LD_H_ABS_JSET => tested(near.half(k), false),
+            mark::LD_W_ABS => near.word(k).map(|word| (word, behind)),
+            mark::LD_H_ABS => near.half(k).map(|half| (half, behind)),
+            mark::LD_B_ABS => near.octet(k).map(|octet| (octet, behind)),
+            mark::LD_H_IND => {
+                let half = x.checked_add(k).and_then(|at| near.half(at));
+                half.map(|half| (half, behind))
+            }
+            mark::LDX_MSH => near.octet(k).map(|octet| {
+                x = (octet & 0xf) << 2;
+                (a, behind)
+            }),
+            mark::AND_K => Some((a & k, behind)),
+            mark::JEQ_K => Some((a, behind.wrapping_add(skip(*instruction, a == k)))),
+            mark::JGT_K => Some((a, behind.wrapping_add(skip(*instruction, a > k)))),
+            mark::JGE_K => Some((a, behind.wrapping_add(skip(*instruction, a >= k)))),
+            mark::RET_K => break Some(k),
+            _ => None,
+        };
+        let Some(done) = done else {
+            break None;
+        };
+        (a, next) = done;
+    };
+    *registers = Registers { a, x, next };
+    end
+}
+
+/// How it goes on.
+enum Step {
+    On,
+    End(u32),
+}
+
+/// Any instruction.
+#[cold]
+#[inline(never)]
+fn step(
+    instruction: Instruction,
+    packet: &Packet<'_>,
+    memory: &mut Memory,
+    registers: &mut Registers,
+) -> Option<Step> {
+    let Instruction { code, jt, jf, k } = instruction.plain();
+    let Registers { a, x, next } = registers;
+    let mut skipped = 0;
+    let mut jump = |holds| skipped = u32::from(if holds { jt } else { jf });
+    match code {
+        code::LD_W_ABS => *a = packet.load(4, 0, k)?,
+        code::LD_H_ABS => *a = packet.load(2, 0, k)?,
+        code::LD_B_ABS => *a = packet.load(1, 0, k)?,
+        code::LD_W_IND => *a = packet.load(4, *x, k)?,
+        code::LD_H_IND => *a = packet.load(2, *x, k)?,
+        code::LD_B_IND => *a = packet.load(1, *x, k)?,
+        code::LDX_MSH => *x = (packet.load(1, 0, k)? & 0xf) << 2,
+        code::JEQ_K => jump(*a == k),
+        code::JEQ_X => jump(*a == *x),
+        code::JGT_K => jump(*a > k),
+        code::JGT_X => jump(*a > *x),
+        code::JGE_K => jump(*a >= k),
+        code::JGE_X => jump(*a >= *x),
+        code::JSET_K => jump(*a & k != 0),
+        code::JSET_X => jump(*a & *x != 0),
+        code::JA => skipped = k,
+        code::RET_K => return Some(Step::End(k)),
+        code::RET_A => return Some(Step::End(*a)),
+        code::LD_LEN => *a = packet.wire_len(),
+        code::LDX_LEN => *x = packet.wire_len(),
+        code::LD_IMM => *a = k,
+        code::LDX_IMM => *x = k,
+        code::LD_MEM => *a = recall(memory, k),
+        code::LDX_MEM => *x = recall(memory, k),
+        code::ST => store(memory, k, *a),
+        code::STX => store(memory, k, *x),
+        code::TAX => *x = *a,
+        code::TXA => *a = *x,
+        code if code & BY_X == 0 => *a = compute(code, *a, k)?,
+        code => *a = compute(code & !BY_X, *a, *x)?,
+    }
+    *next = next.saturating_add(1).saturating_add(skipped as usize);
+    Some(Step::On)
+}
+
+/// Instructions that a conditional jump skips.
 #[inline]
-fn store(memory: &mut Option<[u32; MEMORY_WORDS]>, at: usize, value: u32) {
+fn skip(jump: Instruction, holds: bool) -> usize {
+    usize::from(if holds { jump.jt } else { jump.jf })
+}
+
+/// In the code of an operation: its operand is `X`.
+const BY_X: u16 = 0x08;
+
+/// An operation on the accumulator; `None` also where there is no such code:
+/// the verifier lets none through.
+#[inline(never)]
+fn compute(code: u16, a: u32, operand: u32) -> Option<u32> {
+    Some(match code {
+        code::ADD_K => a.wrapping_add(operand),
+        code::SUB_K => a.wrapping_sub(operand),
+        code::MUL_K => a.wrapping_mul(operand),
+        code::DIV_K => a.checked_div(operand)?,
+        code::MOD_K => a.checked_rem(operand)?,
+        code::AND_K => a & operand,
+        code::OR_K => a | operand,
+        code::XOR_K => a ^ operand,
+        code::LSH_K => a.checked_shl(operand).unwrap_or(0),
+        code::RSH_K => a.checked_shr(operand).unwrap_or(0),
+        code::NEG => a.wrapping_neg(),
+        _ => return None,
+    })
+}
+
+/// A word of scratch memory; 0 where nothing was written.
+#[inline(never)]
+fn recall(memory: &Memory, at: u32) -> u32 {
+    let words = memory.as_ref();
+    let word = words.and_then(|words| words.get(at as usize));
+    word.copied().unwrap_or(0)
+}
+
+#[inline(never)]
+fn store(memory: &mut Memory, at: u32, value: u32) {
     let words = memory.get_or_insert([0; MEMORY_WORDS]);
-    if let Some(word) = words.get_mut(at) {
+    if let Some(word) = words.get_mut(at as usize) {
         *word = value;
     }
 }

@@ -3,15 +3,16 @@
 /// Octets of the two addresses.
 const ADDRESSES: usize = 12;
 /// Octets of a tag.
-const TAG: u32 = 4;
+const TAG: usize = 4;
+const TAG_OCTETS: u32 = 4;
 
 /// A captured frame, or what is left of it without its tags: two pieces of the
 /// same octets, never copied.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
-    /// What stands before the tags that were taken away; empty where none was.
+    /// Its addresses, or as much of them as there is.
     head: &'a [u8],
-    /// The rest.
+    /// What is behind them, without the tags that were taken away.
     rest: &'a [u8],
     wire_len: u32,
 }
@@ -19,10 +20,11 @@ pub struct Packet<'a> {
 impl<'a> Packet<'a> {
     /// The frame as it was captured, and its octets on the wire without FCS.
     #[inline]
-    pub const fn literal(frame: &'a [u8], wire_len: u32) -> Self {
+    pub fn literal(frame: &'a [u8], wire_len: u32) -> Self {
+        let (head, rest) = frame.split_at_checked(ADDRESSES).unwrap_or((frame, &[]));
         Self {
-            head: &[],
-            rest: frame,
+            head,
+            rest,
             wire_len,
         }
     }
@@ -32,23 +34,14 @@ impl<'a> Packet<'a> {
     /// less by theirs. A tag that is not there to its end stays.
     #[inline]
     pub fn untagged(frame: &'a [u8], wire_len: u32) -> Self {
-        match frame.split_at_checked(ADDRESSES) {
-            Some((addresses, rest)) if first_is_tag(rest) => {
-                Self::without_tags(addresses, rest, wire_len)
-            }
-            _ => Self::literal(frame, wire_len),
-        }
-    }
-
-    #[inline(never)] // most frames have none: out of their way
-    fn without_tags(head: &'a [u8], mut rest: &'a [u8], mut wire_len: u32) -> Self {
-        while first_is_tag(rest) {
-            let [_, _, _, _, behind @ ..] = rest else {
-                break;
-            };
-            rest = behind;
-            wire_len = wire_len.saturating_sub(TAG);
-        }
+        let Some((head, rest)) = frame.split_at_checked(ADDRESSES) else {
+            return Self::literal(frame, wire_len);
+        };
+        let (rest, wire_len) = if first_is_tag(rest) {
+            without_tags(rest, wire_len)
+        } else {
+            (rest, wire_len)
+        };
         Self {
             head,
             rest,
@@ -68,30 +61,69 @@ impl<'a> Packet<'a> {
         self.head.len().saturating_add(self.rest.len())
     }
 
-    /// `N` octets from `at` on, if all were captured.
-    #[expect(clippy::inline_always, reason = "what a filter does most")]
-    #[inline(always)]
-    pub(crate) fn octets<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        // Before the seam this wraps, and no slice is that long.
-        let at_rest = at.wrapping_sub(self.head.len());
-        match self.rest.get(at_rest..).and_then(<[u8]>::first_chunk) {
-            Some(octets) => Some(*octets),
-            None => self.across(at),
-        }
+    /// What is near, if all of it was captured.
+    #[inline]
+    pub(crate) fn near(&self) -> Option<Near<'a>> {
+        self.rest.first_chunk().map(Near)
     }
 
-    /// The same where it begins before the seam; `None` beyond the end.
-    #[cold]
+    /// So many octets from `base + k` on, as one number, wherever they are.
     #[inline(never)]
-    fn across<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
-        let before = self.head.get(at..)?;
-        let mut octets = [0; N];
-        let mut all = before.iter().chain(self.rest);
-        for octet in &mut octets {
-            *octet = *all.next()?;
+    pub(crate) fn load(&self, octets: usize, base: u32, k: u32) -> Option<u32> {
+        let at = (base as usize).checked_add(k as usize)?;
+        let behind = self.rest.get(at.saturating_sub(ADDRESSES)..)?;
+        let before = self.head.get(at..).unwrap_or(&[]);
+        let mut all = before.iter().chain(behind);
+        let mut number = 0_u32;
+        for _ in 0..octets {
+            number = number << 8 | u32::from(*all.next()?);
         }
-        Some(octets)
+        Some(number)
     }
+}
+
+/// The octets that filters read most, behind the addresses: types, IPv4 with
+/// its ports, IPv6 addresses. No more than the shortest frame of a wire has
+/// when two tags were taken away.
+#[derive(Clone, Copy)]
+pub(crate) struct Near<'a>(&'a [u8; 40]);
+
+impl Near<'_> {
+    /// Four octets of the packet from `at` on; `None` if they are not near.
+    #[inline]
+    pub(crate) fn word(self, at: u32) -> Option<u32> {
+        self.octets(at).map(u32::from_be_bytes)
+    }
+
+    /// Two octets.
+    #[inline]
+    pub(crate) fn half(self, at: u32) -> Option<u32> {
+        self.octets(at)
+            .map(|octets| u16::from_be_bytes(octets).into())
+    }
+
+    /// One octet.
+    #[inline]
+    pub(crate) fn octet(self, at: u32) -> Option<u32> {
+        self.octets(at).map(|[octet]| octet.into())
+    }
+
+    #[inline]
+    fn octets<const N: usize>(self, at: u32) -> Option<[u8; N]> {
+        // Within the addresses this wraps, and no array is that long.
+        let at = (at as usize).wrapping_sub(ADDRESSES);
+        self.0.get(at..)?.first_chunk().copied()
+    }
+}
+
+/// What is behind the tags, and what is left of the length.
+#[inline(never)] // most frames have none: out of their way
+fn without_tags(mut rest: &[u8], mut wire_len: u32) -> (&[u8], u32) {
+    while first_is_tag(rest) {
+        rest = rest.get(TAG..).unwrap_or(&[]);
+        wire_len = wire_len.saturating_sub(TAG_OCTETS);
+    }
+    (rest, wire_len)
 }
 
 /// Whether a whole tag stands there; the type in the order of the memory,
@@ -110,6 +142,21 @@ fn first_is_tag(rest: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Packet;
+
+    /// Both ways, where both are.
+    fn load(packet: &Packet<'_>, octets: usize, at: u32) -> Option<u32> {
+        let number = packet.load(octets, 0, at);
+        let near = packet.near().and_then(|near| match octets {
+            4 => near.word(at),
+            2 => near.half(at),
+            _ => near.octet(at),
+        });
+        let end = usize::try_from(at).unwrap().saturating_add(octets);
+        let is_near = packet.captured_len() >= 52 && at >= 12 && end <= 52;
+        let expected = number.filter(|_| is_near);
+        assert_eq!(near, expected, "{octets} at {at}");
+        number
+    }
 
     /// Addresses 0 to 11, then these octets.
     fn frame(behind: &[u8]) -> Vec<u8> {
@@ -149,8 +196,9 @@ mod tests {
             assert_eq!(packet.wire_len(), 1_000 - cut, "{behind:x?}");
             assert_eq!(packet.captured_len(), untagged.len(), "{behind:x?}");
             for at in 0..tagged.len() + 2 {
-                let octet = untagged.get(at).map(|octet| [*octet]);
-                assert_eq!(packet.octets::<1>(at), octet, "{behind:x?} at {at}");
+                let octet = untagged.get(at).map(|octet| u32::from(*octet));
+                let at = u32::try_from(at).unwrap();
+                assert_eq!(load(&packet, 1, at), octet, "{behind:x?} at {at}");
             }
         }
     }
@@ -160,17 +208,17 @@ mod tests {
         let frame = frame(&[0x81, 0x00, 0, 7, 12, 13, 14, 15]);
         let packet = Packet::untagged(&frame, 20);
         for at in 0..=12_u8 {
-            let octets = packet.octets::<4>(at.into());
-            assert_eq!(octets, Some([at, at + 1, at + 2, at + 3]));
+            let octets = u32::from_be_bytes([at, at + 1, at + 2, at + 3]);
+            assert_eq!(load(&packet, 4, at.into()), Some(octets));
         }
-        assert_eq!(packet.octets::<4>(13), None);
-        assert_eq!(packet.octets::<2>(14), Some([14, 15]));
-        assert_eq!(packet.octets::<2>(15), None);
-        assert_eq!(packet.octets::<1>(16), None);
-        assert_eq!(packet.octets::<1>(usize::MAX), None);
+        assert_eq!(load(&packet, 4, 13), None);
+        assert_eq!(load(&packet, 2, 14), Some(0x0e0f));
+        assert_eq!(load(&packet, 2, 15), None);
+        assert_eq!(load(&packet, 1, 16), None);
+        assert_eq!(load(&packet, 1, u32::MAX), None);
         let short = Packet::untagged(&frame[..16], 20);
-        assert_eq!(short.octets::<2>(10), Some([10, 11]));
-        assert_eq!(short.octets::<4>(10), None);
+        assert_eq!(load(&short, 2, 10), Some(0x0a0b));
+        assert_eq!(load(&short, 4, 10), None);
     }
 
     #[test]
@@ -179,7 +227,7 @@ mod tests {
             let octets = vec![0x81; len];
             let packet = Packet::untagged(&octets, 60);
             assert_eq!((packet.captured_len(), packet.wire_len()), (len, 60));
-            assert_eq!(packet.octets::<1>(len), None);
+            assert_eq!(load(&packet, 1, u32::try_from(len).unwrap()), None);
         }
     }
 

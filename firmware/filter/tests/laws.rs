@@ -75,6 +75,40 @@ fn program() -> impl Strategy<Value = Vec<Instruction>> {
     (vec(instruction(), 0..24), end).prop_map(|(start, end)| [start, end].concat())
 }
 
+/// Loads with tests behind them, all of which is marked, and no fault.
+fn likely() -> impl Strategy<Value = Vec<Instruction>> {
+    let load = proptest::sample::select(vec![
+        code::LD_W_ABS,
+        code::LD_H_ABS,
+        code::LD_B_ABS,
+        code::LD_H_IND,
+        code::LD_W_IND,
+        code::LDX_MSH,
+        code::AND_K,
+    ]);
+    let test = proptest::sample::select(vec![
+        code::JEQ_K,
+        code::JSET_K,
+        code::JGT_K,
+        code::JGE_K,
+        code::JEQ_X,
+    ]);
+    let k = prop_oneof![3 => 0..64_u32, 1 => any::<u32>()];
+    let pair = (load, 0..64_u32, test, 0..5_u8, 0..5_u8, k);
+    let pair = pair.prop_map(|(load, at, test, jt, jf, k)| {
+        [
+            Instruction::new(load, 0, 0, at),
+            Instruction::new(test, jt, jf, k),
+        ]
+    });
+    vec(pair, 1..12).prop_map(|pairs| {
+        let mut program = pairs.concat();
+        // Which of the ends it was is told apart.
+        program.extend((1..7).map(|k| Instruction::new(code::RET_K, 0, 0, k)));
+        program
+    })
+}
+
 /// Addresses, tags or what looks like them, octets.
 fn frame() -> impl Strategy<Value = Vec<u8>> {
     let tag = prop_oneof![
@@ -130,7 +164,7 @@ fn runs_into_a_fault(program: &[Instruction], at: usize, written: u16) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(ProptestConfig::with_cases(2048))]
 
     #[test]
     fn whatever_the_program_it_ends(program in program(), frame in frame(), more in 0..2000_u32) {
@@ -199,6 +233,43 @@ proptest! {
                 let load = Program::assume_verified(&load);
                 prop_assert_eq!(load.run(&shown), load.run(&copied));
             }
+        }
+    }
+
+    #[test]
+    fn a_prepared_program_judges_as_before(
+        program in program(),
+        frame in frame(),
+        more in 0..2000_u32,
+    ) {
+        let wire_len = u32::try_from(frame.len()).unwrap() + more;
+        let mut prepared = program.clone();
+        let accepted = Program::prepare(&mut prepared).is_ok();
+        prop_assert_eq!(accepted, Program::verify(&program).is_ok());
+        let plain: Vec<_> = prepared.iter().map(|i| i.plain()).collect();
+        if accepted {
+            prop_assert_eq!(&plain, &program);
+        } else {
+            prop_assert_eq!(&prepared, &program);
+        }
+        let (before, after) = (Program::assume_verified(&program), Program::assume_verified(&prepared));
+        for packet in [Packet::literal(&frame, wire_len), Packet::untagged(&frame, wire_len)] {
+            prop_assert_eq!(before.run(&packet), after.run(&packet));
+        }
+        // Only once: marks are refused, wherever they come from.
+        prop_assert!(Program::prepare(&mut prepared).is_err() || prepared == program);
+    }
+
+    #[test]
+    fn programs_like_those_of_libpcap_judge_as_before_when_prepared(
+        program in likely(),
+        frame in frame(),
+    ) {
+        let mut prepared = program.clone();
+        prop_assert!(Program::prepare(&mut prepared).is_ok());
+        let (before, after) = (Program::assume_verified(&program), Program::assume_verified(&prepared));
+        for packet in [Packet::literal(&frame, 60), Packet::untagged(&frame, 60)] {
+            prop_assert_eq!(before.run(&packet), after.run(&packet));
         }
     }
 }

@@ -82,7 +82,10 @@ type Octets = heapless::Vec<[u8; BpfInstruction::OCTETS], { Instructions::MAX }>
 
 impl Serialize for Instructions {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let octets: Octets = self.as_slice().iter().map(|i| i.to_octets()).collect();
+        let mut octets = Octets::new();
+        for instruction in self.as_slice() {
+            let _ = octets.push(instruction.to_octets());
+        }
         octets.serialize(serializer)
     }
 }

@@ -1,10 +1,14 @@
 //! pcapng files.
 
+mod said;
+
 use crate::input::Input;
-use crate::reader::{Said, without_fcs};
+use crate::reader::without_fcs;
 use crate::stamp::{Resolution, Stamp};
 use crate::write::InterfaceInfo;
 use crate::{Frame, MAX_CAPTURED, Notes, Reason};
+
+use said::texts;
 
 /// Type of a section header, alike in both byte orders.
 pub(crate) const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -22,8 +26,6 @@ const AROUND: usize = 12;
 const MAX_OPTIONS: usize = 0x1_0000;
 /// Most interfaces of a section.
 const MAX_INTERFACES: usize = 0x1_0000;
-/// Most octets of interfaces' texts that are kept, of all sections.
-const MAX_TEXTS: usize = 0x10_0000;
 /// The bits of a packet's flags that tell the length of its FCS.
 const FCS_FLAGS: u32 = 0x1e0;
 
@@ -202,32 +204,9 @@ impl Pcapng {
                 return self.end(offset);
             }
             if kind == INTERFACE {
-                if self.interfaces.len() == MAX_INTERFACES {
-                    return Err((offset, Reason::Interfaces(MAX_INTERFACES)));
-                }
                 let body = &input.seen()[HEAD..length - 4];
-                match self.interface(body) {
-                    Some(interface) => {
-                        let info = self.describe(body, &interface);
-                        if interface.link_type != ETHERNET {
-                            self.foreign = Some(interface.link_type);
-                        }
-                        self.interfaces.push(interface);
-                        if self.described.len() < MAX_INTERFACES {
-                            self.texts += texts(&info);
-                            self.described.push(info);
-                        }
-                    }
-                    None => {
-                        return Err((
-                            offset,
-                            Reason::Length {
-                                what: "interface block",
-                                length: length as u64,
-                            },
-                        ));
-                    }
-                }
+                self.add_interface(body, length)
+                    .map_err(|reason| (offset, reason))?;
                 input.take(length);
                 continue;
             }
@@ -244,34 +223,58 @@ impl Pcapng {
             }
             self.frames = true;
             let body = &input.take(length)[HEAD..length - 4];
-            let said = self.said(&packet, body);
-            let fcs = match said.flags & FCS_FLAGS {
-                _ if keeps_fcs => 0,
+            return Ok(Some(self.frame(&packet, body, keeps_fcs)));
+        }
+    }
+
+    /// The frame in a packet's body.
+    #[inline]
+    fn frame<'a>(&'a self, packet: &Packet, body: &'a [u8], keeps_fcs: bool) -> Frame<'a> {
+        let mut said = self.said(packet, body);
+        let mut fcs = 0;
+        if !keeps_fcs {
+            fcs = match said.flags & FCS_FLAGS {
                 0 => packet.interface.fcs,
                 flags => flags >> 5,
             };
-            let said = Said {
-                flags: if keeps_fcs {
-                    said.flags
-                } else {
-                    said.flags & !FCS_FLAGS
-                },
-                ..said
-            };
-            let interface = self.first.saturating_add(packet.number);
-            let data = &body[packet.data_at..packet.data_at + packet.captured];
-            let (data, wire_len) = without_fcs(data, packet.wire_len, fcs);
-            let Stamp { us, nanos, .. } = packet.stamp;
-            return Ok(Some(Frame {
-                at_us: us,
-                nanos,
-                wire_len,
-                data,
-                interface: u32::try_from(interface).unwrap_or(u32::MAX),
-                info: self.described.get(interface),
-                said,
-            }));
+            said.flags &= !FCS_FLAGS;
         }
+        let data = &body[packet.data_at..packet.data_at + packet.captured];
+        let (data, wire_len) = without_fcs(data, packet.wire_len, fcs);
+        let Stamp { us, nanos, .. } = packet.stamp;
+        let interface = self.first.saturating_add(packet.number);
+        Frame {
+            at_us: us,
+            nanos,
+            wire_len,
+            data,
+            interface: u32::try_from(interface).unwrap_or(u32::MAX),
+            info: self.described.get(interface),
+            said,
+        }
+    }
+
+    /// Takes an interface block of so many octets.
+    fn add_interface(&mut self, body: &[u8], length: usize) -> Result<(), Reason> {
+        if self.interfaces.len() == MAX_INTERFACES {
+            return Err(Reason::Interfaces(MAX_INTERFACES));
+        }
+        let Some(interface) = self.interface(body) else {
+            return Err(Reason::Length {
+                what: "interface block",
+                length: length as u64,
+            });
+        };
+        if interface.link_type != ETHERNET {
+            self.foreign = Some(interface.link_type);
+        }
+        if self.described.len() < MAX_INTERFACES {
+            let info = self.describe(body, &interface);
+            self.texts += texts(&info);
+            self.described.push(info);
+        }
+        self.interfaces.push(interface);
+        Ok(())
     }
 
     /// The end of the file. One that holds no frame but an interface of
@@ -399,75 +402,4 @@ impl Pcapng {
             has_options: false,
         })
     }
-
-    /// What the options of a packet say.
-    #[inline]
-    fn said<'a>(&self, packet: &Packet, body: &'a [u8]) -> Said<'a> {
-        let options = packet.data_at + packet.captured.next_multiple_of(4);
-        if !packet.has_options || options >= body.len() {
-            return Said {
-                dropped: packet.dropped,
-                ..Said::default()
-            };
-        }
-        self.options_said(packet, body, options)
-    }
-
-    #[cold]
-    fn options_said<'a>(&self, packet: &Packet, body: &'a [u8], options: usize) -> Said<'a> {
-        let mut said = Said {
-            dropped: packet.dropped,
-            ..Said::default()
-        };
-        for (code, value) in self.options(body, options) {
-            match code {
-                1 if said.comment.is_none() => said.comment = str::from_utf8(value).ok(),
-                2 if value.len() == 4 => said.flags = self.word(value, 0).unwrap_or(0),
-                4 if value.len() == 8 => said.dropped = self.long(value),
-                _ => {}
-            }
-        }
-        said
-    }
-
-    fn long(&self, octets: &[u8]) -> u64 {
-        let octets = octets.first_chunk().copied().unwrap_or_default();
-        if self.big_endian {
-            u64::from_be_bytes(octets)
-        } else {
-            u64::from_le_bytes(octets)
-        }
-    }
-
-    /// What an interface block says for people.
-    fn describe(&self, body: &[u8], interface: &Interface) -> InterfaceInfo {
-        let mut info = InterfaceInfo {
-            snap_len: interface.snap_len,
-            fcs_octets: u8::try_from(interface.fcs)
-                .ok()
-                .filter(|octets| *octets > 0),
-            ..InterfaceInfo::default()
-        };
-        let text = |value: &[u8]| str::from_utf8(value).ok().map(str::to_owned);
-        for (code, value) in self.options(body, 8) {
-            match (code, value) {
-                (2, value) => info.name = text(value),
-                (3, value) => info.description = text(value),
-                (11, [0, expression @ ..]) => info.filter = text(expression),
-                (15, value) => info.hardware = text(value),
-                _ => {}
-            }
-        }
-        if self.texts.saturating_add(texts(&info)) > MAX_TEXTS {
-            (info.name, info.description) = (None, None);
-            (info.filter, info.hardware) = (None, None);
-        }
-        info
-    }
-}
-
-/// Octets of its texts.
-fn texts(info: &InterfaceInfo) -> usize {
-    let texts = [&info.name, &info.description, &info.filter, &info.hardware];
-    texts.into_iter().flatten().map(String::len).sum()
 }

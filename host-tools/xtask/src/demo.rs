@@ -80,6 +80,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "--release",
         "--package",
         "magpie",
+        "--features",
+        "libpcap",
     ]))?;
     let magpie = workspace.target_dir.join("release/magpie");
     let mut command = if args.live {

@@ -31,8 +31,21 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "magpie-protocol",
             "magpie-link",
+            "magpie-filter",
             "magpie-sensor",
             "magpie-node",
+            "firmware/drivers/*",
+        ],
+    ),
+    // What a filter costs, without a sensor.
+    (
+        "bench",
+        &[
+            "magpie-node",
+            "magpie-protocol",
+            "magpie-link",
+            "magpie-filter",
+            "magpie-sensor",
             "firmware/drivers/*",
         ],
     ),

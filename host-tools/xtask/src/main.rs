@@ -64,7 +64,7 @@ enum Task {
     Demo(demo::Args),
     /// Run every check and print a table of them
     Verify(verify::Args),
-    /// Show at link time that protocol, link and sensor cannot panic
+    /// Show at link time that protocol, link, filter and sensor cannot panic
     Proof,
 }
 

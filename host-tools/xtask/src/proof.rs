@@ -1,4 +1,4 @@
-//! `cargo xtask proof`: protocol, link, sensor, the node's turn and the drivers
+//! `cargo xtask proof`: protocol, link, filter, sensor, the node's turn and the drivers
 //! cannot panic.
 //!
 //! `boards/no-panic` links only if the optimiser removed every panic path.
@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<()> {
         must_fail(&workspace, target)?;
         match link(&workspace, target, &[])? {
             Outcome::Links(_) => println!(
-                "{target}: no panic path in protocol, link, sensor, the node's turn and drivers"
+                "{target}: no panic path in protocol, link, filter, sensor, the node's turn and drivers"
             ),
             Outcome::PanicPath => {
                 let (image, calls) = calls(&workspace, target, &[EXPLAIN])?;

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -128,6 +129,12 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose, yes: bool) -> Resu
 
 fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
     let mut missing = Vec::new();
+    if !libpcap() {
+        missing.push(Need {
+            what: "libpcap, to compile filters".into(),
+            how: How::Apt(vec!["libpcap-dev"]),
+        });
+    }
     let mut program = |name: &str, what: &str, package: &'static str| {
         if run::find_program(name).is_none() {
             missing.push(Need {
@@ -151,7 +158,11 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
     }
     if purpose == Purpose::Verify {
         program("c++", "a C++ compiler, for libFuzzer", "g++");
-        program("tcpdump", "tcpdump, to count beside magpie", "tcpdump");
+        program(
+            "tcpdump",
+            "tcpdump, to count and to filter beside magpie",
+            "tcpdump",
+        );
         program("tshark", "tshark, to read what magpie wrote", "tshark");
         program(
             "capinfos",
@@ -196,6 +207,12 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
         }
     }
     if purpose == Purpose::Verify {
+        if !Path::new("/etc/protocols").exists() {
+            missing.push(Need {
+                what: "names of protocols, for filters".into(),
+                how: How::Apt(vec!["netbase"]),
+            });
+        }
         if debian && !toolchain::debian_clippy() {
             let what = "clippy beside Debian's compiler".into();
             missing.push(Need {
@@ -223,6 +240,14 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
         }
     }
     Ok(missing)
+}
+
+/// Whether programs can be linked with libpcap: the compiler then knows where
+/// it is, else it says the name again.
+fn libpcap() -> bool {
+    const NAME: &str = "libpcap.so";
+    let asked = run::output(Command::new("cc").arg(format!("-print-file-name={NAME}")));
+    asked.is_ok_and(|file| file.trim() != NAME)
 }
 
 fn asked() -> Result<bool> {

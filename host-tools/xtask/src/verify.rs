@@ -115,7 +115,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 Outcome::Failed(first_line(&format!("{error:#}")))
             }
         };
-        let note = (*stage == "replay").then(without_corpus).flatten();
+        let note = matches!(*stage, "replay" | "filter")
+            .then(without_corpus)
+            .flatten();
         lines.push(Line {
             stage,
             outcome,
@@ -156,7 +158,7 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         ),
         (
             "clippy",
-            host("clippy --workspace --all-targets -- -D warnings"),
+            host("clippy --workspace --all-targets --features libpcap -- -D warnings"),
         ),
         ("lint", Box::new(lint::run)),
         ("images", Box::new(|| images(workspace))),
@@ -173,35 +175,48 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         // Last, so that their summaries are what one sees.
         (
             "tests",
-            host("test --workspace --exclude magpie-tests --no-fail-fast"),
+            host("test --workspace --exclude magpie-tests --features libpcap --no-fail-fast"),
         ),
         // Optimised: these go over hundreds of megabytes of captures.
-        ("magpie", host("build --release -p magpie")),
+        (
+            "magpie",
+            host("build --release -p magpie --features libpcap"),
+        ),
         (
             "replay",
             host(
-                "test --release -p magpie-tests --lib --test replay --test attack --test doubled --no-fail-fast",
+                "test --release -p magpie-tests --features libpcap --lib --test replay --test attack \
+                 --test doubled --no-fail-fast",
             ),
         ),
         // Lines of packets beside tcpdump.
         (
             "lines",
-            host("test --release -p magpie-tests --test lines --no-fail-fast -- --include-ignored"),
+            host(
+                "test --release -p magpie-tests --features libpcap --test lines --no-fail-fast \
+                 -- --include-ignored",
+            ),
+        ),
+        // Filters beside tcpdump's.
+        (
+            "filter",
+            host("test --release -p magpie-tests --features libpcap --test filter --no-fail-fast"),
         ),
         // The live screen, behind a pty and, what a plain `cargo test` ignores, in
         // tmux.
         (
             "terminal",
             host(
-                "test --release -p magpie-tests --test terminal --no-fail-fast -- --include-ignored",
+                "test --release -p magpie-tests --features libpcap --test terminal --no-fail-fast \
+                 -- --include-ignored",
             ),
         ),
         // Those that a plain `cargo test` ignores, since they need QEMU.
         (
             "qemu",
             host(
-                "test --release -p magpie-emulator -p magpie-tests --lib --test qemu \
-                 --no-fail-fast -- --include-ignored",
+                "test --release -p magpie-emulator -p magpie-tests --features libpcap --lib \
+                 --test qemu --no-fail-fast -- --include-ignored",
             ),
         ),
         // Those that make networks of their own, since they need root.
@@ -216,7 +231,7 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         (
             "capture",
             host(
-                "test --release -p magpie-tests --test capture --no-fail-fast \
+                "test --release -p magpie-tests --features libpcap --test capture --no-fail-fast \
                  -- --include-ignored",
             ),
         ),
@@ -231,14 +246,17 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
         // A live network, with the program and with boards at its mirror port.
         (
             "lab",
-            host("test --release -p magpie-tests --test lab --no-fail-fast -- --include-ignored"),
+            host(
+                "test --release -p magpie-tests --features libpcap --test lab --no-fail-fast \
+                 -- --include-ignored",
+            ),
         ),
         // Paths through routers, beside ping, traceroute, mtr and fping; round
         // trips and CPU times of both are shown.
         (
             "hand",
             host(
-                "test --release -p magpie-tests --test hand --no-fail-fast \
+                "test --release -p magpie-tests --features libpcap --test hand --no-fail-fast \
                  -- --include-ignored --show-output",
             ),
         ),
@@ -274,6 +292,8 @@ fn images(workspace: &Workspace) -> Result<()> {
         )?;
         if board.name == ENDS {
             build::image(workspace, &board, &["magpie_ends".into()], Some("ends"))?;
+            let without = ["magpie_no_payload".into()];
+            build::image(workspace, &board, &without, Some("no-payload"))?;
         }
         if board.speak.is_some() {
             build::speaking(workspace, &board)?;

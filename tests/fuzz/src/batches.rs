@@ -1,7 +1,9 @@
 //! Real batches, out of a real sensor: seeds for whoever reads them.
 
 use magpie_link::{MAX_BATCH, Overflow, Sender, command_batch};
-use magpie_protocol::{Command, Configuration, CountEntry};
+use magpie_protocol::{
+    BpfInstruction, Command, Configuration, CountEntry, FilterAction, Instructions,
+};
 use magpie_sensor::{
     Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, FilterSlot, Identity,
     OutboxEntry, Sensor, Storage,
@@ -29,6 +31,13 @@ pub fn storage(flow_sets: usize, outbox: usize) -> Storage<'static> {
     }
 }
 
+const ALL: BpfInstruction = BpfInstruction {
+    code: 6,
+    jt: 0,
+    jf: 0,
+    k: 262_144,
+};
+
 /// Everything the host may ask.
 pub fn commands() -> Vec<Command> {
     vec![
@@ -52,6 +61,31 @@ pub fn commands() -> Vec<Command> {
                 live_us: Some(0),
                 ..Configuration::default()
             },
+        },
+        Command::LoadFilter {
+            id: 10,
+            slot: 1,
+            of: 1,
+            at: 0,
+            instructions: Instructions::take(&[ALL]).0,
+        },
+        Command::StartFilter {
+            id: 11,
+            slot: 1,
+            literal: false,
+            action: FilterAction::Capture {
+                snap_len: 0,
+                max_packets: 2,
+                max_octets: 0,
+                wait: false,
+            },
+            of: 1,
+            check: crc32fast::hash(&ALL.to_octets()),
+        },
+        Command::StopFilter {
+            id: 12,
+            slot: 1,
+            discard: true,
         },
     ]
 }
@@ -83,6 +117,10 @@ pub fn of_a_sensor() -> Vec<Vec<u8>> {
             let len = command_batch(sensor.boot_id(), 0, said, &mut out).expect("there is room");
             let heard = sender.handle_batch(at, &out[..len]).expect("our own batch");
             heard.for_each(|command| sensor.handle_command(at, &command));
+            // Something for its filters.
+            for frame in frames::all() {
+                sensor.observe(at, &frame, 60);
+            }
         }
         for _ in 0..100 {
             at += 20_000;

@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use magpie_protocol::{
-    Item, Items, MAX_ITEM, VERSION_MINOR, decode_command, decode_record, encode_command,
-    encode_record_for,
+    Item, Items, MAX_ITEM, VERSION_MINOR, decode_command, decode_packet_part, decode_record,
+    encode_command, encode_packet_part, encode_record_for,
 };
 
 magpie_fuzz::seeds!({
@@ -30,6 +30,12 @@ fuzz_target!(|data: &[u8]| {
                 let len = encode_record_for(minor, &record, &mut out).expect("what was read fits");
                 assert_eq!(decode_record(only(&out[..len])).as_ref(), Ok(&record));
             }
+        }
+        if let Ok((part, octets)) = decode_packet_part(item) {
+            let (first, second) = octets.split_at(octets.len() / 2);
+            let len = encode_packet_part(&part, [first, second], &mut out);
+            let len = len.expect("what was read fits");
+            assert_eq!(decode_packet_part(only(&out[..len])), Ok((part, octets)));
         }
         if let Ok(command) = decode_command(item) {
             let len = encode_command(&command, &mut out).expect("what was read fits");

@@ -9,8 +9,9 @@ use magpie_fuzz::batches::storage;
 use magpie_fuzz::frames;
 use magpie_fuzz::input::{Input, push_piece};
 use magpie_protocol::{
-    Command, Configuration, FlowSum, Items, MAX_ITEM, Record, RecordSource, UnsentLine,
-    UplinkCounts, VERSION_MINOR, Want, decode_record,
+    BpfInstruction, Command, Configuration, FilterAction, FlowSum, Instructions, Items, MAX_ITEM,
+    Record, RecordSource, UnsentLine, UplinkCounts, VERSION_MINOR, Want, decode_packet_part,
+    decode_record,
 };
 use magpie_sensor::{Config, Identity, Sensor};
 
@@ -24,6 +25,11 @@ magpie_fuzz::seeds!({
     let connection: Vec<u8> = frames::connection().iter().flat_map(one).collect();
     seeds.push([&[0x00][..], &connection, &[6, 1, 0, 3, 40]].concat());
     seeds.push(vec![6, 1, 0, 3, 200, 4, 200]);
+    // A filter that captures all, a frame, its packet.
+    let mut filtered = vec![0, 7, 3, 0, 1, 0, 0, 0, 2];
+    push_piece(&mut filtered, &[0x28, 0, 0, 0, 12, 0, 0, 0]);
+    filtered.extend([0; 8]);
+    seeds.push([&filtered[..], &connection, &[4, 200, 7, 4, 200, 7, 6]].concat());
     seeds
 });
 
@@ -115,7 +121,24 @@ impl Run {
                 self.sensor.handle_command(self.now, &Command::Flush { id });
             }
             _ => {
-                let command = match input.u8() % 3 {
+                let command = match input.u8() % 7 {
+                    3 => {
+                        self.set_filter(input);
+                        return;
+                    }
+                    4 => {
+                        self.drain(Want::Packet, u32::from(input.u8()));
+                        return;
+                    }
+                    5 => Command::StopFilter {
+                        id: input.u32(),
+                        slot: input.u8() % 3,
+                        discard: input.u8() % 2 == 0,
+                    },
+                    6 => {
+                        self.drain(Want::Live, u32::MAX);
+                        return;
+                    }
                     0 => Command::Hello {
                         major: input.u8(),
                         minor: input.u8(),
@@ -134,6 +157,48 @@ impl Run {
         }
     }
 
+    /// Any program, with a return at its end, started with the right check sum.
+    fn set_filter(&mut self, input: &mut Input<'_>) {
+        let (slot, id, kind) = (input.u8() % 3, input.u32() | 1, input.u8());
+        let octets = input.piece().chunks_exact(8).take(Instructions::MAX - 1);
+        let mut program: Vec<_> = octets
+            .map(|octets| BpfInstruction::from_octets(octets.try_into().expect("eight")))
+            .collect();
+        program.push(BpfInstruction {
+            code: 6,
+            k: u32::MAX,
+            ..BpfInstruction::default()
+        });
+        let of = u16::try_from(program.len()).expect("few");
+        let load = Command::LoadFilter {
+            id,
+            slot,
+            of,
+            at: 0,
+            instructions: Instructions::take(&program).0,
+        };
+        self.sensor.handle_command(self.now, &load);
+        let octets: Vec<u8> = program.iter().flat_map(|i| i.to_octets()).collect();
+        let start = Command::StartFilter {
+            id,
+            slot,
+            literal: kind & 4 == 0,
+            action: match kind & 3 {
+                0 => FilterAction::Count,
+                1 => FilterAction::Only,
+                _ => FilterAction::Capture {
+                    snap_len: input.u32(),
+                    max_packets: u64::from(input.u16()),
+                    max_octets: u64::from(input.u16()),
+                    wait: kind & 8 == 0,
+                },
+            },
+            of,
+            check: crc32fast::hash(&octets),
+        };
+        self.sensor.handle_command(self.now, &start);
+    }
+
     fn drain(&mut self, want: Want, most: u32) {
         let mut out = [0; MAX_ITEM];
         let (mut quiet, mut taken) = (0, 0);
@@ -147,7 +212,19 @@ impl Run {
             let mut items = Items::new(&out[..emitted.len]);
             let item = items.next().expect("one item").expect("a sound item");
             assert!(items.next().is_none());
+            if want == Want::Packet {
+                decode_packet_part(item).expect("a sound part");
+                continue;
+            }
             let record = decode_record(item).expect("a sound record");
+            if let Record::FilterStatus(status) = &record
+                && let FilterAction::Capture { .. } = status.action
+            {
+                let (kept, dropped) = (status.kept, status.dropped);
+                assert_eq!(status.matched.frames, kept.frames + dropped.frames);
+                assert_eq!(status.matched.octets, kept.octets + dropped.octets);
+                assert!(status.forwarded.frames <= kept.frames);
+            }
             if want == Want::Final {
                 self.records += 1;
                 if let Record::Flow(flow) = &record {
@@ -179,7 +256,13 @@ impl Run {
             (ledger.counted.frames, ledger.counted.octets),
             (self.frames, self.octets)
         );
-        let parts = [ledger.in_flows, ledger.arp, ledger.other, ledger.invalid];
+        let parts = [
+            ledger.in_flows,
+            ledger.arp,
+            ledger.other,
+            ledger.invalid,
+            ledger.filtered,
+        ];
         assert_eq!(
             ledger.counted.frames,
             parts.iter().map(|p| p.frames).sum::<u64>()

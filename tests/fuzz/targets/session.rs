@@ -3,11 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use magpie_collector::{Limits, Picture, Session};
+use magpie_collector::{FilterEvent, FilterRequest, Limits, Picture, Session};
 use magpie_fuzz::batches;
 use magpie_fuzz::input::{Input, push_piece};
 use magpie_link::{Header, MAX_BATCH};
-use magpie_protocol::{Configuration, TableId, VERSION_MAJOR, VERSION_MINOR};
+use magpie_protocol::{
+    BpfInstruction, Configuration, FilterAction, TableId, VERSION_MAJOR, VERSION_MINOR,
+};
 
 const LIMITS: Limits = Limits {
     flows: Some(8),
@@ -43,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
         if input.is_empty() {
             break;
         }
-        match input.u8() % 8 {
+        match input.u8() % 10 {
             0 => take(&mut session, now, input.piece(), &mut picture),
             1 => {
                 let batch = wrapped(&mut input, &mut next);
@@ -57,10 +59,23 @@ fuzz_target!(|data: &[u8]| {
                     sent += 1;
                     assert!(sent < 100, "it never has asked everything");
                 }
+                for event in session.take_filter_events() {
+                    if let FilterEvent::Packet(packet) = event {
+                        assert!(packet.octets.len() <= 200 * MAX_BATCH, "from nowhere");
+                    }
+                }
             }
             4 => session.request_flush(),
             5 => session.request_configure(Configuration::default()),
             6 => session.reconnected(),
+            7 => session.request_filter(FilterRequest {
+                slot: input.u8() % 2,
+                program: vec![BpfInstruction::default(); usize::from(input.u8())],
+                literal: false,
+                action: FilterAction::Count,
+                again: input.u8() % 2 == 0,
+            }),
+            8 => session.request_filter_stop(input.u8() % 2, input.u8() % 2 == 0),
             // The host's own clock: any time, but not the last one there is.
             _ => now = input.u64() >> 8,
         }

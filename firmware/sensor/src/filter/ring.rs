@@ -127,8 +127,8 @@ impl<'a> Ring<'a> {
         let to_end = self.octets.len().saturating_sub(at);
         let (first, second) = octets.split_at_checked(to_end).unwrap_or((octets, &[]));
         for (at, piece) in [(at, first), (0, second)] {
-            let end = at.saturating_add(piece.len());
-            if let Some(place) = self.octets.get_mut(at..end) {
+            let place = self.octets.get_mut(at..);
+            if let Some(place) = place.and_then(|place| place.get_mut(..piece.len())) {
                 place.copy_from_slice(piece);
             }
         }

@@ -97,7 +97,7 @@ const V4_FIXED: &[u128] = &[v4(0, 0, 0, 0), v4(255, 255, 255, 255)];
 
 const MULTICAST: u128 = 0xff << 120;
 const LINK_LOCAL: u128 = 0xfe80 << 112;
-/// ff02::1:ff00:0 has 24 bits of an address behind it.
+/// `ff02::1:ff00:0` has 24 bits of an address behind it.
 const SOLICITED: u128 = 0xff02_0000_0000_0000_0000_0001_ff00_0000;
 
 fn v6_stays(address: u128, bits: u32) -> bool {

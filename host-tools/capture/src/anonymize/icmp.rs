@@ -2,7 +2,7 @@
 
 use super::addresses::Addresses;
 use super::checksum;
-use super::frame::{from, half, ip, replace};
+use super::frame::{from, ip, replace};
 
 /// Octets of every ICMP header.
 const HEADER: usize = 8;
@@ -108,16 +108,13 @@ fn prefix(option: &mut [u8], to: &mut Addresses) -> Option<()> {
 }
 
 pub(super) fn igmp(message: &mut [u8], to: &mut Addresses) -> usize {
-    summed(message, (0, 0), |message| match message.first() {
+    summed(message, (0, 0), |message| {
         // The third version's report has its groups elsewhere.
-        Some(0x22) => HEADER,
-        Some(_) if half(message, 4).is_some() => {
-            if replace(message, 4, |octets| to.v4(octets)).is_some() {
-                HEADER
-            } else {
-                4
-            }
+        let is_report = message.first() == Some(&0x22);
+        if is_report || replace(message, 4, |octets| to.v4(octets)).is_some() {
+            HEADER
+        } else {
+            4
         }
-        _ => 4,
     })
 }

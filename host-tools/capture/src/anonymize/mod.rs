@@ -10,7 +10,7 @@
 //! where they were wrong.
 //!
 //! What is kept on purpose: multicast stays multicast with its scope, groups
-//! that everybody uses (224.0.0.0/24, ff02::1, 01:80:c2:..) stay themselves,
+//! that everybody uses (`224.0.0.0/24`, `ff02::1`, `01:80:c2:..`) stay themselves,
 //! and so do broadcast, loopback, link-local prefixes and addresses of zeroes.
 //! IP multicast keeps the MAC address that belongs to its group.
 //!

@@ -109,7 +109,7 @@ fn readable(at: usize, instruction: Instruction) -> String {
     let signed = k.cast_signed();
     let behind = |skip: i64| i64::try_from(at).map_or(0, |at| at + 1 + skip);
     if code == code::JA {
-        return format!("({at:03}) ja {}", behind(signed.into()));
+        return format!("({at:03}) {:<8} {}", "ja", behind(signed.into()));
     }
     let (name, operand) = name(code).unwrap_or(("unimp", Operand::Hex));
     let operand = match operand {

@@ -108,6 +108,11 @@ impl Output {
         Ok(Self::new(path, Target::Regular(file)))
     }
 
+    /// Onto a pipe that is open.
+    pub(super) fn pipe(name: &Path, pipe: File) -> Self {
+        Self::new(name, Target::Other(pipe))
+    }
+
     #[cfg(test)]
     pub(super) fn onto(disk: super::tests::Disk) -> Self {
         Self::new(Path::new("disk"), Target::Test(disk))

@@ -1,6 +1,7 @@
 //! One file after the other, by size and by time.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,6 +76,29 @@ impl Files {
         let mut ours = BTreeSet::new();
         let path = name(&rotation, at_ns, 0)?;
         let output = open(&rotation, &path, &mut ours)?;
+        Self::on(output, rotation, about, interfaces, ours, at_ns)
+    }
+
+    /// Writes a pcapng file into a pipe, which is named so in messages.
+    pub fn pipe(
+        pipe: File,
+        name: impl Into<PathBuf>,
+        about: About,
+        interfaces: Vec<InterfaceInfo>,
+    ) -> Result<Self, WriteError> {
+        let rotation = Rotation::none(name);
+        let output = Output::pipe(&rotation.path, pipe);
+        Self::on(output, rotation, about, interfaces, BTreeSet::new(), 0)
+    }
+
+    fn on(
+        output: Output,
+        rotation: Rotation,
+        about: About,
+        interfaces: Vec<InterfaceInfo>,
+        ours: BTreeSet<PathBuf>,
+        at_ns: u64,
+    ) -> Result<Self, WriteError> {
         let mut files = Self {
             rotation,
             about,

@@ -11,8 +11,9 @@ use magpie_sources::Spec;
 use super::InfoFormat;
 
 pub(super) const EXAMPLES: &str = "\
-SOURCE is if:IFACE, file:PATH or what `magpie watch --help` lists; `-i any` is every interface of
-this machine. FILTER is tcpdump's language (man pcap-filter); several words are one. With -i or
+SOURCE is if:IFACE, file:PATH or a sensor (serial:, qemu:), as `magpie watch --help` lists them;
+`-i any` is every interface of this machine. Sensors hand packets out over serial lines and USB
+alone. FILTER is tcpdump's language (man pcap-filter); several words are one. With -i or
 -r, or -d, all words are FILTER.
 
 FILTER sees frames without their VLAN tags, so that `host X` and `not host X` mean what one thinks;
@@ -28,6 +29,9 @@ Examples:
   magpie capture -i eth0 -G 3600 -w %F-%H.pcapng
   magpie capture -r old.pcap -w share.pcapng --anonymize
   magpie capture -d tcp port 80                 the filter's program
+  magpie capture serial:/dev/ttyACM0 host 10.0.0.5 -w seen.pcapng
+                                                a sensor, which runs the filter itself
+  magpie capture eth0 tcp port 445 --decode     tshark's lines
 
 Files are pcapng, with each interface's name, filter, drops and statistics; --file-format pcap for
 programs that read nothing else. A file that exists is not overwritten without --force.
@@ -105,7 +109,7 @@ pub struct Capture {
     #[arg(short, long, value_name = "FILE", help_heading = "Files")]
     pub write: Option<PathBuf>,
     /// Print lines, too
-    #[arg(long, requires = "write", help_heading = "Files")]
+    #[arg(long, help_heading = "Files")]
     pub print: bool,
     /// Write each packet at once
     #[arg(short = 'U', long, help_heading = "Files")]
@@ -156,6 +160,9 @@ pub struct Capture {
     /// Only say how many packets there were
     #[arg(long, help_heading = "Lines")]
     pub count: bool,
+    /// Let tshark print them, if it is installed (-V with -v, and -n, -x)
+    #[arg(long, conflicts_with_all = ["count", "print"], help_heading = "Lines")]
+    pub decode: bool,
     /// Numbers instead of names of ports and protocols (hosts are always numbers)
     #[arg(short, action = ArgAction::Count, help_heading = "Lines")]
     pub numeric: u8,

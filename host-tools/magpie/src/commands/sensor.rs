@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use magpie_collector::{Limits, Picture, Session};
-use magpie_protocol::{ClockKind, Port, VERSION_MAJOR, VERSION_MINOR};
+use magpie_protocol::{
+    ClockKind, FilterAction, FilterState, FilterStatus, Port, VERSION_MAJOR, VERSION_MINOR,
+};
 use magpie_sources::{Incoming, OpenOptions, Source, Uplink, open_all};
 
 use super::shared::now_us;
@@ -111,6 +113,30 @@ fn listen(source: &mut dyn Source, picture: &mut Picture, wait: Duration) -> any
     Ok(())
 }
 
+/// What a filter that somebody set does.
+fn filter(status: &FilterStatus) -> String {
+    let action = match status.action {
+        FilterAction::Count => "counts".to_owned(),
+        FilterAction::Capture { .. } => "captures".to_owned(),
+        FilterAction::Only => "chooses what the tables see".to_owned(),
+        FilterAction::Unknown(code) => format!("does what this program does not know ({code})"),
+    };
+    let state = match status.state {
+        FilterState::Running => "",
+        _ => " (stopped)",
+    };
+    let mut text = format!(
+        "{}{state} {action}: {} frames",
+        status.slot,
+        thousands(status.matched.frames)
+    );
+    if matches!(status.action, FilterAction::Capture { .. }) {
+        let dropped = thousands(status.dropped.frames);
+        text += &format!(", {dropped} of them found no room");
+    }
+    text
+}
+
 fn lines(seen: &Seen<'_>) -> Vec<(&'static str, String)> {
     let picture = seen.picture;
     let Some(hello) = picture.hello() else {
@@ -188,6 +214,21 @@ fn lines(seen: &Seen<'_>) -> Vec<(&'static str, String)> {
         ("longest frame", sizes.max_frame),
     ] {
         lines.push((name, thousands(n.into())));
+    }
+    let filters = &sizes.filters;
+    lines.push(("filters", thousands(filters.slots.into())));
+    // A sensor before protocol 1.4 has no filters, either.
+    let packets = if filters.payload || filters.slots == 0 {
+        thousands(filters.ring_octets.into())
+    } else {
+        "none (built without: no-payload)".to_owned()
+    };
+    lines.push(("packet octets", packets));
+    lines.extend(picture.filters().map(|status| ("filter", filter(status))));
+    if let Some(port) = picture.port().filter(|port| port.refused > 0) {
+        let refused = thousands(port.refused.into());
+        let text = format!("{refused} commands about filters, because they came by UDP");
+        lines.push(("refused", text));
     }
     lines
 }

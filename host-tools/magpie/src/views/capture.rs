@@ -127,16 +127,15 @@ impl Books {
     /// tcpdump's last lines, of interfaces.
     pub fn lines(&self) -> Vec<String> {
         let packets = |n: u64| format!("{n} packet{}", if n == 1 { "" } else { "s" });
-        let kernel = self.kernel.unwrap_or(0);
         let mut lines = vec![
             format!("{} captured", packets(self.kept)),
             format!(
                 "{} received by filter",
                 packets(self.filtered.saturating_add(self.kept))
             ),
-            format!("{} dropped by kernel", packets(kernel)),
         ];
         for (count, by) in [
+            (self.kernel, "dropped by kernel"),
             (self.sensor, "dropped by sensor"),
             (self.link, "lost on the link"),
         ] {

@@ -372,6 +372,10 @@ fn port(seen: &Seen<'_>, out: &mut impl Write) -> io::Result<()> {
         write!(out, "  sensor cpu {}", percent(permille.into(), 1_000))?;
         write!(out, "%")?;
     }
+    if port.refused > 0 {
+        let refused = thousands(port.refused.into());
+        write!(out, "  {refused} commands refused (by UDP)")?;
+    }
     writeln!(out)
 }
 
@@ -408,6 +412,10 @@ fn notes(
         (
             ledger.forged,
             "frames under the sensor's own address that it did not send",
+        ),
+        (
+            ledger.filtered.frames,
+            "frames counted and shown to no table: a filter on the sensor chooses",
         ),
     ] {
         if n > 0 {

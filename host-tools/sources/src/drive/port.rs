@@ -14,6 +14,7 @@ pub(super) struct PortWatch {
     down_since: Option<u64>,
     told_down: bool,
     told_no_lease: bool,
+    refused: u32,
 }
 
 impl PortWatch {
@@ -58,6 +59,14 @@ impl PortWatch {
                 news.push(format!("its port has an address now, {address}"));
             }
             _ => {}
+        }
+        if port.refused > self.refused {
+            let more = port.refused - self.refused;
+            self.refused = port.refused;
+            news.push(format!(
+                "it refused {more} commands about filters that came by UDP, where anybody may ask; \
+                 packets are handed out over the serial line only"
+            ));
         }
         news
     }
@@ -120,6 +129,29 @@ mod tests {
         assert!(said(40, 1, up, NetState::NoLease).contains("no DHCP lease"));
         assert_eq!(said(41, 2, LinkState::Down, NetState::Asking), "");
         assert_eq!(said(43, 2, up, NetState::Silent), "");
+        // Whoever asks by UDP is told of, each time there are more.
+        let mut watch = PortWatch::default();
+        let mut refused = |boot_id, refused| {
+            let port = Port {
+                refused,
+                ..Port::default()
+            };
+            watch.news(SECOND, Some(boot_id), &port).join("; ")
+        };
+        assert_eq!(refused(1, 0), "");
+        assert!(refused(1, 2).starts_with("it refused 2 commands about filters"));
+        assert_eq!(refused(1, 2), "");
+        assert!(refused(1, 3).starts_with("it refused 1 commands"));
+        assert!(refused(2, 1).contains("refused 1"), "of another boot");
+        let mut watch = PortWatch::default();
+        let mut said = |at: u64, boot_id, link, net| {
+            let port = Port {
+                link,
+                net,
+                ..Port::default()
+            };
+            watch.news(at * SECOND, Some(boot_id), &port).join("; ")
+        };
         // One that cannot tell says nothing.
         assert_eq!(said(90, 2, LinkState::Unknown, NetState::Unknown(9)), "");
     }

@@ -16,6 +16,7 @@ pub(crate) fn measure(workspace: &Workspace, arguments: &[String]) -> Result<Val
     bench
         .current_dir(&workspace.root)
         .args(["bench", "--quiet", "--package", "magpie-tests"])
+        .args(["--features", "libpcap"])
         .args(["--bench", "measure", "--"])
         .args(arguments)
         .stdin(Stdio::null())

@@ -1,6 +1,7 @@
 //! A whole node whose port speaks, with a stack that does as it is told.
 
 mod fallback;
+mod filters;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -13,7 +14,7 @@ use super::{FrameSender, Given, Placed, Settings, Speaking, Stack, may_leave};
 use crate::tests::{HIDDEN, Line, node, udp};
 use crate::{Clock, FrameReceiver, Lost, Node, Pace, Turn, UPLINK_BUFFER};
 
-const HELLO: Command = Command::Hello { major: 1, minor: 3 };
+const HELLO: Command = Command::Hello { major: 1, minor: 4 };
 const US: [u8; 6] = [2, 0, 0, 0, 0, 9];
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
 

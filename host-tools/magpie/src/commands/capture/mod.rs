@@ -1,6 +1,8 @@
 //! `magpie capture`: packets of files, interfaces and sensors, chosen, shown
 //! and written.
 
+mod decoder;
+mod desk;
 mod expression;
 mod merge;
 mod output;

@@ -10,6 +10,7 @@ use magpie_capture::write::{
 };
 use magpie_os::Services;
 
+use super::decoder::Decoder;
 use crate::cli::InfoFormat;
 use crate::cli::capture::{Capture as Options, FileFormat as Form};
 use crate::output;
@@ -22,7 +23,7 @@ enum File {
     None,
     /// Its name is a time, which the first packet of a file will tell.
     Waits(Rotation),
-    Open(Files),
+    Open(Box<Files>),
     /// `-W` is reached, or it failed.
     Closed,
 }
@@ -37,6 +38,7 @@ pub(super) struct Output {
     names: Vec<(String, String)>,
     each_packet: bool,
     lines: Option<Lines>,
+    decoder: Option<Decoder>,
 }
 
 struct Lines {
@@ -59,7 +61,7 @@ impl Output {
             None => File::None,
             Some(path) => File::Waits(rotation(options, path)?),
         };
-        let wanted = options.write.is_none() || options.print;
+        let wanted = (options.write.is_none() || options.print) && !options.decode;
         let lines = (wanted && !options.count).then(|| Lines {
             out: output::stdout(),
             how: match options.format {
@@ -75,8 +77,14 @@ impl Output {
             each_line: options.line_buffered,
             named,
         });
+        let decoder = if options.decode {
+            Some(Decoder::start(options)?)
+        } else {
+            None
+        };
         Ok(Self {
             file,
+            decoder,
             about: about(),
             interfaces: Vec::new(),
             names: Vec::new(),
@@ -85,10 +93,11 @@ impl Output {
         })
     }
 
-    /// Makes the file, if it does not wait for the first packet's time.
-    pub(super) fn open(&mut self, at_ns: u64, is_live: bool) -> anyhow::Result<()> {
+    /// Makes the file, if it does not wait for the first packet's time; that is
+    /// about now where `is_now`.
+    pub(super) fn open(&mut self, at_ns: u64, is_now: bool) -> anyhow::Result<()> {
         match &self.file {
-            File::Waits(rotation) if is_live || rotation.every.is_none() => self.create(at_ns),
+            File::Waits(rotation) if is_now || rotation.every.is_none() => self.create(at_ns),
             _ => Ok(()),
         }
     }
@@ -97,7 +106,7 @@ impl Output {
         if let File::Waits(rotation) = std::mem::replace(&mut self.file, File::Closed) {
             let interfaces = self.interfaces.clone();
             let files = Files::create(rotation, self.about.clone(), interfaces, at_ns)?;
-            self.file = File::Open(files);
+            self.file = File::Open(Box::new(files));
         }
         Ok(())
     }
@@ -110,6 +119,9 @@ impl Output {
     ) -> anyhow::Result<()> {
         if let File::Open(files) = &mut self.file {
             files.add_interface(info.clone())?;
+        }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.files.add_interface(info.clone())?;
         }
         self.interfaces.push(info);
         self.names.push(name);
@@ -135,6 +147,9 @@ impl Output {
                 files.flush()?;
             }
         }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.files.write(packet)?;
+        }
         if let Some(lines) = &mut self.lines {
             let at = usize::try_from(packet.interface).ok();
             let name = at.and_then(|at| self.names.get(at));
@@ -152,6 +167,9 @@ impl Output {
         if let Some(lines) = &mut self.lines {
             lines.out.flush().context("stdout")?;
         }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.files.flush()?;
+        }
         Ok(())
     }
 
@@ -161,10 +179,17 @@ impl Output {
         if let File::Waits(_) = &self.file {
             self.create(at_ns)?;
         }
+        if self.interfaces.is_empty() {
+            // libpcap reads no file without one.
+            self.add_interface(InterfaceInfo::default(), <(String, String)>::default())?;
+        }
         if let File::Open(files) = std::mem::replace(&mut self.file, File::Closed) {
             files.close(known)?;
         }
-        Ok(())
+        match self.decoder.take() {
+            Some(decoder) => decoder.end(known),
+            None => Ok(()),
+        }
     }
 
     /// stdout for the last rows of JSON.
@@ -238,7 +263,7 @@ fn rotation(options: &Options, path: &Path) -> anyhow::Result<Rotation> {
 }
 
 /// What the file says of who wrote it.
-fn about() -> About {
+pub(super) fn about() -> About {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let os = match std::env::consts::OS {
         "linux" => format!("Linux {}", release.trim()),

@@ -25,6 +25,7 @@ pub(super) struct Asks {
 }
 
 /// A sensor that runs the filter.
+#[allow(clippy::struct_excessive_bools)] // what was once
 pub(super) struct Sensor {
     name: String,
     capture: SensorCapture,
@@ -40,6 +41,7 @@ pub(super) struct Sensor {
     /// The sensor's time was told to be no wall time.
     told: bool,
     before: Option<Ledger>,
+    refused: bool,
     ended: bool,
     /// Not waited for to its end.
     hurried: bool,
@@ -101,6 +103,7 @@ impl Sensor {
             bound_us: None,
             told: false,
             before: None,
+            refused: false,
             ended: false,
             hurried: false,
         }
@@ -148,6 +151,12 @@ impl Sensor {
         (at_us.saturating_mul(1_000), comment)
     }
 
+    /// It ended without the sensor's last word.
+    fn is_unheard(&self) -> bool {
+        let over = self.started && self.account().is_over();
+        self.ended && !self.refused && !over
+    }
+
     fn account(&self) -> FilterAccount {
         self.capture.account().copied().unwrap_or_default()
     }
@@ -174,6 +183,7 @@ impl PacketSource for Sensor {
                         self.before = self.capture.picture().ledger();
                     }
                     self.describe();
+                    say(&format!("{}: the filter runs on the sensor", self.name));
                 }
                 FilterEvent::Packet(packet) => {
                     let (at_ns, comment) = self.time(&packet);
@@ -203,6 +213,7 @@ impl PacketSource for Sensor {
             self.capture.end();
         }
         if let Some(why) = refused {
+            self.refused = true;
             return Err(SourceError::failed(
                 self.name.clone(),
                 format!("the sensor does not run the filter: {why}"),
@@ -262,9 +273,8 @@ impl PacketSource for Sensor {
             seen: seen(|ledger| Some(ledger.counted.frames)),
             sensor: Some(self.past.dropped.saturating_add(dropped)),
             link: Some(self.past.lost.saturating_add(lost)),
-            unknown: (self.hurried || self.started && self.ended && !account.is_over())
-                .then_some("sensor unheard"),
-            lost_before: seen(|ledger| lost_before(ledger)),
+            unknown: (self.hurried || self.is_unheard()).then_some("sensor unheard"),
+            lost_before: seen(lost_before),
             ..Counted::default()
         }
     }

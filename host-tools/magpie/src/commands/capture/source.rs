@@ -84,6 +84,11 @@ pub(super) trait PacketSource {
     /// Whether time passes while nothing comes.
     fn is_live(&self) -> bool;
 
+    /// Whether packets have the times at which they come here.
+    fn is_now(&self) -> bool {
+        false
+    }
+
     /// Books of its own: those of a sensor, over all that it saw.
     fn books(&self) -> Option<String> {
         None
@@ -98,6 +103,8 @@ pub(super) struct CaptureFile {
     name: String,
     reader: Reader,
     ended: bool,
+    /// Packets longer than the snap length that the file declares.
+    cut: u64,
 }
 
 impl CaptureFile {
@@ -123,6 +130,7 @@ impl CaptureFile {
             name,
             reader,
             ended: false,
+            cut: 0,
         })
     }
 }
@@ -139,11 +147,14 @@ impl PacketSource for CaptureFile {
             }
             match self.reader.next_frame() {
                 Ok(Some(frame)) => {
+                    // As libpcap does, which reads no file with longer ones.
+                    let octets = within(frame.data, frame.info);
+                    self.cut += u64::from(octets.len() < frame.data.len());
                     let packet = Packet {
                         interface: frame.interface,
                         at_ns: u64::try_from(frame.at_ns()).unwrap_or(u64::MAX),
                         wire_len: frame.wire_len,
-                        octets: frame.data,
+                        octets,
                         flags: frame.said.flags,
                         dropped: frame.said.dropped,
                         comment: frame.said.comment,
@@ -158,6 +169,13 @@ impl PacketSource for CaptureFile {
                     self.ended = true;
                     for sentence in self.reader.notes().sentences(&self.name) {
                         say(&sentence);
+                    }
+                    if self.cut > 0 {
+                        say(&format!(
+                            "{}: {} packets were longer than the file says they can be, and were \
+                             cut",
+                            self.name, self.cut
+                        ));
                     }
                 }
                 Err(error) if error.reason.is_not_yet() => return Ok(State::Quiet),
@@ -184,6 +202,17 @@ impl PacketSource for CaptureFile {
 
     fn is_live(&self) -> bool {
         false
+    }
+}
+
+/// Octets within the snap length of their interface.
+fn within<'a>(octets: &'a [u8], info: Option<&InterfaceInfo>) -> &'a [u8] {
+    let most = info.map_or(0, |info| info.snap_len);
+    match usize::try_from(most) {
+        // None, or more than libpcap believes.
+        Ok(0) | Err(_) => octets,
+        Ok(most) if most > 0x7fff_ffff => octets,
+        Ok(most) => octets.get(..most).unwrap_or(octets),
     }
 }
 
@@ -308,6 +337,10 @@ impl PacketSource for Listener {
     }
 
     fn is_live(&self) -> bool {
+        true
+    }
+
+    fn is_now(&self) -> bool {
         true
     }
 }

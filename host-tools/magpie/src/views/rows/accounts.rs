@@ -72,6 +72,7 @@ pub fn ledger(seen: &Seen<'_>, ledger: &Ledger) -> Row {
     put_sum(&mut row, "doubled", doubles.sum);
     put(&mut row, "doubled_unsure_frames", doubles.unsure);
     put(&mut row, "doubled_forgotten_frames", doubles.forgotten);
+    put_sum(&mut row, "filtered", ledger.filtered);
     row
 }
 
@@ -194,6 +195,7 @@ pub fn books(seen: &Seen<'_>) -> Row {
         put_known(&mut row, &format!("lost_{}", loss.reason), loss.frames);
     }
     put(&mut row, "doubled", books.doubled);
+    put(&mut row, "filtered", books.filtered);
     put(&mut row, "own", books.own);
     let unaccounted = books.unaccounted.and_then(|n| i64::try_from(n).ok());
     put(&mut row, "unaccounted", unaccounted);

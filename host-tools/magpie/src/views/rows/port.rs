@@ -28,6 +28,7 @@ pub fn port(seen: &Seen<'_>, port: &Port) -> Row {
         address(port.net).map(|a| a.to_string()),
     );
     put(&mut row, "cpu_permille", port.cpu_permille);
+    put(&mut row, "refused_commands", port.refused);
     row
 }
 

@@ -160,6 +160,9 @@ fn frames(page: &mut Page, facts: &Facts, ledger: &Ledger) {
     ] {
         page.sum(name, sum);
     }
+    if ledger.filtered.frames > 0 {
+        page.sum("  for no table", ledger.filtered);
+    }
     for (name, n, tone) in [
         ("among them malformed", ledger.malformed, Tone::Plain),
         ("  more than four tags", ledger.vlan_cut, Tone::Plain),
@@ -312,6 +315,10 @@ fn sensor(page: &mut Page, facts: &Facts) {
             .cpu_permille
             .map(|n| format!("{}%", percent(n.into(), 1_000)));
         page.say("its processor works", busy.as_deref().unwrap_or("?"));
+        if port.refused > 0 {
+            let refused = u64::from(port.refused);
+            page.count("commands refused (UDP)", refused, Tone::Doubt);
+        }
     }
     page.row("boots seen", &[(Tone::Plain, thousands(facts.boots))]);
     if let Some(ledger) = &facts.ledger {
