@@ -56,6 +56,39 @@ fn tshark_prints_what_the_board_selects() {
 }
 
 #[test]
+#[ignore = "needs tshark, QEMU, libpcap: cargo verify runs it"]
+fn options_reach_the_board() {
+    boards::ready(BOARD);
+    let installed = Installed::new();
+    let (file, _) = feed();
+    let feed = format!("feed:{file}");
+    let set = [
+        "board:mps2-an386",
+        &feed,
+        "snaplen:30",
+        "novlan:true",
+        "filter:vlan",
+    ];
+    let set = set.map(|value| format!("extcap.magpie_qemu.{value}"));
+    let mut words = vec!["-n", "-i", "magpie-qemu", "-T", "fields"];
+    words.extend(["-e", "frame.cap_len", "-e", "vlan.id"]);
+    for value in &set {
+        words.extend(["-o", value]);
+    }
+    let mut command = installed.tshark(&words);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut tshark = command.spawn().expect("tshark");
+    let status = within(&mut tshark, PATIENCE, "options");
+    let (out, err) = (rest(tshark.stdout.take()), rest(tshark.stderr.take()));
+    assert!(status.success(), "{err}");
+    assert!(!out.is_empty(), "{err}");
+    for line in out.lines() {
+        let (captured, tag) = line.split_once('\t').expect("two fields");
+        assert!(captured == "30" && !tag.is_empty(), "{line}");
+    }
+}
+
+#[test]
 #[ignore = "needs tshark, QEMU: cargo verify runs it"]
 fn a_capture_that_is_silent_stops_when_it_is_told_to() {
     boards::ready(BOARD);

@@ -341,6 +341,42 @@ fn a_name_that_points_at_itself_ends() {
 }
 
 #[test]
+fn a_message_of_pointers_costs_little() {
+    // 5,000 answers, each named by a chain of pointers as long as can be.
+    let mut message = vec![0x30, 0x39, 0x81, 0x80, 0, 0, 0x13, 0x88, 0, 0, 0, 0];
+    // The first holds the chain in its data, of a type that is not read.
+    let length = 2 + 2 * 2_000_u16;
+    message.extend([0, 0, 10, 0, 1, 0, 0, 0, 0]);
+    message.extend(length.to_be_bytes());
+    let chain = u16::try_from(message.len()).expect("23");
+    message.extend([0, 0]);
+    for n in 0..2_000_u16 {
+        message.extend((0xc000 | (chain + n * 2)).to_be_bytes());
+    }
+    let last = u16::try_from(message.len() - 2).expect("4,000");
+    while message.len() < 60_000 {
+        message.extend((0xc000 | last).to_be_bytes());
+        message.extend([0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    }
+    let mut frame = octets("020000000017020000000066 0800");
+    let udp = u16::try_from(message.len() + 8).expect("60 KB");
+    frame.extend(octets("4500 0000 0000 0000 4011 0000 0a000a17 01010101"));
+    frame.splice(16..18, (udp + 20).to_be_bytes());
+    frame.extend(octets("0035 c000"));
+    frame.extend(udp.to_be_bytes());
+    frame.extend([0, 0]);
+    frame.extend(message);
+    let style = Style {
+        verbose: 2,
+        ..plain()
+    };
+    let began = std::time::Instant::now();
+    let line = lines_of(&style, &[frame]);
+    assert!(line.contains("<BAD PTR> [|domain]"), "{}", &line[..200]);
+    assert!(began.elapsed().as_secs() < 5);
+}
+
+#[test]
 fn colours_are_there_where_wanted_and_end() {
     let style = Style {
         colour: true,
