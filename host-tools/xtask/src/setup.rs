@@ -127,6 +127,7 @@ pub(crate) fn ensure(workspace: &Workspace, purpose: Purpose, yes: bool) -> Resu
     Ok(())
 }
 
+#[allow(clippy::too_many_lines)] // a list
 fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
     let mut missing = Vec::new();
     if !libpcap() {
