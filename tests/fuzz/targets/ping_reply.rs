@@ -10,7 +10,8 @@ use magpie_fuzz::input::{Input, push_piece};
 use magpie_probe::icmp::IcmpError;
 use magpie_probe::ip_options::{self, IpOption};
 use magpie_probe::ping::{
-    Answers, Cause, Config, Framing, HEADER, Pace, Pattern, Ping, What, parse_quote, parse_reply,
+    Answers, Cause, Config, Framing, HEADER, Pace, Pattern, Ping, What, parse_advice, parse_quote,
+    parse_reply,
 };
 
 const ID: u16 = 0x1234;
@@ -129,6 +130,11 @@ fuzz_target!(|data: &[u8]| {
                     ping.handle_reply(now, from, None, &reply);
                     came += 1;
                 }
+                if let Some(advice) = parse_advice(piece) {
+                    let cause = Cause::Icmp(advice.error);
+                    ping.handle_error(now, Some(from), Some(advice.to), advice.request, cause);
+                    came += 1;
+                }
             }
             3 => {
                 if let Some(request) = parse_quote(is_v6, piece) {
@@ -168,13 +174,14 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    let (mut replies, mut errors, mut outstanding) = (0, 0, 0);
+    let (mut replies, mut errors, mut outstanding, mut advice) = (0, 0, 0, 0);
     while let Some(event) = ping.poll_event() {
         match event.what {
             What::Reply(reply) => replies += u64::from(reply.is_sum_right && !reply.is_duplicate),
             What::Error { .. } => errors += 1,
             What::Sent { .. } => outstanding += 1,
-            What::TimedOut | What::NoAnswerYet | What::Advice { .. } => {}
+            What::Advice { .. } => advice += 1,
+            What::TimedOut | What::NoAnswerYet => {}
         }
     }
     let summary = ping.summary();
@@ -182,10 +189,12 @@ fuzz_target!(|data: &[u8]| {
         (summary.received, summary.errors, summary.transmitted),
         (replies, errors, outstanding)
     );
+    assert_eq!(summary.advice, advice);
     let counted = summary.received
         + summary.duplicates
         + summary.bad_sums
         + summary.errors
+        + summary.advice
         + summary.foreign
         + summary.others;
     assert_eq!(

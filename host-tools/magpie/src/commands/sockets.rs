@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Sockets) -> anyhow::Result<Exit> {
         if holders.hidden > 0 {
             say(&format!(
                 "-p: {} processes do not show what they have open, so sockets may stand here \
-                 without theirs; run it as root to see them",
+                 without theirs; run it as root (with CAP_SYS_PTRACE) to see them",
                 holders.hidden
             ));
         }

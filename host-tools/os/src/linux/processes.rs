@@ -26,7 +26,7 @@ pub fn socket_holders() -> Result<Holders, OsError> {
         };
         match sockets_of(&process.path()) {
             Ok(open) => {
-                found.hidden += usize::from(open.is_refused);
+                found.hidden += usize::from(open.is_refused && is_there(&process.path()));
                 if open.sockets.is_empty() {
                     continue;
                 }
@@ -41,7 +41,8 @@ pub fn socket_holders() -> Result<Holders, OsError> {
                 }
             }
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                found.hidden += usize::from(!is_kernel_thread(&process.path()));
+                let path = process.path();
+                found.hidden += usize::from(!is_kernel_thread(&path) && is_there(&path));
             }
             // It ended meanwhile.
             Err(_) => {}
@@ -85,6 +86,11 @@ fn open_of(process: &Path, read: impl Fn(&Path) -> io::Result<PathBuf>) -> io::R
         open.sockets.extend(inode.zip(fd));
     }
     Ok(open)
+}
+
+/// What a process had that ended meanwhile is refused, too.
+fn is_there(process: &Path) -> bool {
+    fs::symlink_metadata(process).is_ok()
 }
 
 /// With `hidepid` `/proc` lists only processes that one may look into.
@@ -176,6 +182,23 @@ mod tests {
         assert!(open_of(own, refused).unwrap().is_refused);
         let closed = |_: &Path| Err(io::ErrorKind::NotFound.into());
         assert!(!open_of(own, closed).unwrap().is_refused);
+    }
+
+    /// The kernel refuses what a process had that is no more.
+    #[test]
+    fn who_ended_hides_nothing() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let process = PathBuf::from(format!("/proc/{}", child.id()));
+        assert!(is_there(&process));
+        let link = process.join("fd/0");
+        let mut folder = fs::read_dir(process.join("fd")).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(folder.next().is_none_or(|link| link.is_err()) || fs::read_link(link).is_err());
+        assert!(!is_there(&process));
     }
 
     #[test]

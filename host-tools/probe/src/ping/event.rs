@@ -122,6 +122,8 @@ pub struct Summary {
     pub bad_sums: u64,
     /// Requests of which somebody said that they will not be answered.
     pub errors: u64,
+    /// Requests that a router passed on with advice: a redirect, mostly.
+    pub advice: u64,
     /// Of the received, those whose payload is not what was sent.
     pub wrong_data: u64,
     /// Of the received, those that came after their time.

@@ -284,6 +284,7 @@ impl Ping {
             self.summary.foreign += 1;
             return;
         }
+        self.summary.advice += 1;
         self.tell(at, number, What::Advice { from, error });
     }
 

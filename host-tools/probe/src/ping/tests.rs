@@ -265,7 +265,7 @@ fn advice_ends_no_request() {
     let summary = rig.ping.summary();
     assert_eq!((summary.received, summary.errors), (1, 0));
     // The second one about the same request is no news.
-    assert_eq!(summary.foreign, 1);
+    assert_eq!((summary.advice, summary.foreign), (1, 1));
     assert_eq!(summary.outage, None);
 }
 

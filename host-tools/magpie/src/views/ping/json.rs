@@ -161,6 +161,7 @@ pub fn summary(about: &About<'_>, summary: &Summary, queue_drops: Option<u32>) -
         ("duplicates", summary.duplicates),
         ("bad_checksums", summary.bad_sums),
         ("errors", summary.errors),
+        ("advice", summary.advice),
         ("wrong_data", summary.wrong_data),
         ("late", summary.late),
         ("reordered", summary.reordered),
