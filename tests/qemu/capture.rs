@@ -311,7 +311,7 @@ fn tags_do_not_hide_packets() {
 
 fn without_tags(frame: &FeedFrame, at_us: u64) -> FeedFrame {
     let mut octets = frame.octets.clone();
-    while octets.len() >= 16 && matches!(octets[12..14], [0x81, 0] | [0x88, 0xa8] | [0x91, 0]) {
+    while octets.len() >= 16 && matches!(octets[12..14], [0x81 | 0x91, 0] | [0x88, 0xa8]) {
         octets.drain(12..16);
     }
     FeedFrame {

@@ -12,10 +12,13 @@
 //!    a [`Config`].
 //! 2. [`Sensor::observe`] for each frame, with its time in microseconds.
 //! 3. [`magpie_protocol::RecordSource::poll_record`] whenever the link has
-//!    room: finished records first, live ones in the gaps. A caller who can
-//!    make frames wait does so while [`Sensor::outbox_room`] is below
-//!    [`ROOM_PER_FRAME`]; then no record is ever lost.
-//! 4. [`Sensor::handle_command`] for what the host says.
+//!    room: finished records first, live ones in the gaps, and in the gaps of
+//!    those the packets that filters selected. A caller who can make frames wait
+//!    does so while [`Sensor::outbox_room`] is below [`ROOM_PER_FRAME`], then no
+//!    record is ever lost; and while [`Sensor::must_wait`], then no packet is of a
+//!    filter that asks for that.
+//! 4. [`Sensor::handle_command`] for what the host says; or
+//!    [`Sensor::handle_unauthenticated`] where nothing tells who says it.
 //!
 //! ```
 //! use magpie_protocol::{RecordSource, Want, MAX_ITEM};

@@ -270,9 +270,8 @@ fn tags_are_taken_away_unless_the_program_is_literal() {
 }
 
 #[test]
-fn what_is_asked_wrongly_is_refused_with_its_reason() {
+fn a_bad_program_is_refused_with_its_instruction() {
     use FilterReason as Why;
-    use Outcome::{BadValue, Refused, Unsupported};
     let two = |first, second| vec![first, second];
     let ret = op(RET, 0, 0, 1);
     for (program, reason, instruction) in [
@@ -296,13 +295,19 @@ fn what_is_asked_wrongly_is_refused_with_its_reason() {
             id: 5,
             command: CommandType::StartFilter as u8,
             slot: 0,
-            outcome: BadValue,
+            outcome: Outcome::BadValue,
             reason,
             instruction,
         };
         assert_eq!(reply, want);
         assert!(reason.is_of_instruction());
     }
+}
+
+#[test]
+fn what_a_sensor_lacks_it_says() {
+    use FilterReason as Why;
+    use Outcome::Unsupported;
     let program = longer(60);
     let action = |core: &mut Sensor<'_>, action| {
         if load_ok(core) {
@@ -330,7 +335,13 @@ fn what_is_asked_wrongly_is_refused_with_its_reason() {
         action(&mut sensor(1, 0), FilterAction::Only),
         (Outcome::Done, Why::None)
     );
+}
 
+#[test]
+fn what_comes_at_the_wrong_time_is_refused() {
+    use FilterReason as Why;
+    use Outcome::{BadValue, Refused, Unsupported};
+    let program = longer(60);
     let mut core = sensor(1, 4000);
     let reply = |core: &mut Sensor<'_>, command| {
         let reply = ask(core, command);

@@ -25,15 +25,14 @@ impl Entry {
 
     fn to_octets(self) -> [u8; Self::HEAD] {
         let mut octets = [0; Self::HEAD];
-        let mut rest = &mut octets[..];
-        put(&mut rest, [self.slot]);
-        put(&mut rest, self.run.to_le_bytes());
-        put(&mut rest, self.number.to_le_bytes());
-        put(&mut rest, self.at_us.to_le_bytes());
-        put(&mut rest, self.wire_len.to_le_bytes());
-        put(&mut rest, self.len.to_le_bytes());
-        put(&mut rest, self.dropped.frames.to_le_bytes());
-        put(&mut rest, self.dropped.octets.to_le_bytes());
+        let rest = put(&mut octets, [self.slot]);
+        let rest = put(rest, self.run.to_le_bytes());
+        let rest = put(rest, self.number.to_le_bytes());
+        let rest = put(rest, self.at_us.to_le_bytes());
+        let rest = put(rest, self.wire_len.to_le_bytes());
+        let rest = put(rest, self.len.to_le_bytes());
+        let rest = put(rest, self.dropped.frames.to_le_bytes());
+        put(rest, self.dropped.octets.to_le_bytes());
         octets
     }
 
@@ -60,11 +59,13 @@ impl Entry {
     }
 }
 
-fn put<const N: usize>(rest: &mut &mut [u8], octets: [u8; N]) {
-    if let Some((place, free)) = core::mem::take(rest).split_first_chunk_mut() {
-        *place = octets;
-        *rest = free;
-    }
+/// Writes to the front; the rest.
+fn put<const N: usize>(place: &mut [u8], octets: [u8; N]) -> &mut [u8] {
+    let Some((front, rest)) = place.split_first_chunk_mut() else {
+        return &mut [];
+    };
+    *front = octets;
+    rest
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {

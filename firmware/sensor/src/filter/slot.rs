@@ -60,6 +60,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // each may be so or not
 pub(super) struct Slot {
     program: [Instruction; MAX_INSTRUCTIONS],
     /// Instructions that the program has, and that are here from the first on.

@@ -121,16 +121,15 @@ fn filter(status: &FilterStatus) -> String {
         FilterState::Running => "",
         _ => " (stopped)",
     };
-    let mut text = format!(
-        "{}{state} {action}: {} frames",
-        status.slot,
-        thousands(status.matched.frames)
-    );
-    if matches!(status.action, FilterAction::Capture { .. }) {
-        let dropped = thousands(status.dropped.frames);
-        text += &format!(", {dropped} of them found no room");
-    }
-    text
+    let dropped = match status.action {
+        FilterAction::Capture { .. } => {
+            let dropped = thousands(status.dropped.frames);
+            format!(", {dropped} of them found no room")
+        }
+        _ => String::new(),
+    };
+    let frames = thousands(status.matched.frames);
+    format!("{}{state} {action}: {frames} frames{dropped}", status.slot)
 }
 
 fn lines(seen: &Seen<'_>) -> Vec<(&'static str, String)> {
