@@ -26,6 +26,7 @@
 
 pub mod anonymize;
 mod error;
+pub mod extcap;
 pub mod filter;
 mod input;
 mod pcap;

@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod capture;
+pub mod extcap;
 pub mod ping;
 pub mod traceroute;
 
@@ -133,6 +134,9 @@ pub enum Command {
     /// Show or write packets: tcpdump's flags and filters
     #[command(after_help = capture::EXAMPLES)]
     Capture(Box<capture::Capture>),
+    /// Make sensors known to Wireshark, and answer it
+    #[command(after_help = extcap::EXAMPLES)]
+    Extcap(Box<extcap::Extcap>),
     /// List this machine's sockets or routes, as ss and netstat do
     #[command(after_help = sockets::EXAMPLES)]
     Sockets(Sockets),

@@ -65,7 +65,7 @@ mod linux;
 pub use linux::decode;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, reader_is_gone, source_address,
     survive_file_limit, wait,
 };
 #[cfg(target_os = "linux")]
@@ -77,7 +77,7 @@ pub use linux::{
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, source_address,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, reader_is_gone, source_address,
     survive_file_limit, wait,
 };
 #[cfg(not(target_os = "linux"))]

@@ -12,6 +12,7 @@
 mod board_feed;
 mod drive;
 mod feed;
+mod found;
 mod framed;
 mod in_process;
 mod interface;
@@ -35,6 +36,7 @@ pub use drive::{
     DriveOptions, FlushOutcome, Lane, Notice, Phase, Report, Shown, Status, Stop, drive,
 };
 pub use feed::Repeat;
+pub use found::{SerialPort, emulated_boards, serial_ports};
 pub use in_process::InProcess;
 pub use interface::Interface;
 pub use magpie_collector::{Offered, Refusal};

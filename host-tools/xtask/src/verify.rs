@@ -189,6 +189,14 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
                  --test doubled --no-fail-fast",
             ),
         ),
+        // Lines of packets beside tcpdump.
+        (
+            "lines",
+            host(
+                "test --release -p magpie-tests --features libpcap --test lines --no-fail-fast \
+                 -- --include-ignored",
+            ),
+        ),
         // Filters beside tcpdump's.
         (
             "filter",
@@ -224,6 +232,14 @@ fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
             "capture",
             host(
                 "test --release -p magpie-tests --features libpcap --test capture --no-fail-fast \
+                 -- --include-ignored",
+            ),
+        ),
+        // Wireshark's way to sensors, by the real tshark.
+        (
+            "extcap",
+            host(
+                "test --release -p magpie-tests --features libpcap --test extcap --no-fail-fast \
                  -- --include-ignored",
             ),
         ),

@@ -1,6 +1,7 @@
 //! One module a subcommand.
 
 pub(crate) mod capture;
+pub(crate) mod extcap;
 pub(crate) mod interfaces;
 pub(crate) mod live;
 pub(crate) mod ping;

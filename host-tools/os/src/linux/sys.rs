@@ -4,7 +4,7 @@
 use std::ffi::CString;
 use std::io;
 use std::mem::{size_of, zeroed};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::time::Duration;
 
 use libc::{c_int, c_short, c_ulong, socklen_t};
@@ -135,11 +135,21 @@ pub(super) fn bound_to(socket: &Socket) -> io::Result<c_int> {
 
 /// Waits until there is something to read or to tell; no bits: time is over.
 pub(super) fn poll(socket: &Socket, timeout: Duration) -> io::Result<c_short> {
+    poll_for(socket.as_fd(), libc::POLLIN | libc::POLLERR, timeout)
+}
+
+/// Waits until no reader of a pipe is left; false: time is over.
+pub(super) fn reader_is_gone(pipe: BorrowedFd<'_>, timeout: Duration) -> io::Result<bool> {
+    // Errors are told unasked, and nothing else is waited for.
+    poll_for(pipe, 0, timeout).map(|events| events & libc::POLLERR != 0)
+}
+
+fn poll_for(fd: BorrowedFd<'_>, events: c_short, timeout: Duration) -> io::Result<c_short> {
     // Rounded up: a wait of less than a millisecond is one.
     let millis = timeout.as_nanos().div_ceil(1_000_000);
     let mut entry = libc::pollfd {
-        fd: socket.as_raw_fd(),
-        events: libc::POLLIN | libc::POLLERR,
+        fd: fd.as_raw_fd(),
+        events,
         revents: 0,
     };
     // SAFETY: one entry, which lives as long as the call.

@@ -10,9 +10,10 @@ mod run;
 mod sensor;
 mod source;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use magpie_capture::anonymize::{Anonymizer, Key, Payload};
@@ -38,7 +39,40 @@ static STOP: Stop = Stop::new();
 /// Memory for frames of all interfaces together, beside the least of each.
 const RINGS: u32 = 256;
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
+/// How a capture goes about it.
+pub(crate) struct Manner {
+    /// Says on stderr what it listens to, and its books.
+    pub(crate) talks: bool,
+    /// A pipe that is written to: the run ends when nobody reads it any more,
+    /// even while there is nothing to write.
+    pub(crate) reader: Option<File>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            talks: true,
+            reader: None,
+        }
+    }
+}
+
+/// How often it is looked whether a run has ended meanwhile.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Ends the run when nobody reads.
+fn end_with_reader(pipe: File) {
+    std::thread::spawn(move || {
+        loop {
+            match magpie_os::reader_is_gone(&pipe, LOOK) {
+                Ok(false) => {}
+                Ok(true) | Err(_) => break STOP.raise(),
+            }
+        }
+    });
+}
+
+pub(crate) fn run(options: &Options, manner: Manner) -> anyhow::Result<Exit> {
     if options.list_interfaces {
         return list();
     }
@@ -57,6 +91,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
     // A second one ends at once, as long as something can end.
     let _ = ctrlc::set_handler(|| STOP.raise());
     magpie_os::survive_file_limit();
+    if let Some(pipe) = manner.reader {
+        end_with_reader(pipe);
+    }
     let wants = Wants {
         expression: &expression,
         snap_len: (options.snap_len > 0).then_some(options.snap_len),
@@ -65,12 +102,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
         says: options.verbose > 0 && options.write.is_some() && !options.print,
     };
     let is_live = sources.iter().any(|source| source.is_live());
-    for source in &sources {
+    for source in sources.iter().filter(|_| manner.talks) {
         tell(options, source.as_ref());
     }
     let output = Output::new(options, sources.len() > 1)?;
     let ended = run::run(sources, wants, output, &STOP)?;
-    end(options, ended, is_live)
+    end(options, ended, is_live, manner.talks)
 }
 
 /// As tcpdump tells it, on stderr.
@@ -92,7 +129,7 @@ fn tell(options: &Options, source: &dyn PacketSource) {
     }
 }
 
-fn end(options: &Options, mut ended: Ended, is_live: bool) -> anyhow::Result<Exit> {
+fn end(options: &Options, mut ended: Ended, is_live: bool, talks: bool) -> anyhow::Result<Exit> {
     let books = &ended.books;
     if options.count {
         let mut out = stdout();
@@ -107,17 +144,9 @@ fn end(options: &Options, mut ended: Ended, is_live: bool) -> anyhow::Result<Exi
         }
         out.flush().context("stdout")?;
     }
-    let mut err = std::io::stderr();
-    for line in &ended.source_books {
-        let _ = writeln!(err, "{line}");
+    if talks {
+        tell_books(&ended, is_live);
     }
-    if is_live {
-        for line in books.lines() {
-            // Nobody listening is no error.
-            let _ = writeln!(err, "{line}");
-        }
-    }
-    let _ = writeln!(err, "{books}");
     if let Some(error) = ended.failure {
         return Err(error);
     }
@@ -128,6 +157,21 @@ fn end(options: &Options, mut ended: Ended, is_live: bool) -> anyhow::Result<Exi
     } else {
         Exit::Success
     })
+}
+
+/// The books, on stderr. Nobody listening is no error.
+fn tell_books(ended: &Ended, is_live: bool) {
+    let mut err = std::io::stderr();
+    for line in &ended.source_books {
+        let _ = writeln!(err, "{line}");
+    }
+    let books = &ended.books;
+    if is_live {
+        for line in books.lines() {
+            let _ = writeln!(err, "{line}");
+        }
+    }
+    let _ = writeln!(err, "{books}");
 }
 
 /// `-D`, as `magpie interfaces -D`.

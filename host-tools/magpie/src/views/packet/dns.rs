@@ -10,6 +10,9 @@ const HEADER: usize = 12;
 /// Longest name that is shown, in characters (RFC 1035 allows 255 octets).
 const MAX_NAME: usize = 255;
 
+/// Labels that a name of that length can have, and so pointers of use in it.
+const MAX_POINTERS: usize = 127;
+
 /// Top bits of a length octet that say that it is none but half an offset.
 const POINTER: u8 = 0xc0;
 
@@ -205,7 +208,7 @@ impl Message<'_> {
     /// that no name is endless.
     pub(super) fn tell_name(&self, page: &mut Page<'_>, at: usize) -> Result<usize, Cut> {
         let mut end = None;
-        let (mut at, mut bound, mut shown) = (at, at, 0);
+        let (mut at, mut bound, mut shown, mut pointers) = (at, at, 0, 0);
         if self.octets.u8(at)? == 0 {
             put!(page, ".");
             return Ok(at + 1);
@@ -218,7 +221,8 @@ impl Message<'_> {
             if length & POINTER == POINTER {
                 let offset = usize::from(self.octets.u16(at)? & 0x3fff);
                 end = end.or(Some(at + 2));
-                if offset >= bound {
+                pointers += 1;
+                if offset >= bound || pointers > MAX_POINTERS {
                     put!(page, "<BAD PTR>");
                     return Err(self.octets.cut());
                 }
@@ -238,9 +242,15 @@ impl Message<'_> {
             }
             shown += 1;
             at += 1 + label.len();
-        }
-        if shown > MAX_NAME {
-            put!(page, "<DOMAIN NAME TOO LONG>");
+            // What is not shown need not be read, again and again by whoever
+            // points at it.
+            if shown > MAX_NAME {
+                put!(page, "<DOMAIN NAME TOO LONG>");
+                return match end {
+                    Some(end) => Ok(end),
+                    None => self.skip_name(at),
+                };
+            }
         }
         Ok(end.unwrap_or(at + 1))
     }

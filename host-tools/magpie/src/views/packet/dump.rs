@@ -8,10 +8,13 @@ const LINE: usize = 16;
 /// Width of a line's hex digits: eight groups of a blank and four digits.
 const WIDTH: usize = 40;
 
-/// `-x`.
-pub(super) fn hex(out: &mut String, octets: &[u8]) {
+/// What stands before the lines of a packet's octets.
+pub(super) const INDENT: &str = "\n\t";
+
+/// `-x`, each line behind `indent`.
+pub(super) fn hex(out: &mut String, indent: &str, octets: &[u8]) {
     for (line, chunk) in octets.chunks(LINE).enumerate() {
-        let _ = write!(out, "\n\t0x{:04x}: {}", line * LINE, groups(chunk));
+        let _ = write!(out, "{indent}0x{:04x}: {}", line * LINE, groups(chunk));
     }
 }
 
@@ -20,7 +23,7 @@ pub(super) fn hex_and_ascii(out: &mut String, octets: &[u8]) {
     for (line, chunk) in octets.chunks(LINE).enumerate() {
         let ascii: String = chunk.iter().map(|octet| graphic(*octet)).collect();
         let hex = groups(chunk);
-        let _ = write!(out, "\n\t0x{:04x}: {hex:<WIDTH$}  {ascii}", line * LINE);
+        let _ = write!(out, "{INDENT}0x{:04x}: {hex:<WIDTH$}  {ascii}", line * LINE);
     }
 }
 

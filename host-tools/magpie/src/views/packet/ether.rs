@@ -1,6 +1,6 @@
 //! Ethernet, VLAN tags, and what an ethertype announces.
 
-use super::octets::Octets;
+use super::octets::{Cut, Octets};
 use super::page::{Page, Told, colons, printable, put};
 use super::words::ethertype;
 use super::{arp, ip, ip6, llc, ppp, tunnel};
@@ -27,13 +27,9 @@ impl Macs {
 /// Prints a frame.
 pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
     let frame = frame.of("ether");
-    let before = |page: &mut Page<'_>, rest: Octets<'_>| {
-        if page.is_outermost() {
-            page.link_header = frame.seen().len() - rest.seen().len();
-        }
-    };
+    let mut header = HEADER;
+    page.link_header(header);
     if !frame.has(HEADER) {
-        before(page, frame.after(HEADER));
         return Err(frame.cut());
     }
     let macs = Macs {
@@ -47,8 +43,9 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
     let mut rest = frame.after(HEADER);
     let mut length_told = false;
     while matches!(kind, 0x8100 | 0x88a8 | 0x9100 | 0x9200) {
+        header += 4;
+        page.link_header(header);
         if !rest.has(4) {
-            before(page, rest.after(4));
             return Err(rest.of("vlan").cut());
         }
         if page.style.link {
@@ -59,7 +56,6 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
         kind = rest.u16(2)?;
         rest = rest.after(4);
     }
-    before(page, rest);
     if kind <= MAX_LENGTH_FIELD {
         let said = usize::from(kind);
         if said < rest.length() {
@@ -69,8 +65,8 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
             put!(page, "802.3");
             tell_length(page, &mut length_told, rest.length());
         }
-        let header = llc::print(page, rest, Some(macs))?;
-        before(page, rest.after(header));
+        let beyond = llc::print(page, rest, Some(macs))?;
+        page.link_header(header + beyond);
         return Ok(());
     }
     if page.style.link {
@@ -120,11 +116,7 @@ fn tag(tci: u16) -> String {
 }
 
 /// Prints what an ethertype announces; false where nobody knows it.
-pub(super) fn carried(
-    page: &mut Page<'_>,
-    kind: u16,
-    octets: Octets<'_>,
-) -> Result<bool, super::octets::Cut> {
+pub(super) fn carried(page: &mut Page<'_>, kind: u16, octets: Octets<'_>) -> Result<bool, Cut> {
     match kind {
         0x0800 => page.nested(|page| ip::print(page, octets))?,
         0x86dd => page.nested(|page| ip6::print(page, octets))?,

@@ -1,5 +1,6 @@
 //! ICMP (RFC 792) and IGMP (RFC 3376) in words.
 
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use magpie_os::SocketKind;
@@ -152,12 +153,13 @@ fn advertisement(octets: Octets<'_>) -> Result<String, Cut> {
     };
     let mut words = format!("router advertisement lifetime {lifetime} {count}:");
     if size != 2 {
-        words.push_str(&format!(" [size {size}]"));
+        let _ = write!(words, " [size {size}]");
         return Ok(words);
     }
     for n in 0..usize::from(count) {
         let at = 8 + 8 * n;
-        words.push_str(&format!(" {{{} {}}}", octets.v4(at)?, octets.u32(at + 4)?));
+        let (router, preference) = (octets.v4(at)?, octets.u32(at + 4)?);
+        let _ = write!(words, " {{{router} {preference}}}");
     }
     Ok(words)
 }
@@ -178,6 +180,10 @@ fn time_of_day(milliseconds: u32) -> String {
 pub(super) fn igmp(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     let octets = octets.of("igmp");
     let length = octets.length();
+    if page.style.quiet {
+        put!(page, "igmp");
+        return Ok(());
+    }
     let kind = octets.u8(0)?;
     match kind {
         0x11 if length >= 12 => {

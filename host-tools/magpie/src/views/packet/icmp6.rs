@@ -1,4 +1,4 @@
-//! ICMPv6 (RFC 4443) and neighbour discovery (RFC 4861) in words.
+//! `ICMPv6` (RFC 4443) and neighbour discovery (RFC 4861) in words.
 
 use magpie_os::SocketKind;
 
@@ -44,24 +44,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
     }
     let code = octets.u8(1)?;
     match kind {
-        1 => unreachable(page, octets, code)?,
-        2 => put!(page, ", mtu {}", octets.u32(4)?),
-        3 => match code {
-            0 => put!(page, " for {}", quoted_destination(octets)?),
-            1 => put!(page, " (reassembly)"),
-            other => put!(page, ", unknown code ({other})"),
-        },
-        4 => {
-            quoted_destination(octets)?;
-            let octet = octets.u32(4)?;
-            match code {
-                0 => put!(page, ", erroneous - octet {octet}"),
-                1 => put!(page, ", next header - octet {octet}"),
-                2 => put!(page, ", option - octet {octet}"),
-                3 => put!(page, ", incomplete header chain - octet {octet}"),
-                other => put!(page, ", code-#{other}"),
-            }
-        }
+        1..=4 => error(page, octets, kind, code)?,
         128 | 129 => put!(page, ", id {}, seq {}", octets.u16(4)?, octets.u16(6)?),
         130 if length >= 28 => {
             let delay = octets.u16(4)?;
@@ -70,8 +53,11 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
                 put!(page, " [max resp delay={}]", response_delay(delay));
             }
             put!(page, " [gaddr {}", address_v6(octets.v6(8)?));
+            if verbose {
+                query_details(page, octets)?;
+            }
             let sources = octets.u16(26)?;
-            if sources > 0 && !verbose {
+            if sources > 0 {
                 put!(page, ", {sources} source(s)");
             }
             put!(page, "]");
@@ -117,7 +103,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
         }
         _ => {}
     }
-    if !(verbose && discovery) {
+    if !verbose {
         put!(page, ", length {length}");
     }
     Ok(())
@@ -161,10 +147,38 @@ fn quoted_destination(octets: Octets<'_>) -> Result<String, Cut> {
     octets.v6(QUOTED + 24).map(address_v6)
 }
 
+/// What an error says of the packet that it quotes.
+fn error(page: &mut Page<'_>, octets: Octets<'_>, kind: u8, code: u8) -> Told {
+    match kind {
+        1 => return unreachable(page, octets, code),
+        2 => put!(page, ", mtu {}", octets.u32(4)?),
+        3 => match code {
+            0 => put!(page, " for {}", quoted_destination(octets)?),
+            1 => put!(page, " (reassembly)"),
+            other => put!(page, ", unknown code ({other})"),
+        },
+        _ => {
+            quoted_destination(octets)?;
+            let octet = octets.u32(4)?;
+            match code {
+                0 => put!(page, ", erroneous - octet {octet}"),
+                1 => put!(page, ", next header - octet {octet}"),
+                2 => put!(page, ", option - octet {octet}"),
+                3 => put!(page, ", incomplete header chain - octet {octet}"),
+                other => put!(page, ", code-#{other}"),
+            }
+        }
+    }
+    Ok(())
+}
+
 fn unreachable(page: &mut Page<'_>, octets: Octets<'_>, code: u8) -> Told {
     put!(page, ", ");
     match code {
-        0 => put!(page, "unreachable route {}", quoted_destination(octets)?),
+        0 => {
+            put!(page, "unreachable route");
+            put!(page, " {}", quoted_destination(octets)?);
+        }
         // The blank is tcpdump's.
         1 => put!(
             page,
@@ -176,7 +190,10 @@ fn unreachable(page: &mut Page<'_>, octets: Octets<'_>, code: u8) -> Told {
             let to = quoted_destination(octets)?;
             put!(page, "beyond scope {to}, source address {from}");
         }
-        3 => put!(page, "unreachable address {}", quoted_destination(octets)?),
+        3 => {
+            put!(page, "unreachable address");
+            put!(page, " {}", quoted_destination(octets)?);
+        }
         4 => {
             put!(page, "unreachable port");
             let (protocol, transport) = upper_layer(octets.after(QUOTED))?;
@@ -216,6 +233,23 @@ fn response_delay(code: u16) -> u32 {
     } else {
         (code & 0x0fff | 0x1000) << ((code >> 12 & 7) + 3)
     }
+}
+
+/// What a query says of its repetition (RFC 3810, section 5.1).
+fn query_details(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
+    let (flags, interval) = (octets.u8(24)?, u32::from(octets.u8(25)?));
+    if flags & 0x08 != 0 {
+        put!(page, " sflag");
+    }
+    if flags & 0x07 != 0 {
+        put!(page, " robustness={}", flags & 0x07);
+    }
+    let interval = match interval {
+        0..0x80 => interval,
+        _ => (interval & 0x0f | 0x10) << ((interval >> 4 & 7) + 3),
+    };
+    put!(page, " qqi={interval}");
+    Ok(())
 }
 
 /// A report of listeners (RFC 3810, section 5.2).
@@ -347,7 +381,26 @@ fn option(page: &mut Page<'_>, kind: u8, option: Octets<'_>) -> Told {
                 put!(page, " addr: {}", address_v6(option.v6(8 + 16 * n)?));
             }
         }
-        _ => page.unknown(option.after(2)),
+        24 => {
+            // A prefix may be shorter than an address (RFC 4191).
+            let mut prefix = [0; 16];
+            for (to, from) in prefix.iter_mut().zip(option.slice(8, length - 8)?) {
+                *to = *from;
+            }
+            put!(
+                page,
+                " {}/{}, pref={}, lifetime={}",
+                address_v6(prefix.into()),
+                option.u8(2)?,
+                preference(option.u8(3)?),
+                lifetime(4)?
+            );
+        }
+        _ if page.style.verbose < 2 => page.hex("\n\t  ", option.after(2)),
+        _ => {}
+    }
+    if page.style.verbose > 1 {
+        page.hex("\n\t    ", option.after(2));
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::octets::Octets;
-use super::page::{Ink, Page, Told, bits, put};
+use super::octets::{Cut, Octets};
+use super::page::{Ink, Page, Told, bits, hex, put};
 use super::{checksum, icmp, icmp6, ip6, tcp, tunnel, udp, words};
 
 pub(super) const TCP: u8 = 6;
@@ -126,11 +126,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
 }
 
 /// The header in brackets, as `-v` has it; false where options are cut.
-fn tell_header(
-    page: &mut Page<'_>,
-    octets: Octets<'_>,
-    header: usize,
-) -> Result<bool, super::octets::Cut> {
+fn tell_header(page: &mut Page<'_>, octets: Octets<'_>, header: usize) -> Result<bool, Cut> {
     const FLAGS: &[(u32, &str)] = &[
         (0x2000, "+"),
         (DONT_FRAGMENT as u32, "DF"),
@@ -244,7 +240,8 @@ fn route(page: &mut Page<'_>, option: Octets<'_>) -> Told {
         put!(page, " [bad ptr {said}]");
     }
     let mut at = 3;
-    while at < length {
+    // What is left over of a wrong length is no address.
+    while at + 4 <= length {
         let comma = if pointer > at { "," } else { "" };
         put!(page, " {}{comma}", option.v4(at)?);
         at += 4;
@@ -311,18 +308,14 @@ pub(super) fn carried(
         51 => {
             let octets = octets.of("ah");
             let (next, words) = (octets.u8(0)?, octets.u8(1)?);
-            put!(
-                page,
-                "AH(spi=0x{:08x},seq=0x{:x}",
-                octets.u32(4)?,
-                octets.u32(8)?
-            );
             let header = (usize::from(words) + 2) * 4;
-            let value = octets.slice(12, header.saturating_sub(12))?;
+            put!(page, "AH(");
             if page.style.verbose > 0 {
-                put!(page, ",icv=0x{}", super::page::hex(value));
+                put!(page, "length={words}({header}-bytes),");
             }
-            put!(page, "): ");
+            let (spi, sequence) = (octets.u32(4)?, octets.u32(8)?);
+            let value = hex(octets.slice(12, header.saturating_sub(12))?);
+            put!(page, "spi=0x{spi:08x},seq=0x{sequence:x},icv=0x{value}): ");
             let told = Network {
                 told: true,
                 ..network
@@ -334,7 +327,7 @@ pub(super) fn carried(
             Ok(())
         }
         SCTP | DCCP => udp::ports_only(page, protocol, octets, network),
-        8 | 9 | 46 | 55 | 88 | 89 | 103 | 108 | 112 | 113 => {
+        8 | 9 | 46 | 55 | 62 | 88 | 89 | 103 | 108 | 112 | 113 | 135 => {
             put!(page, "{}, length {length}", words::protocol(protocol));
             Ok(())
         }

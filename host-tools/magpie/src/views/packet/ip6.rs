@@ -1,7 +1,9 @@
 //! IPv6 and its extension headers (RFC 8200).
 
+use std::net::IpAddr;
+
 use super::ip::{self, DCCP, Network, SCTP, TCP, UDP};
-use super::octets::Octets;
+use super::octets::{Cut, Octets};
 use super::page::{Ink, Page, Told, address_v6, put};
 use super::words;
 
@@ -105,11 +107,12 @@ fn headers(
                 length
             }
             ROUTING => {
-                let header = rest.of("srcrt");
+                let header = rest.of("rt6");
                 let length = (usize::from(header.u8(1)?) + 1) * 8;
-                if let Some(last) = routing(page, header.of_length(length))? {
-                    network.last = last;
-                }
+                let Some(route) = routing(page, header)? else {
+                    return Ok(());
+                };
+                network.last = route.last.unwrap_or(network.last);
                 length
             }
             FRAGMENT => {
@@ -141,9 +144,6 @@ fn headers(
         next = rest.u8(0)?;
         rest = rest.after(length);
         at += length;
-        if rest.seen().is_empty() {
-            return Ok(());
-        }
     }
 }
 
@@ -178,23 +178,64 @@ fn options(page: &mut Page<'_>, options: Octets<'_>) -> Told {
     Ok(())
 }
 
-/// A routing header; gives the last address of type 0 and 2, which is the
-/// destination of the pseudo-header.
-fn routing(
-    page: &mut Page<'_>,
-    header: Octets<'_>,
-) -> Result<Option<std::net::IpAddr>, super::octets::Cut> {
+/// A routing header; gives where it leads in the end, which is the destination
+/// of the pseudo-header, and `None` where nothing is known of what follows.
+fn routing(page: &mut Page<'_>, header: Octets<'_>) -> Result<Option<Route>, Cut> {
+    const SOURCE_ROUTE: u8 = 0;
+    const HOME_ADDRESS: u8 = 2;
+    const SEGMENTS: u8 = 4;
     let (units, kind, left) = (header.u8(1)?, header.u8(2)?, header.u8(3)?);
-    put!(page, "srcrt (len={units}, type={kind}, segleft={left}");
-    let mut last = None;
-    if matches!(kind, 0 | 2) {
-        let addresses = usize::from(units / 2);
-        for hop in 0..addresses {
-            let hop_address = header.v6(8 + 16 * hop)?;
-            put!(page, ", [{hop}]{}", address_v6(hop_address));
-            last = (left > 0).then(|| hop_address.into());
+    put!(page, "RT6 (len={units}, type={kind}");
+    if kind == SOURCE_ROUTE {
+        put!(page, " [Deprecated]");
+    }
+    put!(page, ", segleft={left}");
+    match kind {
+        SOURCE_ROUTE | HOME_ADDRESS => {
+            let reserved = header.u32(4)?;
+            if reserved > 0 || page.style.verbose > 0 {
+                put!(page, ", rsv=0x{reserved:x}");
+            }
+        }
+        SEGMENTS => {
+            let (last, flags) = (header.u8(4)?, header.u8(5)?);
+            put!(page, ", last-entry={last}");
+            if flags > 0 || page.style.verbose > 0 {
+                put!(page, ", flags=0x{flags:x}");
+            }
+            put!(page, ", tag={:x}", header.u16(6)?);
+        }
+        _ => {
+            put!(page, " (unknown type)");
+            page.invalid();
+            return Ok(None);
         }
     }
+    if units % 2 == 1 {
+        put!(page, " (invalid length {units})");
+        page.invalid();
+        return Ok(None);
+    }
+    let mut hops = Vec::new();
+    for hop in 0..usize::from(units / 2) {
+        let address = header.v6(8 + 16 * hop)?;
+        put!(page, ", [{hop}]{}", address_v6(address));
+        hops.push(address);
+    }
     put!(page, ") ");
-    Ok(last)
+    // Segments are listed from the last one on (RFC 8754).
+    let last = match kind {
+        _ if left == 0 => None,
+        SEGMENTS => hops.first(),
+        _ => hops.last(),
+    };
+    Ok(Some(Route {
+        last: last.map(|last| IpAddr::from(*last)),
+    }))
+}
+
+/// What a routing header says.
+struct Route {
+    /// Where it leads; `None` where the packet is there.
+    last: Option<IpAddr>,
 }

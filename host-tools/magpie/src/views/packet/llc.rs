@@ -237,7 +237,7 @@ fn snap(page: &mut Page<'_>, octets: Octets<'_>, macs: Option<Macs>) -> Result<b
                 };
                 put!(
                     page,
-                    "SNAP, oui {organization_name} (0x{organization:06x}), {kind} {} (0x{protocol:04x}), length {}",
+                    "SNAP, oui {organization_name} (0x{organization:06x}), {kind} {} (0x{protocol:04x}), length {}: ",
                     name.unwrap_or("Unknown"),
                     rest.length(),
                 );

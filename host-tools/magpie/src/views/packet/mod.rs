@@ -244,24 +244,35 @@ impl Printer {
     /// Appends the lines of a packet, the last one ended, to `out`.
     pub fn print(&mut self, packet: &PacketRef<'_>, out: &mut String) {
         self.printed += 1;
-        let stamp = self.stamps.show(
-            packet.at_ns,
-            self.style.time,
-            self.style.nanoseconds,
-            &self.style.zone,
-        );
         let number = self.printed;
         let mut page = Page::new(out, &self.style, &self.services, &mut self.sequences);
         if self.style.number {
             put!(page, "{number:5}  ");
         }
         let (captured, wire_len) = (packet.octets.len(), packet.wire_len);
-        if captured == 0 || wire_len < captured || wire_len > MAX_LENGTH {
-            let words = format_args!("[Invalid header: {captured} of {wire_len} octets]");
+        let wrong = [
+            (captured == 0, "caplen==0".to_owned()),
+            (wire_len == 0, "len==0".to_owned()),
+            (
+                0 < wire_len && wire_len < captured,
+                format!("len({wire_len}) < caplen({captured})"),
+            ),
+            (
+                wire_len > MAX_LENGTH,
+                format!("len({wire_len}) > {MAX_LENGTH}"),
+            ),
+        ];
+        let wrong: Vec<String> = wrong
+            .into_iter()
+            .filter_map(|(is_so, words)| is_so.then_some(words))
+            .collect();
+        if !wrong.is_empty() {
+            let words = format_args!("[Invalid header: {}]", wrong.join(", "));
             page.paint(Ink::Alarm, words);
             out.push('\n');
             return;
         }
+        let stamp = self.stamps.show(packet.at_ns, &self.style);
         if !stamp.is_empty() {
             page.paint(Ink::Dim, format_args!("{stamp}"));
         }
@@ -284,11 +295,11 @@ impl Printer {
         if let Err(cut) = told {
             page.cut(cut);
         }
-        let payload = packet.octets.get(page.link_header..).unwrap_or_default();
+        let payload = page.payload(packet.octets);
         match self.style.dump {
             Dump::None => {}
-            Dump::Hex => dump::hex(out, payload),
-            Dump::HexLink => dump::hex(out, packet.octets),
+            Dump::Hex => dump::hex(out, dump::INDENT, payload),
+            Dump::HexLink => dump::hex(out, dump::INDENT, packet.octets),
             Dump::HexAscii => dump::hex_and_ascii(out, payload),
             Dump::HexAsciiLink => dump::hex_and_ascii(out, packet.octets),
             Dump::Ascii if payload.is_empty() => {}

@@ -66,6 +66,12 @@ impl<'a> Octets<'a> {
         }
     }
 
+    /// Said to be `length` octets long by a header that is not to be trusted
+    /// more than the next one.
+    pub(super) fn said(self, length: usize) -> Self {
+        Self { length, ..self }
+    }
+
     /// `count` octets from `at` on.
     pub(super) fn slice(&self, at: usize, count: usize) -> Result<&'a [u8], Cut> {
         let from = self.seen.get(at..).ok_or(self.cut())?;

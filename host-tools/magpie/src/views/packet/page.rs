@@ -28,8 +28,7 @@ pub(super) struct Page<'a> {
     pub(super) style: &'a Style,
     pub(super) services: &'a Services,
     pub(super) sequences: &'a mut Sequences,
-    /// Octets of the link header, which `-x` leaves out.
-    pub(super) link_header: usize,
+    link_header: usize,
     depth: u8,
 }
 
@@ -110,17 +109,31 @@ impl<'a> Page<'a> {
         told
     }
 
-    /// True in the frame itself, not in what it carries.
-    pub(super) fn is_outermost(&self) -> bool {
-        self.depth == 0
+    /// Says how many octets the link header has, which `-x` leaves out; heard
+    /// in the frame itself, not in a frame that it carries.
+    pub(super) fn link_header(&mut self, octets: usize) {
+        if self.depth == 0 {
+            self.link_header = octets;
+        }
+    }
+
+    /// What of the packet follows the link header.
+    pub(super) fn payload<'p>(&self, packet: &'p [u8]) -> &'p [u8] {
+        packet.get(self.link_header..).unwrap_or_default()
     }
 
     /// The octets in hex, as for a payload that nobody here understands; not
-    /// where all octets are shown anyhow.
+    /// where all are shown in hex anyhow, nor where less is wanted.
     pub(super) fn unknown(&mut self, octets: Octets<'_>) {
-        if self.style.dump == Dump::None {
+        let shown = !matches!(self.style.dump, Dump::None | Dump::Ascii | Dump::AsciiLink);
+        if !shown && !self.style.quiet {
             super::dump::hex_and_ascii(self.out, octets.seen());
         }
+    }
+
+    /// Octets in hex, each line behind `indent`.
+    pub(super) fn hex(&mut self, indent: &str, octets: Octets<'_>) {
+        super::dump::hex(self.out, indent, octets.seen());
     }
 
     /// `a.port > b.port`, or `a > b` without ports.
@@ -185,7 +198,11 @@ pub(super) fn colons(octets: &[u8]) -> String {
 
 /// Octets in hex without anything between them.
 pub(super) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    let mut digits = String::with_capacity(2 * octets.len());
+    for octet in octets {
+        let _ = write!(digits, "{octet:02x}");
+    }
+    digits
 }
 
 /// A stranger's text, made harmless for terminals as tcpdump does it: `^X` for

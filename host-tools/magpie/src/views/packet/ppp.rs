@@ -1,4 +1,4 @@
-//! PPPoE (RFC 2516) and PPP (RFC 1661).
+//! `PPPoE` (RFC 2516) and PPP (RFC 1661).
 
 use super::octets::Octets;
 use super::page::{Page, Told, hex, put};
@@ -6,7 +6,7 @@ use super::{ip, ip6, tunnel};
 
 const HEADER: usize = 6;
 
-/// Prints a PPPoE header and what follows.
+/// Prints a `PPPoE` header and what follows.
 pub(super) fn pppoe(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     let octets = octets.of("pppoe");
     let length = octets.length();
@@ -45,7 +45,8 @@ pub(super) fn pppoe(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     if session > 0 {
         put!(page, " [ses 0x{session:x}]");
     }
-    let rest = octets.after(HEADER).of_length(said);
+    // Cuts nothing: where an IP header says more, there may be more.
+    let rest = octets.after(HEADER).said(said);
     if code == 0 {
         put!(page, " ");
         return print(page, rest);
@@ -168,12 +169,9 @@ fn control(page: &mut Page<'_>, name: &str, octets: Octets<'_>) -> Told {
         11 => "Discard-Request",
         _ => "Unknown Opcode",
     };
-    if !page.style.link {
-        put!(page, "{name}, ");
-    }
     put!(
         page,
-        "{word} (0x{code:02x}), id {}, length {}",
+        "{name}, {word} (0x{code:02x}), id {}, length {}",
         octets.u8(1)?,
         octets.length() + 2
     );

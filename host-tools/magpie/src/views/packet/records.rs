@@ -1,5 +1,7 @@
 //! DNS resource records (RFC 1035, section 3.2).
 
+use std::fmt::Write as _;
+
 use super::dns::Message;
 use super::octets::Cut;
 use super::page::{Page, Told, address_v6, hex, printable, put};
@@ -129,6 +131,7 @@ fn text(page: &mut Page<'_>, message: Message<'_>, data: usize, length: usize) -
 
 /// EDNS options (RFC 6891).
 fn extensions(page: &mut Page<'_>, message: Message<'_>, data: usize, length: usize) -> Told {
+    const SUBNET: u16 = 8;
     const PADDING: u16 = 12;
     const COOKIE: u16 = 10;
     if length == 0 {
@@ -145,6 +148,7 @@ fn extensions(page: &mut Page<'_>, message: Message<'_>, data: usize, length: us
         }
         match (kind, value) {
             (_, []) => {}
+            (SUBNET, _) => subnet(page, value),
             (PADDING, _) => put!(page, " ({octets})"),
             (COOKIE, _) => {
                 let (client, server) = value.split_at_checked(8).unwrap_or((value, &[]));
@@ -162,6 +166,33 @@ fn extensions(page: &mut Page<'_>, message: Message<'_>, data: usize, length: us
     }
     put!(page, "]");
     Ok(())
+}
+
+/// The network of who asked, ` address/source/scope` (RFC 7871).
+fn subnet(page: &mut Page<'_>, value: &[u8]) {
+    let [0, family, source, scope, prefix @ ..] = value else {
+        page.invalid();
+        return;
+    };
+    let bits = match family {
+        1 => 32,
+        2 => 128,
+        _ => 0,
+    };
+    let octets = usize::from(source.div_ceil(8));
+    if *source > bits || *scope > bits || octets != prefix.len() {
+        page.invalid();
+        return;
+    }
+    let mut address = [0; 16];
+    for (to, from) in address.iter_mut().zip(prefix) {
+        *to = *from;
+    }
+    let address = match (family, address) {
+        (1, [a, b, c, d, ..]) => format!("{a}.{b}.{c}.{d}"),
+        _ => address_v6(address.into()),
+    };
+    put!(page, " {address}/{source}/{scope}");
 }
 
 fn extension_name(number: u16) -> Option<&'static str> {
@@ -221,14 +252,19 @@ pub(super) fn tell_class(page: &mut Page<'_>, class: u16) {
 fn span(seconds: u32) -> String {
     let mut rest = seconds;
     let mut out = String::new();
-    for (unit, length) in [("w", 604_800), ("d", 86_400), ("h", 3_600), ("m", 60)] {
-        if rest >= length {
-            out.push_str(&format!("{}{unit}", rest / length));
+    let units = [
+        ("w", 604_800),
+        ("d", 86_400),
+        ("h", 3_600),
+        ("m", 60),
+        ("s", 1),
+    ];
+    for (unit, length) in units {
+        // `0s`, too, has to say something.
+        if rest >= length || (length == 1 && out.is_empty()) {
+            let _ = write!(out, "{}{unit}", rest / length);
             rest %= length;
         }
-    }
-    if rest > 0 || out.is_empty() {
-        out.push_str(&format!("{rest}s"));
     }
     out
 }

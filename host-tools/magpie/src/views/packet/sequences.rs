@@ -79,6 +79,12 @@ impl Sequences {
         }
     }
 
+    /// Connections that are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     fn forget(&mut self) {
         while self.known.len() >= MAX_CONNECTIONS {
             let Some(oldest) = self.order.pop_front() else {

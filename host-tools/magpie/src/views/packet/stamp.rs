@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-use super::Time;
+use super::{Style, Time};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -19,13 +18,8 @@ pub(super) struct Stamps {
 impl Stamps {
     /// The time of a packet (nanoseconds since 1970) and what separates it
     /// from what follows; nothing with `-t`.
-    pub(super) fn show(
-        &mut self,
-        at_ns: u64,
-        time: Time,
-        nanoseconds: bool,
-        zone: &TimeZone,
-    ) -> String {
+    pub(super) fn show(&mut self, at_ns: u64, style: &Style) -> String {
+        let (time, nanoseconds) = (style.time, style.nanoseconds);
         let fraction = |ns: u64| {
             let ns = ns % SECOND;
             if nanoseconds {
@@ -41,7 +35,7 @@ impl Stamps {
                 let mut out = String::new();
                 // Beyond the year 9999 jiff has no dates, and neither has the packet.
                 let stamp = Timestamp::from_nanosecond(at_ns.into()).unwrap_or_default();
-                let local = zone.to_datetime(stamp);
+                let local = style.zone.to_datetime(stamp);
                 let format = if time == Time::Date {
                     "%Y-%m-%d %H:%M:%S"
                 } else {

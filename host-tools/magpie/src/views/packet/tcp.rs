@@ -3,7 +3,7 @@
 use magpie_os::SocketKind;
 
 use super::ip::{self, Network};
-use super::octets::Octets;
+use super::octets::{Cut, Octets};
 use super::page::{Ink, Page, Told, hex, put};
 use super::sequences::Origin;
 use super::{checksum, dns};
@@ -73,18 +73,7 @@ pub(super) fn print(page: &mut Page<'_>, segment: Octets<'_>, network: Network) 
     } else {
         page.paint(Ink::Alarm, format_args!("Flags [{letters}]"));
     }
-    let (seq, ack) = (segment.u32(4)?, segment.u32(8)?);
-    let mut origin = Origin::default();
-    if !page.style.absolute && flags & ACK != 0 {
-        let [from, to] = network.ends;
-        let [source, destination] = ports;
-        origin = page.sequences.origin(
-            [(source, from), (destination, to)],
-            flags & SYN != 0,
-            seq,
-            ack,
-        );
-    }
+    let origin = origin(page, segment, ports, network)?;
     if header > length {
         too_long(page);
         return Ok(());
@@ -92,21 +81,7 @@ pub(super) fn print(page: &mut Page<'_>, segment: Octets<'_>, network: Network) 
     if page.style.verbose > 0 && !network.fragmented && segment.has(length) {
         tell_checksum(page, segment, network)?;
     }
-    if page.style.verbose > 1 || payload > 0 || flags & (SYN | FIN | RST) != 0 {
-        let seq = seq.wrapping_sub(origin.seq);
-        put!(page, ", seq {seq}");
-        if payload > 0 {
-            let end = seq.wrapping_add(u32::try_from(payload).unwrap_or_default());
-            put!(page, ":{end}");
-        }
-    }
-    if flags & ACK != 0 {
-        put!(page, ", ack {}", ack.wrapping_sub(origin.ack));
-    }
-    put!(page, ", win {}", segment.u16(14)?);
-    if flags & URG != 0 {
-        put!(page, ", urg {}", segment.u16(18)?);
-    }
+    tell_numbers(page, segment, payload, origin)?;
     if header > HEADER {
         put!(page, ", options [");
         let all = segment.of_length(header).after(HEADER);
@@ -134,6 +109,48 @@ pub(super) fn print(page: &mut Page<'_>, segment: Octets<'_>, network: Network) 
         reset_reason(page, data);
     } else if ports.contains(&DOMAIN) {
         return dns::over_tcp(page, data);
+    }
+    Ok(())
+}
+
+/// From what the segment's numbers are counted.
+fn origin(
+    page: &mut Page<'_>,
+    segment: Octets<'_>,
+    [source, destination]: [u16; 2],
+    network: Network,
+) -> Result<Origin, Cut> {
+    let flags = segment.u8(13)?;
+    if page.style.absolute || flags & ACK == 0 {
+        return Ok(Origin::default());
+    }
+    let [from, to] = network.ends;
+    Ok(page.sequences.origin(
+        [(source, from), (destination, to)],
+        flags & SYN != 0,
+        segment.u32(4)?,
+        segment.u32(8)?,
+    ))
+}
+
+/// `, seq 1:29, ack 1, win 65535`.
+fn tell_numbers(page: &mut Page<'_>, segment: Octets<'_>, payload: usize, origin: Origin) -> Told {
+    let flags = segment.u8(13)?;
+    let (seq, ack) = (segment.u32(4)?, segment.u32(8)?);
+    if page.style.verbose > 1 || payload > 0 || flags & (SYN | FIN | RST) != 0 {
+        let seq = seq.wrapping_sub(origin.seq);
+        put!(page, ", seq {seq}");
+        if payload > 0 {
+            let end = seq.wrapping_add(u32::try_from(payload).unwrap_or_default());
+            put!(page, ":{end}");
+        }
+    }
+    if flags & ACK != 0 {
+        put!(page, ", ack {}", ack.wrapping_sub(origin.ack));
+    }
+    put!(page, ", win {}", segment.u16(14)?);
+    if flags & URG != 0 {
+        put!(page, ", urg {}", segment.u16(18)?);
     }
     Ok(())
 }
@@ -176,11 +193,7 @@ const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 
 /// Prints the options; false where one contradicts itself.
-fn options(
-    page: &mut Page<'_>,
-    options: Octets<'_>,
-    origin: Origin,
-) -> Result<bool, super::octets::Cut> {
+fn options(page: &mut Page<'_>, options: Octets<'_>, origin: Origin) -> Result<bool, Cut> {
     let mut rest = options;
     let mut between = "";
     while rest.length() > 0 {
@@ -222,7 +235,7 @@ fn option(
     kind: u8,
     value: Octets<'_>,
     origin: Origin,
-) -> Result<Option<usize>, super::octets::Cut> {
+) -> Result<Option<usize>, Cut> {
     let length = value.length();
     let (name, needs) = match kind {
         2 => ("mss", 2),

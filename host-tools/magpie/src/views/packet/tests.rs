@@ -1,1 +1,504 @@
+use magpie_os::Services;
+use proptest::prelude::*;
+
 use super::*;
+
+/// Frames of every kind that is looked into: in hex, blanks between headers.
+const FRAMES: &[&str] = &[
+    SYN,
+    QUERY,
+    // An answer over a VLAN, with a name behind a pointer.
+    "020000000017020000000066 8100200a 0800 \
+     4500004900000000401100000101010 10a000a17 0035c0000035 0000 \
+     30398180000100010000000007 6578616d706c6503636f6d0000010001 c00c000100010000003c0004 5db8d822",
+    // Port unreachable, quoting a datagram.
+    "020000000017020000000066 0800 45000038000000004001000 00a000a010a000a17 \
+     0303000000000000 45000020000000004011000 00a000a17c0000201 30390035000c0000",
+    ARP,
+    // Hop-by-hop options and a report of listeners.
+    "333300000016020000000066 86dd 6000000000240001fe800000000000000000000000000001 \
+     ff020000000000000000000000000016 3a00050200000100 8f00000000000001 \
+     04000000ff0200000000000000000001ff000001",
+    // A routing header, a fragment header, then UDP.
+    "020000000017020000000066 86dd 60000000003c2b4020010db8000000000000000000000001 \
+     20010db8000000000000000000000002 2c02000100000000 20010db8000000000000000000000003 \
+     1100000000000001 0fa00fa100140000 000102030405060708090a0b",
+    // Router advertisement with a prefix.
+    "333300000001020000000066 86dd 6000000000303afffe800000000000000000000000000001 \
+     ff020000000000000000000000000001 86000000400800780000000000000000 \
+     030440c0000151800000384000000000 20010db8000000000000000000000000",
+    // Two labels, an IPv4 header below them.
+    "020000000017020000000066 8847 0001003f00021140 \
+     45000020000000004011000 00a000a17c0000201 30390035000c0000",
+    // PPPoE session, IPv6.
+    "020000000017020000000066 8864 1100001100320057 \
+     6000000000083aff fe800000000000000000000000000001fe800000000000000000000000000002 8000000000010002",
+    // PPPoE discovery.
+    "ffffffffffff020000000066 8863 1109000000100101000001030008 0001020304050607",
+    // GRE with key and sequence number, a frame in it.
+    "020000000017020000000066 0800 4500003a00000000402f0000 0a000a010a000a17 \
+     300065580000002a00000001 020000000017020000000066 0806 00010800060400010200",
+    // VXLAN.
+    "020000000017020000000066 0800 4500004000000000401100000a000a010a000a17 \
+     c00012b5002c0000 0800000000007b00 020000000017020000000066 88cc 0207040200000000660403057031060200780000",
+    // Geneve with options.
+    "020000000017020000000066 0800 4500004400000000401100000a000a010a000a17 \
+     c00017c100300000 02406558 00007b00 0102030401010101 020000000017020000000066 88f7 0000",
+    // A spanning tree's BPDU.
+    "0180c2000000020000000066 0026 424203 0000020 23c800300 1ef67359 80000000000080 \
+     03001ef673598080010000140002000f0000000000000000",
+    // SNAP, an unknown organization.
+    "0180c2000000020000000066 000b aaaa03 123456 0001 ffff",
+    // IPv4 options and a fragment.
+    "020000000017020000000066 0800 4700002c00012000401100000a000a010a000a17 \
+     0707040000000000 000fa00fa1001c0000 0001020304050607",
+    // SCTP.
+    "020000000017020000000066 0800 4500002c00000000408400000a000a010a000a17 \
+     0b590b590000000000000000 0100000800000001 0a000000",
+    // AH before ESP.
+    "020000000017020000000066 0800 4500003000000000403300000a000a010a000a17 \
+     320400000000010000000001 000000000000000000000000 0000020000000003",
+];
+
+/// The first segment of a connection, its options those of Linux.
+const SYN: &str = "020000000017020000000066 0800 4500003cabcd40004006 0000 0a000a170a000a42 \
+     c0000050000003e800000000a002faf0 0000 0000 020405b40402080a00000001000000000103 0307";
+
+/// `12345+ A? example.com. (29)`.
+const QUERY: &str = "020000000017020000000066 0800 45000039000000004011 0000 0a000a1701010101 \
+     c000003500250000 30390100000100000000000007 6578616d706c6503636f6d0000010001";
+
+const ARP: &str = "ffffffffffff020000000066 0806 0001080006040001 020000000066 0a000a42 \
+     000000000000 0a000a17";
+
+/// The octets of hex digits; an odd one out is left.
+fn octets(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex
+        .chars()
+        .filter_map(|c| c.to_digit(16))
+        .map(|digit| u8::try_from(digit).expect("four bits"))
+        .collect();
+    let (pairs, _) = digits.as_chunks::<2>();
+    pairs.iter().map(|[high, low]| high << 4 | low).collect()
+}
+
+fn plain() -> Style {
+    Style {
+        numeric: true,
+        time: Time::None,
+        ..Style::default()
+    }
+}
+
+fn lines_of(style: &Style, frames: &[Vec<u8>]) -> String {
+    let mut printer = Printer::new(style.clone(), Services::default());
+    let mut out = String::new();
+    for (n, octets) in frames.iter().enumerate() {
+        let packet = PacketRef {
+            at_ns: 1_700_000_000_123_456_789 + 1_000_000_000 * n as u64,
+            octets,
+            wire_len: octets.len(),
+            link: LinkType::Ethernet,
+            interface: None,
+            direction: None,
+        };
+        printer.print(&packet, &mut out);
+    }
+    out
+}
+
+fn line_of(style: &Style, hex: &str) -> String {
+    let mut line = lines_of(style, &[octets(hex)]);
+    assert_eq!(line.pop(), Some('\n'));
+    line
+}
+
+#[test]
+fn one_line_a_packet() {
+    for (frame, line) in [
+        (
+            SYN,
+            "IP 10.0.10.23.49152 > 10.0.10.66.80: Flags [S], seq 1000, win 64240, \
+             options [mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7], length 0",
+        ),
+        (
+            QUERY,
+            "IP 10.0.10.23.49152 > 1.1.1.1.53: 12345+ A? example.com. (29)",
+        ),
+        (
+            ARP,
+            "ARP, Request who-has 10.0.10.23 tell 10.0.10.66, length 28",
+        ),
+        (
+            FRAMES[3],
+            "IP 10.0.10.1 > 10.0.10.23: ICMP 192.0.2.1 udp port 53 unreachable, length 36",
+        ),
+        (
+            FRAMES[2],
+            "IP 1.1.1.1.53 > 10.0.10.23.49152: 12345 1/0/0 A 93.184.216.34 (45)",
+        ),
+    ] {
+        // What IPv4's length counts stands in the vectors by hand.
+        assert_eq!(line_of(&plain(), frame), line);
+    }
+    let link = Style {
+        link: true,
+        ..plain()
+    };
+    assert!(
+        line_of(&link, FRAMES[2]).starts_with(
+            "02:00:00:00:00:66 > 02:00:00:00:00:17, ethertype 802.1Q (0x8100), length 91: \
+             vlan 10, p 1, ethertype IPv4 (0x0800), 1.1.1.1.53 > "
+        ),
+        "{}",
+        line_of(&link, FRAMES[2])
+    );
+}
+
+#[test]
+fn ports_have_names_unless_numbers_are_asked_for() {
+    let services = Services::from_texts("domain 53/udp\n", "", "");
+    let style = Style {
+        numeric: false,
+        ..plain()
+    };
+    let mut printer = Printer::new(style, services);
+    let frame = octets(QUERY);
+    let mut out = String::new();
+    let packet = PacketRef {
+        at_ns: 0,
+        octets: &frame,
+        wire_len: frame.len(),
+        link: LinkType::Ethernet,
+        interface: Some("tap\x1b1"),
+        direction: Some(Direction::In),
+    };
+    printer.print(&packet, &mut out);
+    assert!(
+        out.starts_with("tap^[1 In  IP 10.0.10.23.49152 > 1.1.1.1.domain: "),
+        "{out}"
+    );
+}
+
+#[test]
+fn times_as_tcpdump_has_them() {
+    let frames = vec![octets(ARP); 2];
+    for (time, nanoseconds, begins) in [
+        (Time::OfDay, false, ["22:13:20.123456 ", "22:13:21.123456 "]),
+        (
+            Time::OfDay,
+            true,
+            ["22:13:20.123456789 ", "22:13:21.123456789 "],
+        ),
+        (
+            Time::Seconds,
+            false,
+            ["1700000000.123456 ", "1700000001.123456 "],
+        ),
+        (
+            Time::SincePrevious,
+            false,
+            [" 00:00:00.000000 ", " 00:00:01.000000 "],
+        ),
+        (
+            Time::Date,
+            false,
+            ["2023-11-14 22:13:20.123456 ", "2023-11-14 22:13:21.123456 "],
+        ),
+        (
+            Time::SinceFirst,
+            false,
+            [" 00:00:00.000000 ", " 00:00:01.000000 "],
+        ),
+    ] {
+        let style = Style {
+            time,
+            nanoseconds,
+            ..plain()
+        };
+        let lines = lines_of(&style, &frames);
+        for (line, begin) in lines.lines().zip(begins) {
+            assert!(line.starts_with(&format!("{begin}ARP")), "{time:?}: {line}");
+        }
+    }
+    let zone = TimeZone::fixed(jiff::tz::Offset::from_hours(2).expect("an hour of the day"));
+    let style = Style {
+        time: Time::OfDay,
+        zone,
+        ..plain()
+    };
+    assert!(lines_of(&style, &frames).starts_with("00:13:20.123456 "));
+}
+
+#[test]
+fn numbers_of_segments_are_relative_to_the_first() {
+    // Both ends of a connection: SYN, SYN+ACK, ACK.
+    let mut answer = octets(SYN);
+    answer.splice(26..34, [10, 0, 10, 66, 10, 0, 10, 23]);
+    answer.splice(34..38, [0, 80, 0xc0, 0]);
+    answer.splice(38..46, [0, 0, 0x13, 0x88, 0, 0, 0x03, 0xe9]);
+    answer[47] = 0x12;
+    let mut last = octets(SYN);
+    last.splice(38..46, [0, 0, 0x03, 0xe9, 0, 0, 0x13, 0x89]);
+    last[47] = 0x10;
+    let frames = [octets(SYN), answer, last];
+    let acks = |style: &Style| -> Vec<String> {
+        let lines = lines_of(style, &frames);
+        let ack = |line: &str| Some(line.split_once("ack ")?.1.split_once(',')?.0.to_owned());
+        lines.lines().filter_map(ack).collect()
+    };
+    assert_eq!(acks(&plain()), ["1001", "1"]);
+    let absolute = Style {
+        absolute: true,
+        ..plain()
+    };
+    assert_eq!(acks(&absolute), ["1001", "5001"]);
+}
+
+#[test]
+fn connections_are_forgotten_beyond_a_bound() {
+    let mut sequences = Sequences::default();
+    let end = |n: u32| (1, std::net::IpAddr::from(n.to_be_bytes()));
+    let other = (2, std::net::IpAddr::from([0; 4]));
+    sequences.origin([end(0), other], false, 100, 1);
+    let known = sequences.origin([end(0), other], false, 100, 1);
+    assert_eq!((known.seq, known.ack), (100, 0));
+    for n in 1..=70_000 {
+        sequences.origin([end(n), other], false, 0, 0);
+    }
+    assert!(sequences.len() <= 65_536);
+    // Seen as the first again.
+    assert_eq!(sequences.origin([end(0), other], false, 100, 1).seq, 0);
+    assert_eq!(sequences.origin([end(0), other], false, 100, 1).seq, 100);
+}
+
+#[test]
+fn checksums_have_a_verdict() {
+    let style = Style {
+        verbose: 1,
+        ..plain()
+    };
+    let line = line_of(&style, SYN);
+    assert!(
+        line.starts_with(
+            "IP (tos 0x0, ttl 64, id 43981, offset 0, flags [DF], proto TCP (6), length 60, \
+             bad cksum 0 (->"
+        ),
+        "{line}"
+    );
+    let Some((_, right)) = line.split_once("(incorrect -> 0x") else {
+        panic!("no verdict: {line}");
+    };
+    let mut frame = octets(SYN);
+    let right = u16::from_str_radix(&right[..4], 16).expect("four digits");
+    frame.splice(50..52, right.to_be_bytes());
+    let line = lines_of(&style, &[frame]);
+    assert!(
+        line.contains(&format!("cksum 0x{right:04x} (correct)")),
+        "{line}"
+    );
+}
+
+#[test]
+fn headers_in_headers_are_followed_so_far() {
+    // IPv4 in IPv4, three hundred times.
+    let mut frame = octets("020000000017020000000066 0800");
+    let mut left = 300 * 20;
+    while left > 0 {
+        let header = [
+            0x45, 0, 0, 0, 0, 0, 0, 0, 64, 4, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+        ];
+        frame.extend(header);
+        let at = frame.len() - 18;
+        frame.splice(at..at + 2, u16::try_from(left).expect("6000").to_be_bytes());
+        left -= 20;
+    }
+    let line = lines_of(&plain(), &[frame]);
+    assert!(line.contains("[more than 16 headers]"), "{line}");
+    assert_eq!(line.matches("10.0.0.1 > 10.0.0.2").count(), 16);
+}
+
+#[test]
+fn names_cannot_steer_a_terminal() {
+    // ESC [ 2 J, BEL, C1 CSI, DEL in a label.
+    let mut frame = octets(QUERY);
+    frame.splice(55..62, *b"\x1b[2J\x07\x9b\x7f");
+    let line = lines_of(&plain(), &[frame]);
+    assert!(line.contains("A? ^[[2J^GM-^[^?.com. (29)"), "{line}");
+}
+
+#[test]
+fn a_name_that_points_at_itself_ends() {
+    let mut frame = octets(FRAMES[2]);
+    let at = frame.len() - 16;
+    frame.splice(at..at + 2, [0xc0, 0x21]);
+    let style = Style {
+        verbose: 2,
+        ..plain()
+    };
+    let line = lines_of(&style, &[frame]);
+    assert!(line.contains("<BAD PTR> [|domain]"), "{line}");
+}
+
+#[test]
+fn a_message_of_pointers_costs_little() {
+    // 5,000 answers, each named by a chain of pointers as long as can be.
+    let mut message = vec![0x30, 0x39, 0x81, 0x80, 0, 0, 0x13, 0x88, 0, 0, 0, 0];
+    // The first holds the chain in its data, of a type that is not read.
+    let length = 2 + 2 * 2_000_u16;
+    message.extend([0, 0, 10, 0, 1, 0, 0, 0, 0]);
+    message.extend(length.to_be_bytes());
+    let chain = u16::try_from(message.len()).expect("23");
+    message.extend([0, 0]);
+    for n in 0..2_000_u16 {
+        message.extend((0xc000 | (chain + n * 2)).to_be_bytes());
+    }
+    let last = u16::try_from(message.len() - 2).expect("4,000");
+    while message.len() < 60_000 {
+        message.extend((0xc000 | last).to_be_bytes());
+        message.extend([0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    }
+    let mut frame = octets("020000000017020000000066 0800");
+    let udp = u16::try_from(message.len() + 8).expect("60 KB");
+    frame.extend(octets("4500 0000 0000 0000 4011 0000 0a000a17 01010101"));
+    frame.splice(16..18, (udp + 20).to_be_bytes());
+    frame.extend(octets("0035 c000"));
+    frame.extend(udp.to_be_bytes());
+    frame.extend([0, 0]);
+    frame.extend(message);
+    let style = Style {
+        verbose: 2,
+        ..plain()
+    };
+    let began = std::time::Instant::now();
+    let line = lines_of(&style, &[frame]);
+    assert!(line.contains("<BAD PTR> [|domain]"), "{}", &line[..200]);
+    assert!(began.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn colours_are_there_where_wanted_and_end() {
+    let style = Style {
+        colour: true,
+        time: Time::OfDay,
+        ..plain()
+    };
+    let line = line_of(&style, QUERY);
+    assert!(
+        line.starts_with("\x1b[2m22:13:20.123456 \x1b[0mIP \x1b[36m10.0.10.23.49152"),
+        "{line:?}"
+    );
+    assert_eq!(line.matches("\x1b[0m").count(), 2, "{line:?}");
+}
+
+#[test]
+fn cut_anywhere_it_says_so() {
+    for hex in FRAMES {
+        let whole = octets(hex);
+        let mut printer = Printer::new(plain(), Services::default());
+        for captured in 1..whole.len() {
+            let mut out = String::new();
+            let packet = PacketRef {
+                at_ns: 0,
+                octets: &whole[..captured],
+                wire_len: whole.len(),
+                link: LinkType::Ethernet,
+                interface: None,
+                direction: None,
+            };
+            printer.print(&packet, &mut out);
+            assert!(out.ends_with('\n') && out.len() > 1, "{hex} {captured}");
+            // Not even an Ethernet header, or not all of the one behind it.
+            assert!(captured >= 15 || out.contains("[|"), "{captured}: {out}");
+        }
+    }
+}
+
+fn any_style() -> impl Strategy<Value = Style> {
+    let flags = (any::<[bool; 6]>(), 0..5_u8, 0..7_u8, 0..7_u8);
+    flags.prop_map(|(flags, verbose, time, dump)| {
+        let [numeric, quiet, link, absolute, nanoseconds, number] = flags;
+        Style {
+            numeric,
+            quiet,
+            verbose,
+            link,
+            absolute,
+            dump: match dump {
+                0 => Dump::Hex,
+                1 => Dump::HexLink,
+                2 => Dump::HexAscii,
+                3 => Dump::HexAsciiLink,
+                4 => Dump::Ascii,
+                5 => Dump::AsciiLink,
+                _ => Dump::None,
+            },
+            time: Time::of_flags(time),
+            nanoseconds,
+            number,
+            colour: false,
+            zone: TimeZone::UTC,
+        }
+    })
+}
+
+/// A known frame with some octets changed, or any octets.
+fn any_frame() -> impl Strategy<Value = Vec<u8>> {
+    let known = (0..FRAMES.len(), any::<Vec<(u16, u8)>>());
+    let changed = known.prop_map(|(n, changes)| {
+        let mut frame = octets(FRAMES[n]);
+        for (at, value) in changes {
+            let at = usize::from(at) % frame.len();
+            frame[at] = value;
+        }
+        frame
+    });
+    // Behind an Ethernet header of a known type, so that it is looked into.
+    let types = prop::sample::select(vec![
+        [0x08, 0x00],
+        [0x86, 0xdd],
+        [0x08, 0x06],
+        [0x81, 0x00],
+        [0x88, 0x47],
+        [0x88, 0x64],
+        [0x88, 0xcc],
+        [0x00, 0x26],
+    ]);
+    let behind = (types, prop::collection::vec(any::<u8>(), 0..300)).prop_map(|(kind, rest)| {
+        let mut frame = vec![0; 12];
+        frame.extend(kind);
+        frame.extend(rest);
+        frame
+    });
+    let any = prop::collection::vec(any::<u8>(), 0..300);
+    prop_oneof![4 => changed, 2 => behind, 1 => any]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_octets_panic_or_steer_a_terminal(
+        style in any_style(),
+        frames in prop::collection::vec((any_frame(), any::<u16>(), 0..2_000_usize), 1..4),
+        link in prop::sample::select(vec![LinkType::Ethernet, LinkType::Raw, LinkType::Other(9)]),
+    ) {
+        let mut printer = Printer::new(style, Services::default());
+        for (frame, cut, beyond) in frames {
+            let captured = frame.len().min(cut.into());
+            let mut out = String::new();
+            let packet = PacketRef {
+                at_ns: u64::from(cut) << 47,
+                octets: &frame[..captured],
+                wire_len: captured + beyond,
+                link,
+                interface: None,
+                direction: None,
+            };
+            printer.print(&packet, &mut out);
+            prop_assert!(out.ends_with('\n'));
+            prop_assert!(out.chars().all(|c| c == '\n' || c == '\t' || !c.is_control()), "{out:?}");
+            prop_assert!(out.len() < 100_000, "{} octets", out.len());
+        }
+    }
+}

@@ -167,3 +167,54 @@ pub(super) fn vxlan(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     octets.u8(7)?;
     ether::print(page, octets.after(HEADER))
 }
+
+/// Geneve (RFC 8926) and what it carries.
+pub(super) fn geneve(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
+    const HEADER: usize = 8;
+    const ETHERNET: u16 = 0x6558;
+    const FLAGS: &[(u32, &str)] = &[(0x80, "O"), (0x40, "C")];
+    let octets = octets.of("geneve");
+    put!(page, "Geneve");
+    let length = octets.length();
+    if length < HEADER {
+        put!(page, " [length {length} < {HEADER}]");
+        page.invalid();
+        return Ok(());
+    }
+    octets.slice(0, HEADER)?;
+    let first = octets.u8(0)?;
+    let (version, options) = (first >> 6, usize::from(first & 0x3f) * 4);
+    if version != 0 {
+        put!(page, " ERROR: unknown-version {version}");
+        return Ok(());
+    }
+    let flags = bits(octets.u8(1)?.into(), FLAGS, "", "none");
+    put!(page, ", Flags [{flags}], vni 0x{:x}", octets.u24(4)?);
+    let (protocol, reserved) = (octets.u16(2)?, octets.u8(7)?);
+    if reserved > 0 {
+        put!(page, ", rsvd 0x{reserved:x}");
+    }
+    if page.style.link {
+        let name = words::ethertype(protocol).unwrap_or("unknown");
+        put!(page, ", proto {name} (0x{protocol:04x})");
+    }
+    let room = length - HEADER;
+    if room < options {
+        put!(page, " truncated-geneve - {} bytes missing", options - room);
+        return Ok(());
+    }
+    octets.slice(HEADER, options)?;
+    if options > 0 {
+        put!(page, ", options [{options} bytes]");
+    }
+    let verbose = page.style.verbose > 0;
+    put!(page, "{}", if verbose { "\n\t" } else { ": " });
+    let rest = octets.after(HEADER + options);
+    if protocol == ETHERNET {
+        return ether::print(page, rest);
+    }
+    if !ether::carried(page, protocol, rest)? {
+        put!(page, "geneve-proto-0x{protocol:x}");
+    }
+    Ok(())
+}

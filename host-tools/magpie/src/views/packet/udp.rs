@@ -6,7 +6,7 @@ use super::ip::{self, Network};
 use super::octets::Octets;
 use super::page::{Ink, Page, Told, put};
 use super::tcp::tell_ends;
-use super::{checksum, dns, tunnel, words};
+use super::{checksum, dns, tunnel};
 
 const HEADER: usize = 8;
 const DOMAIN: u16 = 53;
@@ -56,8 +56,7 @@ pub(super) fn print(page: &mut Page<'_>, datagram: Octets<'_>, network: Network)
             return page.nested(|page| tunnel::vxlan(page, data));
         }
         if ports.contains(&GENEVE) {
-            put!(page, "Geneve, length {length}");
-            return Ok(());
+            return page.nested(|page| tunnel::geneve(page, data));
         }
     }
     if said > length && !network.fragmented {
@@ -113,11 +112,44 @@ pub(super) fn ports_only(
         let words = format_args!("{from}.{source} > {to}.{destination}");
         page.paint(Ink::Ends, words);
     }
-    put!(
-        page,
-        ": {}, length {}",
-        words::protocol(protocol),
-        octets.length()
-    );
+    put!(page, ": {name}");
+    if protocol == ip::SCTP {
+        chunks(page, octets.after(12))?;
+    }
+    put!(page, ", length {}", octets.length());
+    Ok(())
+}
+
+/// Types of an SCTP packet's chunks (RFC 9260, section 3.2).
+fn chunks(page: &mut Page<'_>, chunks: Octets<'_>) -> Told {
+    let mut rest = chunks;
+    let mut number = 0;
+    while rest.length() >= 4 {
+        let kind = match rest.u8(0)? {
+            0 => "DATA".to_owned(),
+            1 => "INIT".to_owned(),
+            2 => "INIT ACK".to_owned(),
+            3 => "SACK".to_owned(),
+            4 => "HB REQ".to_owned(),
+            5 => "HB ACK".to_owned(),
+            6 => "ABORT".to_owned(),
+            7 => "SHUTDOWN".to_owned(),
+            8 => "SHUTDOWN ACK".to_owned(),
+            9 => "OP ERR".to_owned(),
+            10 => "COOKIE ECHO".to_owned(),
+            11 => "COOKIE ACK".to_owned(),
+            14 => "SHUTDOWN COMPLETE".to_owned(),
+            other => format!("chunk type {other}"),
+        };
+        number += 1;
+        put!(page, " ({number}) [{kind}]");
+        let length = usize::from(rest.u16(2)?);
+        if length < 4 {
+            page.invalid();
+            return Ok(());
+        }
+        // Padded to four octets, which the length does not count.
+        rest = rest.after(length.next_multiple_of(4));
+    }
     Ok(())
 }

@@ -80,8 +80,9 @@ pub(super) fn protocol(number: u8) -> &'static str {
         51 => "AH",
         55 => "Mobile IP",
         58 => "ICMPv6",
-        59 => "None",
-        60 => "Options",
+        62 => "Mobile IP (old)",
+        135 => "Mobility",
+        143 => "Ethernet",
         88 => "EIGRP",
         89 => "OSPF",
         103 => "PIM",
@@ -89,7 +90,6 @@ pub(super) fn protocol(number: u8) -> &'static str {
         112 => "VRRP",
         113 => "PGM",
         132 => "SCTP",
-        135 => "Mobility",
         _ => "unknown",
     }
 }

@@ -1,0 +1,253 @@
+//! Makes this program known to Wireshark: a script of two lines in a folder
+//! that Wireshark looks into.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, anyhow, bail};
+
+use crate::cli::extcap::Extcap as Options;
+use crate::exit::Exit;
+use crate::output::say;
+
+/// What the script is called.
+const NAME: &str = "magpie";
+
+/// Its second line: what is ours may be replaced and removed.
+const MARK: &str = "# Made by `magpie extcap --install`; `magpie extcap --uninstall` removes it.";
+
+/// Where distributions have the folder, if there is no tshark to ask.
+const USUAL: &[&str] = &[
+    "/usr/lib/x86_64-linux-gnu/wireshark/extcap",
+    "/usr/lib/aarch64-linux-gnu/wireshark/extcap",
+    "/usr/lib/arm-linux-gnueabihf/wireshark/extcap",
+    "/usr/lib64/wireshark/extcap",
+    "/usr/lib/wireshark/extcap",
+    "/usr/local/lib/wireshark/extcap",
+];
+
+/// Folders that the Wireshark of this machine looks into.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Folders {
+    system: Option<PathBuf>,
+    user: Option<PathBuf>,
+}
+
+impl Folders {
+    /// As `tshark -G folders` has them.
+    fn of_text(text: &str) -> Self {
+        let mut folders = Self::default();
+        for line in text.lines() {
+            let Some((name, path)) = line.split_once(':') else {
+                continue;
+            };
+            let path = PathBuf::from(path.trim());
+            if !path.is_absolute() {
+                continue;
+            }
+            match name.trim().to_ascii_lowercase().as_str() {
+                "extcap path" | "global extcap path" => folders.system = Some(path),
+                "personal extcap path" => folders.user = Some(path),
+                _ => {}
+            }
+        }
+        folders
+    }
+
+    fn of_system() -> Self {
+        let told = Command::new("tshark").args(["-G", "folders"]).output();
+        let mut folders = told.map_or_else(
+            |_| Self::default(),
+            |told| Self::of_text(&String::from_utf8_lossy(&told.stdout)),
+        );
+        let usual = || USUAL.iter().map(PathBuf::from).find(|path| path.is_dir());
+        folders.system = folders.system.or_else(usual);
+        folders
+    }
+}
+
+/// Where to, by what was asked.
+fn folder(options: &Options, folders: &Folders) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = &options.dir {
+        return std::path::absolute(dir).with_context(|| dir.display().to_string());
+    }
+    let no_system = || {
+        anyhow!(
+            "no folder of Wireshark's is found; install wireshark or tshark, or name one with --dir"
+        )
+    };
+    if options.user {
+        return folders.user.clone().ok_or_else(|| match &folders.system {
+            None => no_system(),
+            Some(system) => anyhow!(
+                "this Wireshark looks into no folder of the user, only into {}: run it as root \
+                 with --system, or use --dir DIR and start Wireshark with WIRESHARK_EXTCAP_DIR=DIR",
+                system.display()
+            ),
+        });
+    }
+    let system = folders.system.clone();
+    if !options.system
+        && let Some(user) = &folders.user
+        && system.as_deref().is_none_or(|system| !may_write(system))
+    {
+        return Ok(user.clone());
+    }
+    system.ok_or_else(no_system)
+}
+
+/// Tried, since rights are more than bits.
+fn may_write(folder: &Path) -> bool {
+    let probe = folder.join(format!(".magpie-{}", std::process::id()));
+    let made = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&probe)
+        .is_ok();
+    made && fs::remove_file(&probe).is_ok()
+}
+
+/// A word for sh: nothing in it is special.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn script(program: &Path) -> anyhow::Result<String> {
+    let Some(program) = program.to_str() else {
+        bail!("{}: its path is not UTF-8; move it", program.display());
+    };
+    Ok(format!(
+        "#!/bin/sh\n{MARK}\nexec {} extcap \"$@\"\n",
+        quoted(program)
+    ))
+}
+
+/// What is there: nothing, something of ours, or somebody's.
+fn is_ours(path: &Path) -> anyhow::Result<Option<bool>> {
+    match fs::read(path) {
+        Ok(found) => {
+            let second = found.split(|octet| *octet == b'\n').nth(1);
+            Ok(Some(second == Some(MARK.as_bytes())))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| path.display().to_string()),
+    }
+}
+
+fn not_ours(path: &Path) -> anyhow::Error {
+    anyhow!(
+        "{}: it is there, and not made by magpie; move it away first",
+        path.display()
+    )
+}
+
+/// Says what to do where the folder is root's.
+fn refused(error: io::Error, path: &Path, action: &str) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return anyhow!(
+            "{}: this needs root: sudo magpie extcap {action} --system",
+            path.display()
+        );
+    }
+    anyhow::Error::new(error).context(path.display().to_string())
+}
+
+/// `--install`.
+pub(super) fn install(options: &Options) -> anyhow::Result<Exit> {
+    let folder = folder(options, &Folders::of_system())?;
+    let program = std::env::current_exe().context("where this program is")?;
+    let script = script(&program)?;
+    let path = folder.join(NAME);
+    if is_ours(&path)? == Some(false) {
+        return Err(not_ours(&path));
+    }
+    fs::create_dir_all(&folder).map_err(|e| refused(e, &folder, "--install"))?;
+    // Beside it, then in its place: Wireshark never sees half of it.
+    let beside = folder.join(format!(".magpie-{}", std::process::id()));
+    let write = || -> io::Result<()> {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(&beside)?;
+        file.write_all(script.as_bytes())?;
+        // Whatever the umask is: others use it.
+        file.set_permissions(fs::Permissions::from_mode(0o755))?;
+        fs::rename(&beside, &path)
+    };
+    if let Err(error) = write() {
+        let _ = fs::remove_file(&beside);
+        return Err(refused(error, &path, "--install"));
+    }
+    say(&format!("{}: calls {}", path.display(), program.display()));
+    if options.dir.is_some() {
+        say(&format!(
+            "start Wireshark with WIRESHARK_EXTCAP_DIR={}",
+            folder.display()
+        ));
+    }
+    say("tshark -D lists what can be captured from");
+    Ok(Exit::Success)
+}
+
+/// `--uninstall`: from the folder that is named, else wherever it is.
+pub(super) fn uninstall(options: &Options) -> anyhow::Result<Exit> {
+    let folders = Folders::of_system();
+    let places = if options.dir.is_some() || options.user || options.system {
+        vec![folder(options, &folders)?]
+    } else {
+        folders.user.into_iter().chain(folders.system).collect()
+    };
+    let mut found = false;
+    for folder in &places {
+        let path = folder.join(NAME);
+        match is_ours(&path)? {
+            None => continue,
+            Some(false) => return Err(not_ours(&path)),
+            Some(true) => {}
+        }
+        fs::remove_file(&path).map_err(|e| refused(e, &path, "--uninstall"))?;
+        say(&format!("{}: removed", path.display()));
+        found = true;
+    }
+    if !found {
+        bail!("nothing of ours is installed there");
+    }
+    Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_as_tshark_says_them() {
+        // Debian 12's, and what newer ones say.
+        let old = "Temp:                \t/tmp\nPersonal Plugins:    \t/root/x\n\
+                   Extcap path:         \t/usr/lib/x86_64-linux-gnu/wireshark/extcap\n";
+        let folders = Folders::of_text(old);
+        let system = PathBuf::from("/usr/lib/x86_64-linux-gnu/wireshark/extcap");
+        assert_eq!(folders.system, Some(system.clone()));
+        assert_eq!(folders.user, None);
+        let new = "Personal Extcap path:\t/srv/a/.local/lib/wireshark/extcap\n\
+                   Global Extcap path:\t/usr/lib/wireshark/extcap\nExtcap path:\n";
+        let folders = Folders::of_text(new);
+        assert_eq!(folders.system, Some("/usr/lib/wireshark/extcap".into()));
+        assert_eq!(
+            folders.user,
+            Some("/srv/a/.local/lib/wireshark/extcap".into())
+        );
+    }
+
+    #[test]
+    fn a_path_cannot_leave_its_quotes() {
+        let script = script(Path::new("/a b/$(id)'; rm -r x; '/magpie")).expect("UTF-8");
+        assert!(
+            script.ends_with("exec '/a b/$(id)'\\''; rm -r x; '\\''/magpie' extcap \"$@\"\n"),
+            "{script}"
+        );
+    }
+}

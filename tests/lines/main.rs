@@ -1,0 +1,294 @@
+//! One line a packet, beside tcpdump: the same captures, the same flags.
+//!
+//! Whole lines are equal but for what is listed in [`BY_DESIGN`]; behind
+//! `length n` tcpdump may say more of an application than we do. Another
+//! version of tcpdump than Debian 12's (4.99.3) may word things differently.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+
+use magpie::views::packet::{Dump, LinkType, PacketRef, Printer, Style, Time};
+use magpie_capture::Reader;
+use magpie_tests::corpus::{self, Capture};
+
+/// tcpdump's flags, and ours.
+fn styles() -> Vec<(Vec<&'static str>, Style)> {
+    let plain = || Style {
+        numeric: true,
+        ..Style::default()
+    };
+    let dump = |dump| Style { dump, ..plain() };
+    let time = |time| Style { time, ..plain() };
+    let verbose = |verbose| Style { verbose, ..plain() };
+    let link = Style {
+        link: true,
+        ..plain()
+    };
+    let quiet = Style {
+        quiet: true,
+        ..plain()
+    };
+    let absolute = Style {
+        absolute: true,
+        ..plain()
+    };
+    let nano = Style {
+        nanoseconds: true,
+        ..plain()
+    };
+    vec![
+        (vec![], plain()),
+        (vec!["-e"], link.clone()),
+        (vec!["-q"], quiet.clone()),
+        (
+            vec!["-eq"],
+            Style {
+                link: true,
+                ..quiet
+            },
+        ),
+        (vec!["-S"], absolute),
+        (vec!["-v"], verbose(1)),
+        (vec!["-vv"], verbose(2)),
+        (vec!["-vvv"], verbose(3)),
+        (vec!["-ev"], Style { verbose: 1, ..link }),
+        (vec!["-x"], dump(Dump::Hex)),
+        (vec!["-xx"], dump(Dump::HexLink)),
+        (vec!["-X"], dump(Dump::HexAscii)),
+        (vec!["-XX"], dump(Dump::HexAsciiLink)),
+        (vec!["-A"], dump(Dump::Ascii)),
+        (vec!["-AA"], dump(Dump::AsciiLink)),
+        (vec!["-t"], time(Time::None)),
+        (vec!["-tt"], time(Time::Seconds)),
+        (vec!["-ttt"], time(Time::SincePrevious)),
+        (vec!["-tttt"], time(Time::Date)),
+        (vec!["-ttttt"], time(Time::SinceFirst)),
+        (vec!["--nano"], nano),
+    ]
+}
+
+/// Where our line is another one, and why. The words stand in tcpdump's.
+const BY_DESIGN: &[(&str, &str)] = &[
+    // Protocols that we only name: what they say is tshark's job.
+    ("LLDP, length", "named only"),
+    ("STP 802.1", "named only"),
+    ("CDPv", "named only"),
+    ("UDLDv1", "named only"),
+    ("DTPv1", "named only"),
+    ("Loopback, skipCount", "named only"),
+    ("AoE length", "named only"),
+    ("Realtek unknown", "named only"),
+    ("NSH, ", "named only"),
+    ("PAP, Auth", "named only"),
+    ("EAPOL ", "named only"),
+    ("EAP packet", "named only"),
+    ("IPX ", "named only"),
+    ("IS-IS, ", "named only"),
+    ("CLNP", "named only"),
+    ("ES-IS", "named only"),
+    ("802.1AE MACsec", "named only"),
+    ("[|macsec]", "named only"),
+    (": sctp", "named only"),
+    ("truncated-sctp", "named only"),
+    ("OSPFv", "named only"),
+    ("EIGRP", "named only"),
+    ("VRRPv", "named only"),
+    ("PIMv", "named only"),
+    ("mobility: ", "named only"),
+    ("RPL, (CLR)", "named only"),
+    ("ha discovery re", "named only"),
+    ("mobile router", "named only"),
+    ("LCP, Conf-", "named only"),
+    ("IPCP, ", "named only"),
+    ("IP6CP, ", "named only"),
+    ("timestamp TS{", "named only"),
+    ("options [class ", "named only"),
+    ("igmp v3", "named only"),
+    ("NFS re", "named only"),
+    ("[|isakmp_rfc3948]", "named only"),
+    ("RADIUS, ", "named only"),
+    ("OSI NLPID", "named only"),
+    ("ethertype 802.1AE", "named only"),
+    ("ethertype OSI", "named only"),
+    // We know more names.
+    ("ethertype Unknown (0x8892)", "PROFINET"),
+    ("Unknown Ethertype (0x8892)", "PROFINET"),
+    ("Type65", "newer types of DNS records"),
+    ("Type257", "newer types of DNS records"),
+    ("Type50", "newer types of DNS records"),
+    // What tcpdump says is not so.
+    (
+        "bad-len 0",
+        "length 0 is segmentation left to the interface",
+    ),
+    ("|18446744073709551", "a fragment's negative length"),
+    ("[No valid Jumbo Payload", "no payload is told as cut"),
+    ("802.3LLC", "a comma is missing behind a VLAN tag"),
+    ("802.3 [|llc]", "a comma is missing behind a VLAN tag"),
+    (
+        "[bad length 20] [bad ptr 114]",
+        "reads an address beyond its option",
+    ),
+    ("RRSIG, . (1472)", "does not tell that an answer is cut"),
+    (
+        "1 A 199.60.103.6, (74)",
+        "does not tell that an answer is cut",
+    ),
+    ("AH(", "tells the ends a second time"),
+    ("packet not supported", "takes MPLS payload for CLNP"),
+    (": tcp 4294967", "a length below nothing"),
+];
+
+/// Lines of packets as tcpdump prints them; it numbers them, so that a packet
+/// of several lines is known.
+fn theirs(file: &Path, flags: &[&str]) -> Vec<String> {
+    let output = Command::new("tcpdump")
+        .env("TZ", "UTC")
+        .args(["-n", "--number"])
+        .args(flags)
+        .arg("-r")
+        .arg(file)
+        .output()
+        .expect("tcpdump, which `cargo xtask setup` installs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut packets: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let number = format!("{:5}  ", packets.len() + 1);
+        if let Some(line) = line.strip_prefix(&number) {
+            packets.push(line.to_owned());
+        } else if let Some(last) = packets.last_mut() {
+            last.push('\n');
+            last.push_str(line);
+        }
+    }
+    packets
+}
+
+/// Ours, without the last line's end.
+fn ours(file: &Path, style: Style) -> Vec<String> {
+    let open = File::open(file).expect("a capture of the corpus");
+    let Ok(mut capture) = Reader::new(file.display().to_string(), open) else {
+        return Vec::new();
+    };
+    let mut printer = Printer::new(style, magpie_os::Services::default());
+    let mut packets = Vec::new();
+    while let Ok(Some(frame)) = capture.next_frame() {
+        let mut lines = String::new();
+        let packet = PacketRef {
+            at_ns: u64::try_from(frame.at_ns()).unwrap_or(u64::MAX),
+            octets: frame.data,
+            wire_len: frame.wire_len as usize,
+            link: LinkType::Ethernet,
+            interface: None,
+            direction: None,
+        };
+        printer.print(&packet, &mut lines);
+        assert_eq!(lines.pop(), Some('\n'), "{lines}");
+        packets.push(lines);
+    }
+    packets
+}
+
+/// Why two packets' lines may differ.
+fn excuse(theirs: &str, ours: &str) -> Option<&'static str> {
+    let their_first = theirs.lines().next().unwrap_or_default();
+    let our_first = ours.lines().next().unwrap_or_default();
+    // Hours of what lies days apart: tcpdump begins again at 24.
+    let hours = |line: &str| {
+        let line = line.strip_prefix([' ', '-'])?;
+        let (hours, rest) = line.split_once(':')?;
+        Some((hours.parse::<u64>().ok()?, rest.to_owned()))
+    };
+    if let (Some((their, their_rest)), Some((our, our_rest))) = (hours(theirs), hours(ours))
+        && our >= 24
+        && their == our % 24
+        && (their_rest == our_rest || excuse(&their_rest, &our_rest).is_some())
+    {
+        return Some("hours beyond a day");
+    }
+    // Behind the length stands what an application says; below it, the dump.
+    let said = [theirs, their_first].into_iter().zip([ours, our_first]);
+    for (theirs, ours) in said {
+        if theirs.len() > ours.len() && theirs.starts_with(ours) && ours.contains("length ") {
+            return Some("what the application says");
+        }
+        if let Some((before, _)) = ours.split_once("UDP, length ")
+            && theirs.starts_with(before)
+        {
+            return Some("what the application says");
+        }
+    }
+    if their_first == our_first && our_first.contains(" [|") {
+        return Some("with a header that is cut, the dump may begin at the link header");
+    }
+    if ours.contains("802.1AE MACsec") {
+        return Some("named only");
+    }
+    let mut listed = BY_DESIGN.iter().filter(|(words, _)| theirs.contains(words));
+    listed.next().map(|(_, why)| *why)
+}
+
+/// Packets by how they compare; what differs for no known reason fails.
+fn compare(captures: &[Capture], styles: &[(Vec<&str>, Style)]) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for capture in captures {
+        for (flags, style) in styles {
+            let theirs = theirs(&capture.path, flags);
+            let ours = ours(&capture.path, style.clone());
+            let name = format!("{} {flags:?}", capture.name);
+            // tcpdump goes on where we refuse a file, or the other way round.
+            if theirs.len() != ours.len() {
+                println!("{name}: {} packets, {} of ours", theirs.len(), ours.len());
+            }
+            for (n, (theirs, ours)) in theirs.iter().zip(&ours).enumerate() {
+                let how = if theirs == ours {
+                    "equal"
+                } else if let Some(why) = excuse(theirs, ours) {
+                    why
+                } else {
+                    wrong.push(format!("{name} packet {}\n< {theirs}\n> {ours}", n + 1));
+                    "for no known reason"
+                };
+                *counts.entry(how).or_default() += 1;
+            }
+        }
+    }
+    println!("{counts:#?}");
+    let shown: Vec<_> = wrong.iter().take(20).map(String::as_str).collect();
+    assert!(
+        wrong.is_empty(),
+        "{} packets differ; the first:\n{}",
+        wrong.len(),
+        shown.join("\n")
+    );
+    counts
+}
+
+#[test]
+#[ignore = "needs tcpdump: cargo verify runs it"]
+fn our_captures_are_printed_as_tcpdump_prints_them() {
+    let counts = compare(&corpus::own(), &styles());
+    let all: u64 = counts.values().sum();
+    // Nine of ten, so that excuses do not hide that nothing is compared.
+    assert!(counts["equal"] * 10 > all * 9, "{counts:?}");
+}
+
+#[test]
+#[ignore = "needs tcpdump and a corpus: cargo verify runs it"]
+fn a_corpus_is_printed_as_tcpdump_prints_it() {
+    let Some(captures) = corpus::corpus() else {
+        println!("left out: {} names no corpus", corpus::VARIABLE);
+        return;
+    };
+    // Some of the flags: all would take minutes.
+    let some = ["", "-e", "-q", "-vv", "-X", "-A"];
+    let mut styles = styles();
+    styles.retain(|(flags, _)| some.contains(&flags.first().copied().unwrap_or_default()));
+    assert_eq!(styles.len(), some.len());
+    let counts = compare(&captures, &styles);
+    let all: u64 = counts.values().sum();
+    assert!(counts["equal"] * 10 > all * 8, "{counts:?}");
+}
