@@ -12,7 +12,6 @@ mod output;
 pub mod views;
 
 use cli::{Cli, Command, SensorCommand};
-use commands::capture::Manner;
 use exit::Exit;
 
 /// Source revision this program was built from.
@@ -28,7 +27,7 @@ pub fn run(cli: Cli) -> Exit {
         } => commands::sensor::info(&options),
         Command::Ping(options) => commands::ping::run(&options),
         Command::Traceroute(options) => commands::traceroute::run(&options),
-        Command::Capture(options) => commands::capture::run(&options, Manner::default()),
+        Command::Capture(options) => commands::capture::run(&options, None),
         Command::Extcap(options) => commands::extcap::run(&options),
         Command::Sockets(options) => commands::sockets::run(&options),
         Command::Interfaces(options) => commands::interfaces::run(&options),

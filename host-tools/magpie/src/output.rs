@@ -1,6 +1,7 @@
 //! stdout is data, stderr is progress and log.
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// stdout, buffered; a program behind it that stops reading is an error of
 /// kind `BrokenPipe`.
@@ -19,6 +20,27 @@ pub(crate) fn is_closed(error: &anyhow::Error) -> bool {
 /// True where a person reads stdout.
 pub(crate) fn is_screen() -> bool {
     io::stdout().is_terminal()
+}
+
+/// Whether stderr is for what went wrong only.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From here on stderr is for what went wrong only: whoever runs us shows all
+/// that stands there as an error.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Relaxed);
+}
+
+/// Whether progress and sums are wanted on stderr.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Relaxed)
+}
+
+/// Tells the user how it goes, on stderr, unless that is not wanted there.
+pub(crate) fn note(text: &str) {
+    if !is_quiet() {
+        say(text);
+    }
 }
 
 /// Tells the user something, on stderr. Nobody listening is no error.

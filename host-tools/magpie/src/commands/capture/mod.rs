@@ -28,7 +28,7 @@ use self::sensor::Sensor;
 use self::source::{CaptureFile, Listener, PacketSource, every_interface};
 use crate::cli::capture::{Capture as Options, Direction, Request};
 use crate::exit::Exit;
-use crate::output::{say, stdout};
+use crate::output::{is_quiet, note, stdout};
 use crate::views::capture as view;
 use crate::views::interfaces::{Seen, write_list};
 use crate::views::json;
@@ -38,24 +38,6 @@ static STOP: Stop = Stop::new();
 
 /// Memory for frames of all interfaces together, beside the least of each.
 const RINGS: u32 = 256;
-
-/// How a capture goes about it.
-pub(crate) struct Manner {
-    /// Says on stderr what it listens to, and its books.
-    pub(crate) talks: bool,
-    /// A pipe that is written to: the run ends when nobody reads it any more,
-    /// even while there is nothing to write.
-    pub(crate) reader: Option<File>,
-}
-
-impl Default for Manner {
-    fn default() -> Self {
-        Self {
-            talks: true,
-            reader: None,
-        }
-    }
-}
 
 /// How often it is looked whether a run has ended meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
@@ -72,7 +54,9 @@ fn end_with_reader(pipe: File) {
     });
 }
 
-pub(crate) fn run(options: &Options, manner: Manner) -> anyhow::Result<Exit> {
+/// Runs it. `written` is the pipe that -w names, where it is one: the run ends
+/// when nobody reads it any more, even while there is nothing to write.
+pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Exit> {
     if options.list_interfaces {
         return list();
     }
@@ -91,7 +75,7 @@ pub(crate) fn run(options: &Options, manner: Manner) -> anyhow::Result<Exit> {
     // A second one ends at once, as long as something can end.
     let _ = ctrlc::set_handler(|| STOP.raise());
     magpie_os::survive_file_limit();
-    if let Some(pipe) = manner.reader {
+    if let Some(pipe) = written {
         end_with_reader(pipe);
     }
     let wants = Wants {
@@ -102,12 +86,12 @@ pub(crate) fn run(options: &Options, manner: Manner) -> anyhow::Result<Exit> {
         says: options.verbose > 0 && options.write.is_some() && !options.print,
     };
     let is_live = sources.iter().any(|source| source.is_live());
-    for source in sources.iter().filter(|_| manner.talks) {
+    for source in &sources {
         tell(options, source.as_ref());
     }
     let output = Output::new(options, sources.len() > 1)?;
     let ended = run::run(sources, wants, output, &STOP)?;
-    end(options, ended, is_live, manner.talks)
+    end(options, ended, is_live)
 }
 
 /// As tcpdump tells it, on stderr.
@@ -117,19 +101,19 @@ fn tell(options: &Options, source: &dyn PacketSource) {
         octets => octets,
     };
     if source.is_live() {
-        say(&format!(
+        note(&format!(
             "listening on {}, link-type EN10MB (Ethernet), snapshot length {snap_len} bytes",
             source.name()
         ));
     } else {
-        say(&format!(
+        note(&format!(
             "reading from file {}, link-type EN10MB (Ethernet)",
             source.name()
         ));
     }
 }
 
-fn end(options: &Options, mut ended: Ended, is_live: bool, talks: bool) -> anyhow::Result<Exit> {
+fn end(options: &Options, mut ended: Ended, is_live: bool) -> anyhow::Result<Exit> {
     let books = &ended.books;
     if options.count {
         let mut out = stdout();
@@ -144,7 +128,7 @@ fn end(options: &Options, mut ended: Ended, is_live: bool, talks: bool) -> anyho
         }
         out.flush().context("stdout")?;
     }
-    if talks {
+    if !is_quiet() {
         tell_books(&ended, is_live);
     }
     if let Some(error) = ended.failure {

@@ -8,7 +8,7 @@ use magpie_protocol::{BpfInstruction, FilterAction, Known, Ledger};
 use magpie_sources::{CaptureTurn, Feed, SensorCapture, Source, SourceError, Spec};
 
 use super::source::{Choice, Packet, PacketSource, State, Take};
-use crate::output::say;
+use crate::output::{note, say};
 use crate::views::capture::Counted;
 
 /// The slot of the sensor that is asked for.
@@ -183,7 +183,7 @@ impl PacketSource for Sensor {
                         self.before = self.capture.picture().ledger();
                     }
                     self.describe();
-                    say(&format!("{}: the filter runs on the sensor", self.name));
+                    note(&format!("{}: the filter runs on the sensor", self.name));
                 }
                 FilterEvent::Packet(packet) => {
                     let (at_ns, comment) = self.time(&packet);

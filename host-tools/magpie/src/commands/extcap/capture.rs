@@ -9,8 +9,9 @@ use clap::Parser as _;
 use super::interfaces::{self, Which};
 use crate::cli::extcap::Extcap as Options;
 use crate::cli::{Cli, Command};
-use crate::commands::capture::{self, Manner};
+use crate::commands::capture;
 use crate::exit::Exit;
+use crate::output;
 
 pub(super) fn run(options: &Options, which: &Which) -> anyhow::Result<Exit> {
     let Some(fifo) = &options.fifo else {
@@ -25,11 +26,8 @@ pub(super) fn run(options: &Options, which: &Which) -> anyhow::Result<Exit> {
     let Command::Capture(capture) = Cli::try_parse_from(words)?.command else {
         bail!("not understood as a capture");
     };
-    let manner = Manner {
-        talks: false,
-        reader: Some(pipe),
-    };
-    capture::run(&capture, manner)
+    output::be_quiet();
+    capture::run(&capture, Some(pipe))
 }
 
 /// The same as a person would write it.
