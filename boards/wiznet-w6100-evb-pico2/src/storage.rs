@@ -32,7 +32,11 @@ const DOUBLED_SETS: usize = 128;
 /// Filters that the host may set.
 const FILTER_SLOTS: usize = 4;
 /// Octets of packets that they selected, on their way to the link.
-const PACKETS: usize = if cfg!(magpie_no_payload) { 0 } else { 32 * 1024 };
+const PACKETS: usize = if cfg!(magpie_no_payload) {
+    0
+} else {
+    32 * 1024
+};
 /// What was read out of the chip and waits for the node: one is filled and one
 /// emptied, and the third waits.
 const BATCHES: usize = 3;
