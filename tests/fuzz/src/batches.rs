@@ -5,8 +5,8 @@ use magpie_protocol::{
     BpfInstruction, Command, Configuration, CountEntry, FilterAction, Instructions,
 };
 use magpie_sensor::{
-    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, FilterSlot, Identity,
-    OutboxEntry, Sensor, Storage,
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, FilterSlot,
+    Identity, OutboxEntry, Sensor, Storage,
 };
 
 use crate::frames;
