@@ -260,3 +260,22 @@ fn packets_are_cut_counted_and_ended() {
     fs::write(&file, piped).expect("a file");
     assert_eq!(packets(&file), whole);
 }
+
+#[test]
+#[ignore = "needs tshark: cargo verify runs it"]
+fn tshark_prints_what_is_too_deep_for_us() {
+    let lab = own("lab.pcap");
+    let (said, printed) = magpie(0, &["-r", text(&lab), "-n", "-c", "50", "--decode"]);
+    let printed = String::from_utf8_lossy(&printed);
+    // Our times have more digits.
+    let words = |line: &str| -> Vec<String> {
+        let words = line.split_whitespace().enumerate();
+        let kept = words.filter(|(n, _)| *n != 1);
+        kept.map(|(_, word)| word.to_owned()).collect()
+    };
+    let ours: Vec<_> = printed.lines().map(words).collect();
+    let whole = tshark(&lab, &["-c", "50"]);
+    let theirs: Vec<_> = whole.iter().map(|line| words(line)).collect();
+    assert_eq!(ours, theirs, "{said}");
+    assert!(said.contains("kept=50 "), "{said}");
+}

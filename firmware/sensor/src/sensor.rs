@@ -36,7 +36,7 @@ const BOOT_ID: u8 = 64;
 pub struct Sensor<'a> {
     secret: Secret,
     /// See [`Self::look_closer`].
-    looks_closer: bool,
+    looks: Looks,
     pub(crate) flows: Flows<'a>,
     pub(crate) books: Books<'a>,
     pub(crate) config: Config,
@@ -46,6 +46,18 @@ pub struct Sensor<'a> {
     doubled: Detector<'a>,
     pub(crate) filters: Filters<'a>,
     pub(crate) hello: Hello,
+}
+
+/// What is done with a frame besides counting it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Looks {
+    /// Nothing.
+    Once,
+    /// It may be a double, or one of our own.
+    Closer,
+    /// Filters see it first.
+    Filters,
 }
 
 /// What flows that end need beside the frame.
@@ -105,7 +117,11 @@ impl<'a> Sensor<'a> {
             boot: BootReport::default(),
         };
         Self {
-            looks_closer: config.dedup_us != 0,
+            looks: if config.dedup_us == 0 {
+                Looks::Once
+            } else {
+                Looks::Closer
+            },
             config,
             hello,
             secret: Secret::new(seed),
@@ -135,7 +151,7 @@ impl<'a> Sensor<'a> {
     /// clock that steps back is taken as it comes.
     #[inline]
     pub fn observe(&mut self, at_us: u64, frame: &[u8], wire_len: u32) {
-        if self.looks_closer && self.look_closer(at_us, frame, wire_len) {
+        if self.looks != Looks::Once && self.look_closer(at_us, frame, wire_len) {
             return;
         }
         let mut parsed = Parsed::nothing();
@@ -158,16 +174,17 @@ impl<'a> Sensor<'a> {
 
     /// What most sensors do not do: shows frames to filters, looks for doubles,
     /// and for frames of our own. True for a frame that is not for the tables.
-    #[inline(never)]
+    #[inline]
     fn look_closer(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        if self.filters.is_running() {
-            return self.show_filters(at_us, frame, wire_len);
+        match self.looks {
+            Looks::Once => false,
+            Looks::Closer => self.is_double(at_us, frame, wire_len),
+            Looks::Filters => self.show_filters(at_us, frame, wire_len),
         }
-        self.is_double(at_us, frame, wire_len)
     }
 
     /// Looks for doubles, and for frames of our own. True for a double.
-    #[inline]
+    #[inline(never)]
     fn is_double(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
         let window_us = self.config.dedup_us;
         if window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
@@ -180,11 +197,21 @@ impl<'a> Sensor<'a> {
     }
 
     /// Filters see every frame, doubles and our own too.
-    #[inline(never)] // out of the way of those who only look for doubles
+    #[inline(never)]
     fn show_filters(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
         let passes = self.filters.see(at_us, frame, wire_len);
+        let looks_on = self.config.dedup_us != 0 || self.books.own.is_some();
+        if passes && !looks_on && self.filters.is_running() {
+            return false;
+        }
+        self.after_filters(passes, at_us, frame, wire_len)
+    }
+
+    /// What few frames need that filters have seen.
+    #[inline(never)]
+    fn after_filters(&mut self, passes: bool, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
         if !self.filters.is_running() {
-            self.set_looks_closer();
+            self.set_looks();
         }
         if passes {
             return self.is_double(at_us, frame, wire_len);
@@ -196,10 +223,15 @@ impl<'a> Sensor<'a> {
         true
     }
 
-    /// Whether there is anything to look closer for.
-    fn set_looks_closer(&mut self) {
-        self.looks_closer =
-            self.config.dedup_us != 0 || self.books.own.is_some() || self.filters.is_running();
+    /// How far every frame is looked at from now on.
+    fn set_looks(&mut self) {
+        self.looks = if self.filters.is_running() {
+            Looks::Filters
+        } else if self.config.dedup_us != 0 || self.books.own.is_some() {
+            Looks::Closer
+        } else {
+            Looks::Once
+        };
     }
 
     #[inline(never)] // out of the way of most frames
@@ -253,7 +285,7 @@ impl<'a> Sensor<'a> {
     /// others besides.
     pub fn set_own(&mut self, address: [u8; 6]) {
         self.books.own = Some(Own::new(address));
-        self.looks_closer = true;
+        self.set_looks();
     }
 
     /// A frame is on its way out of the port under the address of
@@ -340,7 +372,7 @@ impl<'a> Sensor<'a> {
                     *setting = wanted.unwrap_or(*setting);
                 }
                 config.dedup_us = set.dedup_us.unwrap_or(config.dedup_us);
-                self.set_looks_closer();
+                self.set_looks();
                 self.flows.configure(&self.config);
                 self.reply(id, CommandType::Configure, Outcome::Done);
             }
@@ -348,7 +380,7 @@ impl<'a> Sensor<'a> {
             | Command::StartFilter { .. }
             | Command::StopFilter { .. } => {
                 let reply = self.filters.handle(command);
-                self.set_looks_closer();
+                self.set_looks();
                 self.exporter.answer_filter(reply);
             }
         }

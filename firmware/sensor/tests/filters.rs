@@ -277,6 +277,7 @@ fn what_is_asked_wrongly_is_refused_with_its_reason() {
     let ret = op(RET, 0, 0, 1);
     for (program, reason, instruction) in [
         (two(op(0xff, 0, 0, 0), ret), Why::UnknownCode, 0),
+        (two(ret, op(0x0106, 0, 0, 0)), Why::UnknownCode, 1),
         (two(op(JA, 0, 0, u32::MAX), ret), Why::JumpBackward, 0),
         (two(ret, op(JEQ, 0, 9, 0)), Why::JumpOutside, 1),
         (
@@ -434,6 +435,30 @@ fn hello_says_what_there_is_room_for() {
         payload: true,
     };
     assert_eq!(rooms, [room]);
+}
+
+/// A program stays in its slot: it may be started again without being loaded,
+/// and what came may come again while it runs.
+#[test]
+fn a_program_that_ran_runs_again() {
+    let mut core = sensor(1, 4000);
+    let program = longer(80);
+    set(&mut core, 7, 0, &program, FilterAction::Count);
+    load(&mut core, 0, &program);
+    for id in [8, 10] {
+        let stop = Command::StopFilter {
+            id,
+            slot: 0,
+            discard: false,
+        };
+        ask(&mut core, stop);
+        let again = start(id + 1, 0, &program, FilterAction::Count);
+        assert_eq!(ask(&mut core, again).outcome, Outcome::Done);
+        feed(&mut core, 1, &frame(2, 81));
+        feed(&mut core, 1, &frame(2, 80));
+        let status = status(&mut core, 0);
+        assert_eq!((status.run, status.matched.frames), (id + 1, 1));
+    }
 }
 
 /// A number that comes again is answered again, and does nothing else.

@@ -484,25 +484,26 @@ fn a_port_in_every_format() {
         link,
         net,
         cpu_permille,
+        refused: 2,
     };
     for (port, in_json, in_csv, in_table) in [
         (
             port(up, NetState::Up([10, 0, 0, 9]), Some(312)),
-            r#""link":"up","mbit":100,"full_duplex":true,"net":"speaks","address":"10.0.0.9","cpu_permille":312}"#,
-            "8043000000,up,100,true,speaks,10.0.0.9,312",
-            "PORT    100M full, speaks as 10.0.0.9  sensor cpu 31.2%\n",
+            r#""link":"up","mbit":100,"full_duplex":true,"net":"speaks","address":"10.0.0.9","cpu_permille":312,"refused_commands":2}"#,
+            "8043000000,up,100,true,speaks,10.0.0.9,312,2",
+            "PORT    100M full, speaks as 10.0.0.9  sensor cpu 31.2%  2 commands refused (by UDP)\n",
         ),
         (
             port(LinkState::Down, NetState::NoLease, None),
-            r#""link":"down","mbit":null,"full_duplex":null,"net":"no lease","address":null,"cpu_permille":null}"#,
-            "8043000000,down,,,no lease,,",
-            "PORT    down, no lease\n",
+            r#""link":"down","mbit":null,"full_duplex":null,"net":"no lease","address":null,"cpu_permille":null,"refused_commands":2}"#,
+            "8043000000,down,,,no lease,,,2",
+            "PORT    down, no lease  2 commands refused (by UDP)\n",
         ),
         (
             port(LinkState::Unknown, NetState::Silent, None),
-            r#""link":null,"mbit":null,"full_duplex":null,"net":"silent","address":null,"cpu_permille":null}"#,
-            "8043000000,,,,silent,,",
-            "PORT    link ?, silent\n",
+            r#""link":null,"mbit":null,"full_duplex":null,"net":"silent","address":null,"cpu_permille":null,"refused_commands":2}"#,
+            "8043000000,,,,silent,,,2",
+            "PORT    link ?, silent  2 commands refused (by UDP)\n",
         ),
     ] {
         let mut picture = running();

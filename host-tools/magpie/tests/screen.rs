@@ -845,6 +845,7 @@ fn the_link_has_a_speed_a_share_and_a_load() {
             link,
             net,
             cpu_permille,
+            refused: 0,
         })
     };
     maker.put(&port(FULL, NetState::Silent, Some(310)));

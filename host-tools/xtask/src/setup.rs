@@ -54,6 +54,34 @@ const LAB: &[(&str, &str, &str)] = &[
     ("dnsmasq", "dnsmasq, for servers in the lab", "dnsmasq-base"),
 ];
 
+/// What checks need beside `LAB`: program, what for, package.
+const BESIDE: &[(&str, &str, &str)] = &[
+    ("c++", "a C++ compiler, for libFuzzer", "g++"),
+    (
+        "tcpdump",
+        "tcpdump, to count and to filter beside magpie",
+        "tcpdump",
+    ),
+    ("tshark", "tshark, to read what magpie wrote", "tshark"),
+    (
+        "capinfos",
+        "capinfos, to read what magpie wrote",
+        "wireshark-common",
+    ),
+    (
+        "prlimit",
+        "prlimit, for files that may not grow",
+        "util-linux",
+    ),
+    ("ss", "ss, to list sockets beside magpie", "iproute2"),
+    (
+        "netstat",
+        "netstat, to list routes beside magpie",
+        "net-tools",
+    ),
+    ("tmux", "tmux, to look at the screen through", "tmux"),
+];
+
 /// What `tests/hand` compares with, beside `LAB`: program, package.
 const REFERENCE: &[(&str, &str)] = &[
     ("traceroute", "traceroute"),
@@ -157,30 +185,9 @@ fn missing(workspace: &Workspace, purpose: Purpose) -> Result<Vec<Need>> {
         }
     }
     if purpose == Purpose::Verify {
-        program("c++", "a C++ compiler, for libFuzzer", "g++");
-        program(
-            "tcpdump",
-            "tcpdump, to count and to filter beside magpie",
-            "tcpdump",
-        );
-        program("tshark", "tshark, to read what magpie wrote", "tshark");
-        program(
-            "capinfos",
-            "capinfos, to read what magpie wrote",
-            "wireshark-common",
-        );
-        program(
-            "prlimit",
-            "prlimit, for files that may not grow",
-            "util-linux",
-        );
-        program("ss", "ss, to list sockets beside magpie", "iproute2");
-        program(
-            "netstat",
-            "netstat, to list routes beside magpie",
-            "net-tools",
-        );
-        program("tmux", "tmux, to look at the screen through", "tmux");
+        for (name, what, package) in BESIDE {
+            program(name, what, package);
+        }
         for (name, package) in REFERENCE {
             let what = format!("{name}, to hold our hand tools against");
             program(name, &what, package);

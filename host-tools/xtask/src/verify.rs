@@ -129,6 +129,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     verdict(&lines, is_ci())
 }
 
+#[allow(clippy::too_many_lines)] // a table
 fn stages<'a>(workspace: &'a Workspace, args: &'a Args) -> Vec<Stage<'a>> {
     // A line is a call of cargo.
     let host = |lines: &'static str| -> Box<dyn Fn() -> Result<()> + 'a> {

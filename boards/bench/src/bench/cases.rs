@@ -2,6 +2,8 @@
 //! that no case measures something else than its name says.
 
 use super::captures::Capture;
+#[cfg(not(lm3s6965evb))]
+use super::filter;
 use super::frame::{ACK, Frame, Pair, SYN, Segment};
 use super::run::{Bench, Change, Run};
 use super::worst;
@@ -34,6 +36,8 @@ pub(crate) fn all(bench: &mut Bench) {
         run.look_for_doubles();
         established(run, buffer, &[]);
     });
+    #[cfg(not(lm3s6965evb))]
+    bench.case("tcp64_filter", &mut filtered);
     bench.case("double", &mut double);
     bench.case("echo", &mut echo);
     bench.case("vlan_qinq_tcp", &mut |run, buffer| {
@@ -120,6 +124,21 @@ fn established(run: &mut Run<'_, '_>, buffer: &mut [u8], tags: &[(u16, u16)]) {
     }
     assert_eq!(run.change, HELD);
 }
+
+/// As `tcp64`, past a filter that captures and rejects each frame last of all: it
+/// is of the host, and not of the port.
+#[cfg(not(lm3s6965evb))]
+fn filtered(run: &mut Run<'_, '_>, buffer: &mut [u8]) {
+    run.set_filter(&filter::program(filter::SERVER), CHECK);
+    established(run, buffer, &[]);
+    assert!(!run.has_packet());
+    run.show(Frame::new(buffer).tcp(&[], Pair::client(0, 4433), acknowledges(1, 1)));
+    assert!(run.has_packet(), "the filter does not run");
+}
+
+/// Check sum of `filter::program(filter::SERVER)`.
+#[cfg(not(lm3s6965evb))]
+const CHECK: u32 = 0xbb15_a753;
 
 /// As `dedup`, and each frame a second time: that one is counted.
 fn double(run: &mut Run<'_, '_>, buffer: &mut [u8]) {

@@ -10,7 +10,7 @@ use super::run::{Bench, Sum};
 const FRAMES: u16 = 64;
 
 /// `tcpdump -dd 'host A and port 4433'`, for an address.
-const fn program(host: u32) -> [Instruction; 19] {
+pub(crate) const fn program(host: u32) -> [Instruction; 19] {
     [
         Instruction::new(0x28, 0, 0, 0x0000_000c),
         Instruction::new(0x15, 0, 16, 0x0000_0800),
@@ -35,7 +35,7 @@ const fn program(host: u32) -> [Instruction; 19] {
 }
 
 /// Who the frames are to.
-const SERVER: u32 = 0xc000_0250;
+pub(crate) const SERVER: u32 = 0xc000_0250;
 const NOBODY: u32 = 0xc000_0251;
 
 /// What is counted: the frame without its tags, and the verdict.

@@ -3,9 +3,11 @@
 use cortex_m_semihosting::hprintln;
 use magpie_node::Buffers;
 use magpie_protocol::{Command, FlowRecord, Items, Record, RecordSource, Want, decode_record};
+#[cfg(not(lm3s6965evb))]
+use magpie_protocol::{UplinkCounts, VERSION_MINOR};
 use magpie_sensor::{
-    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, Identity, Sensor,
-    Storage,
+    Config, EMPTY_ECHO_SET, EMPTY_FLOW_SET, EMPTY_REQUEST_SET, EMPTY_UNSENT_SET, FilterSlot,
+    Identity, Sensor, Storage,
 };
 use managed::ManagedSlice::Borrowed;
 use static_cell::StaticCell;
@@ -228,6 +230,7 @@ impl Bench {
         echoes.fill(EMPTY_ECHO_SET);
         requests.fill(EMPTY_REQUEST_SET);
         storage.unsent.fill(EMPTY_UNSENT_SET);
+        storage.filters.fill(FilterSlot::EMPTY);
         let mut sensor = sensor(Storage {
             flows: Borrowed(flows),
             echoes: Borrowed(echoes),
@@ -388,6 +391,60 @@ impl Run<'_, '_> {
         };
         let command = Command::Configure { id: 1, set };
         self.sensor.handle_command(self.now_us, &command);
+    }
+
+    /// A filter that captures looks at every frame from now on; `check` is its
+    /// program's check sum.
+    #[cfg(not(lm3s6965evb))] // no room for one
+    #[inline(never)]
+    pub(crate) fn set_filter(&mut self, program: &[magpie_filter::Instruction], check: u32) {
+        use magpie_protocol::{BpfInstruction, FilterAction, Instructions};
+        let of = u16::try_from(program.len()).unwrap_or(u16::MAX);
+        let mut at = 0;
+        for some in program.chunks(Instructions::MAX) {
+            let mut instructions = [BpfInstruction::default(); Instructions::MAX];
+            for (place, i) in instructions.iter_mut().zip(some) {
+                (place.code, place.jt, place.jf, place.k) = (i.code, i.jt, i.jf, i.k);
+            }
+            let load = Command::LoadFilter {
+                id: 1,
+                slot: 0,
+                of,
+                at,
+                instructions: Instructions::take(&instructions[..some.len()]).0,
+            };
+            self.sensor.handle_command(self.now_us, &load);
+            at += u16::try_from(some.len()).unwrap_or(u16::MAX);
+        }
+        let start = Command::StartFilter {
+            id: 2,
+            slot: 0,
+            literal: false,
+            action: FilterAction::Capture {
+                snap_len: 0,
+                max_packets: 0,
+                max_octets: 0,
+                wait: false,
+            },
+            of,
+            check,
+        };
+        self.sensor.handle_command(self.now_us, &start);
+    }
+
+    /// Packets that a filter selected wait for the link.
+    #[cfg(not(lm3s6965evb))]
+    pub(crate) fn has_packet(&mut self) -> bool {
+        self.sensor
+            .note_uplink(&UplinkCounts::default(), VERSION_MINOR);
+        while self
+            .sensor
+            .poll_record(self.now_us, Want::Live, self.out)
+            .is_some()
+        {}
+        self.sensor
+            .poll_record(self.now_us, Want::Packet, self.out)
+            .is_some()
     }
 
     /// The next frame comes then, in microseconds.

@@ -5,7 +5,6 @@
 //! `matched = kept + dropped`, in frames and octets, and of those kept,
 //! `forwarded` have left for the link; the rest stands in the ring.
 
-use magpie_filter::Packet;
 use magpie_protocol::{
     Command, CommandType, FilterAction, FilterReason, FilterReply, FilterRoom, FilterStatus,
     MAX_BODY, Outcome, PacketHead, PacketPart, PartPlace, encode_packet_part,
@@ -32,8 +31,8 @@ const ITEM_HEAD: usize = 3;
 pub(crate) struct Filters<'a> {
     slots: ManagedSlice<'a, FilterSlot>,
     ring: Ring<'a>,
-    /// A filter runs.
-    running: bool,
+    /// All that run are among so many of the first; 0: none does.
+    running: usize,
     /// A filter runs that wants frames to wait for room.
     waits: bool,
     /// Longest frame there is.
@@ -84,7 +83,7 @@ impl<'a> Filters<'a> {
         Self {
             slots,
             ring: Ring::new(octets),
-            running: false,
+            running: 0,
             waits: false,
             max_frame: max_frame as usize,
             sent: 0,
@@ -102,13 +101,20 @@ impl<'a> Filters<'a> {
 
     /// Whether any filter looks at frames.
     pub(crate) fn is_running(&self) -> bool {
-        self.running
+        self.running > 0
     }
 
+    #[inline(never)] // hardly ever while frames are seen
     fn look_who_runs(&mut self) {
-        let running = || self.slots.iter().map(|s| &s.0).filter(|s| s.is_running());
-        self.running = running().next().is_some();
-        self.waits = running().any(|slot| slot.wait);
+        let mut running = 0;
+        let mut waits = false;
+        for (number, FilterSlot(slot)) in (1..).zip(self.slots.iter()) {
+            if slot.is_running() {
+                running = number;
+                waits |= slot.wait;
+            }
+        }
+        (self.running, self.waits) = (running, waits);
     }
 
     /// Whether the next frame may find no room, and was to wait for it.
@@ -119,28 +125,47 @@ impl<'a> Filters<'a> {
     }
 
     /// Shows a frame to all that run; false where it is not for the tables.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn see(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        let untagged = Packet::untagged(frame, wire_len);
-        let literal = Packet::literal(frame, wire_len);
-        let (mut has_only, mut passes, mut has_stopped) = (false, false, false);
-        for (number, FilterSlot(slot)) in (0_u8..).zip(self.slots.iter_mut()) {
+        let slots = self.slots.get(..self.running).unwrap_or_default();
+        let mut has_only = false;
+        for (number, FilterSlot(slot)) in slots.iter().enumerate() {
+            if slot.is_running() {
+                let keep = slot.run(frame, wire_len);
+                if keep != 0 {
+                    let seen = (at_us, frame, wire_len);
+                    return self.see_on(number, keep, has_only, seen);
+                }
+                has_only |= slot.kind == Kind::Only;
+            }
+        }
+        !has_only
+    }
+
+    /// The same from the first filter on that selects the frame.
+    #[inline(never)] // most frames are rejected: out of their way
+    fn see_on(
+        &mut self,
+        first: usize,
+        mut keep: u32,
+        mut has_only: bool,
+        (at_us, frame, wire_len): (u64, &[u8], u32),
+    ) -> bool {
+        let (mut passes, mut has_stopped) = (false, false);
+        let slots = self.slots.iter_mut().take(self.running).enumerate();
+        for (number, FilterSlot(slot)) in slots.skip(first) {
             if !slot.is_running() {
                 continue;
             }
-            let is_only = slot.kind == Kind::Only;
-            has_only |= is_only;
-            let keep = slot.run(&untagged, &literal);
-            if keep == 0 {
-                continue;
+            if number > first {
+                keep = slot.run(frame, wire_len);
             }
-            passes |= is_only;
-            if PAYLOAD && slot.kind == Kind::Capture {
+            has_only |= slot.kind == Kind::Only;
+            if keep != 0 {
+                passes |= slot.kind == Kind::Only;
                 let seen = (at_us, frame, wire_len, keep);
-                capture(slot, number, seen, &mut self.ring);
+                take(slot, number, seen, &mut self.ring);
                 has_stopped |= !slot.is_running();
-            } else {
-                count(&mut slot.matched, wire_len);
             }
         }
         if has_stopped {
@@ -216,8 +241,8 @@ impl<'a> Filters<'a> {
         if slot.waiting() > 0 {
             return Err((Outcome::Refused, FilterReason::Draining, 0));
         }
-        let checked = slot.check(of, check);
-        checked.map_err(|(why, at)| (Outcome::BadValue, why, at))?;
+        let prepared = slot.prepare(of, check);
+        prepared.map_err(|(why, at)| (Outcome::BadValue, why, at))?;
         slot.start(id, literal, action);
         Ok(())
     }
@@ -285,14 +310,18 @@ fn stop(slot: &mut Slot, id: u32, discard: bool) {
     slot.status_due = true;
 }
 
-/// Keeps a frame that was selected, if there is room for it.
+/// What is done with a frame that was selected.
 #[inline(never)]
-fn capture(
+fn take(
     slot: &mut Slot,
-    number: u8,
+    number: usize,
     (at_us, frame, wire_len, keep): (u64, &[u8], u32, u32),
     ring: &mut Ring<'_>,
 ) {
+    if !PAYLOAD || slot.kind != Kind::Capture {
+        count(&mut slot.matched, wire_len);
+        return;
+    }
     let snap_len = if slot.snap_len == 0 {
         keep
     } else {
@@ -306,7 +335,7 @@ fn capture(
     }
     count(&mut slot.matched, wire_len);
     let entry = Entry {
-        slot: number,
+        slot: u8::try_from(number).unwrap_or(u8::MAX),
         run: slot.run,
         number: slot.kept.frames,
         at_us,

@@ -14,6 +14,7 @@ impl FilterSlot {
         program: [Instruction::new(0, 0, 0, 0); MAX_INSTRUCTIONS],
         of: 0,
         loaded: 0,
+        prepared: false,
         state: State::Free,
         kind: Kind::Count,
         literal: false,
@@ -64,6 +65,8 @@ pub(super) struct Slot {
     /// Instructions that the program has, and that are here from the first on.
     of: u16,
     loaded: u16,
+    /// They have the marks of [`Program::prepare`].
+    prepared: bool,
     pub(super) state: State,
     pub(super) kind: Kind,
     literal: bool,
@@ -98,10 +101,14 @@ impl Slot {
     }
 
     /// Octets to keep of a frame, 0 where it is not selected.
-    #[inline]
-    pub(super) fn run(&self, untagged: &Packet<'_>, literal: &Packet<'_>) -> u32 {
-        let packet = if self.literal { literal } else { untagged };
-        Program::assume_verified(self.program()).run(packet)
+    #[inline(never)] // else it is made ready for all ways that a frame may look
+    pub(super) fn run(&self, frame: &[u8], wire_len: u32) -> u32 {
+        let packet = if self.literal {
+            Packet::literal(frame, wire_len)
+        } else {
+            Packet::untagged(frame, wire_len)
+        };
+        Program::assume_verified(self.program()).run(&packet)
     }
 
     #[inline]
@@ -139,8 +146,10 @@ impl Slot {
             k: i.k,
         });
         let is_known = self.of == of && end <= loaded;
-        let places = self.program.get_mut(at..end).unwrap_or_default();
-        if is_known && places.iter().copied().eq(new.clone()) {
+        let is_marked = self.prepared;
+        let known = self.program.get(at..end).unwrap_or_default().iter();
+        let as_it_came = |i: &Instruction| if is_marked { i.plain() } else { *i };
+        if is_known && known.map(as_it_came).eq(new.clone()) {
             return Ok(()); // it came before
         }
         if self.state == State::Running {
@@ -149,6 +158,8 @@ impl Slot {
         if at > 0 && (self.of != of || at > loaded) {
             return Err(FilterReason::Incomplete);
         }
+        self.take_marks();
+        let places = self.program.get_mut(at..end).unwrap_or_default();
         for (place, instruction) in places.iter_mut().zip(new) {
             *place = instruction;
         }
@@ -157,21 +168,36 @@ impl Slot {
         Ok(())
     }
 
-    /// Why the program that was loaded cannot run, and which instruction of it.
-    pub(super) fn check(&self, of: u16, check: u32) -> Result<(), (FilterReason, u16)> {
+    /// The program as it came.
+    fn take_marks(&mut self) {
+        if core::mem::take(&mut self.prepared) {
+            for instruction in &mut self.program {
+                *instruction = instruction.plain();
+            }
+        }
+    }
+
+    /// Makes the program that was loaded ready to run; or why it cannot, and which
+    /// instruction of it is at fault.
+    pub(super) fn prepare(&mut self, of: u16, check: u32) -> Result<(), (FilterReason, u16)> {
         if of == 0 {
             return Err((FilterReason::Empty, 0));
         }
         if (self.of, self.loaded) != (of, of) {
             return Err((FilterReason::Incomplete, self.loaded));
         }
-        if check_sum(self.program()) != check {
+        // It may have run before.
+        self.take_marks();
+        let loaded = usize::from(self.loaded);
+        let program = self.program.get_mut(..loaded).unwrap_or_default();
+        if check_sum(program) != check {
             return Err((FilterReason::CheckSum, 0));
         }
-        Program::verify(self.program()).map_err(|invalid| {
+        Program::prepare(program).map_err(|invalid| {
             let at = u16::try_from(invalid.at).unwrap_or(u16::MAX);
             (reason(invalid.why), at)
         })?;
+        self.prepared = true;
         Ok(())
     }
 

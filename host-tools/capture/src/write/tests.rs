@@ -260,7 +260,7 @@ fn nobodys_file_is_overwritten() {
         "{error}"
     );
     let nowhere = files(folder.path(), |rotation| {
-        rotation.path = "/no/such/x".into()
+        rotation.path = "/no/such/x".into();
     });
     assert!(matches!(nowhere.unwrap_err(), WriteError::Open { .. }));
 }
