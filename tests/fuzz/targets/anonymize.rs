@@ -11,7 +11,10 @@ fuzz_target!(|data: &[u8]| {
     let (mut cut, mut kept) = (data.to_vec(), data.to_vec());
     let keep = Anonymizer::new(&key, Payload::Cut).frame(&mut cut);
     assert!(keep <= data.len());
-    assert_eq!(Anonymizer::new(&key, Payload::Kept).frame(&mut kept), data.len());
+    assert_eq!(
+        Anonymizer::new(&key, Payload::Kept).frame(&mut kept),
+        data.len()
+    );
     // What is behind the known headers is as it was.
     assert_eq!(cut, kept);
     assert_eq!(kept[keep..], data[keep..]);
