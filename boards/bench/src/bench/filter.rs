@@ -36,7 +36,8 @@ pub(crate) const fn program(host: u32) -> [Instruction; 19] {
 
 /// Who the frames are to.
 pub(crate) const SERVER: u32 = 0xc000_0250;
-const NOBODY: u32 = 0xc000_0251;
+/// Nobody they are of.
+pub(crate) const NOBODY: u32 = 0xc000_0251;
 
 /// What is counted: the frame without its tags, and the verdict.
 #[inline(never)]
