@@ -122,6 +122,22 @@ fn mac_stays(_: u128, bits: u32) -> bool {
 
 const MAC_FIXED: &[u128] = &[0];
 
+/// Groups that are nobody's: broadcast, IEEE 802.1's, Cisco's, PTP's.
+fn is_everybodys(mac: [u8; 6]) -> bool {
+    matches!(
+        mac,
+        [0xff, 0xff, 0xff, 0xff, 0xff, 0xff]
+            | [0x01, 0x80, 0xc2, ..]
+            | [0x01, 0x00, 0x0c, ..]
+            | [0x01, 0x1b, 0x19, 0, 0, 0]
+    )
+}
+
+/// Whether a MAC address is that of an IP group (RFC 1112, 2464).
+fn is_ip_groups(mac: [u8; 6]) -> bool {
+    matches!(mac, [0x01, 0x00, 0x5e, ..] | [0x33, 0x33, ..])
+}
+
 /// The three mappings.
 pub(super) struct Addresses {
     v4: Mapping,
@@ -167,11 +183,32 @@ impl Addresses {
         self.v6.map(u128::from_be_bytes(octets)).to_be_bytes()
     }
 
-    /// What a MAC address becomes that is no group's; groups' stay.
+    /// What a MAC address becomes. That of an IP group becomes another's, whose
+    /// unknown bits were zeroes.
     pub(super) fn mac(&mut self, octets: [u8; 6]) -> [u8; 6] {
-        if octets[0] & 1 != 0 {
-            return octets;
+        match octets {
+            same if is_everybodys(same) => same,
+            [0x01, 0x00, 0x5e, b, c, d] => {
+                let [_, b, c, d] = self.v4([239, b, c, d]);
+                [0x01, 0x00, 0x5e, b & 0x7f, c, d]
+            }
+            [0x33, 0x33, a, b, c, d] => {
+                let group = self.v6([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]);
+                let [.., a, b, c, d] = group;
+                [0x33, 0x33, a, b, c, d]
+            }
+            _ => {
+                let mut new = self.mapped(octets);
+                // None becomes one that is treated in another way.
+                while is_everybodys(new) || is_ip_groups(new) {
+                    new = self.mapped(new);
+                }
+                new
+            }
         }
+    }
+
+    fn mapped(&mut self, octets: [u8; 6]) -> [u8; 6] {
         let mut whole = [0; 16];
         whole[..6].copy_from_slice(&octets);
         let new = self.mac.map(u128::from_be_bytes(whole)).to_be_bytes();

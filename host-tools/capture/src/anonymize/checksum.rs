@@ -1,5 +1,6 @@
 //! The Internet checksum (RFC 1071), brought up to date (RFC 1624): it stays
 //! right where it was, even for a packet of which only the beginning is here.
+//! That makes it the sum of the rest, which must not be told where that is cut.
 
 /// Sum of the 16-bit words, of any length.
 pub(super) fn sum(octets: &[u8]) -> u32 {
@@ -31,4 +32,11 @@ pub(super) fn update(packet: &mut [u8], at: usize, before: u32, after: u32) {
     {
         *place = updated(u16::from_be_bytes(*place), before, after).to_be_bytes();
     }
+}
+
+/// Zeroes in place of a checksum of `N` octets.
+pub(super) fn clear<const N: usize>(packet: &mut [u8], at: usize) {
+    let place = packet.get_mut(at..).unwrap_or_default();
+    let there = N.min(place.len());
+    place.get_mut(..there).unwrap_or_default().fill(0);
 }

@@ -1,14 +1,15 @@
 //! Where addresses stand in a frame. Each function replaces those it knows and
 //! says how many octets from its beginning it knows.
 
-use super::addresses::Addresses;
-use super::{checksum, icmp};
+use super::{Anonymizer, Payload, checksum, icmp, options};
 
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
 const IPV6: u16 = 0x86dd;
 /// Packets within packets that are followed.
 const MAX_DEPTH: u8 = 4;
+/// More octets than any packet has: of one whose length is not known.
+const UNKNOWN: usize = usize::MAX;
 
 pub(super) fn half(octets: &[u8], at: usize) -> Option<u16> {
     octets
@@ -33,16 +34,22 @@ pub(super) fn from(octets: &mut [u8], at: usize) -> &mut [u8] {
     octets.get_mut(at..).unwrap_or_default()
 }
 
-pub(super) fn ethernet(frame: &mut [u8], to: &mut Addresses) -> usize {
+/// A packet without what is behind it: padding, trailers.
+fn up_to(packet: &mut [u8], octets: usize) -> &mut [u8] {
+    let there = octets.min(packet.len());
+    packet.get_mut(..there).unwrap_or_default()
+}
+
+pub(super) fn ethernet(frame: &mut [u8], to: &mut Anonymizer) -> usize {
     ethernet_at(frame, to, MAX_DEPTH)
 }
 
-fn ethernet_at(frame: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
+fn ethernet_at(frame: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     let Some(destination) = frame.first_chunk::<6>().copied() else {
         return 0; // not even an address is whole
     };
-    let _ = replace(frame, 0, |octets| to.mac(octets));
-    if replace(frame, 6, |octets| to.mac(octets)).is_none() {
+    let _ = replace(frame, 0, |octets| to.addresses.mac(octets));
+    if replace(frame, 6, |octets| to.addresses.mac(octets)).is_none() {
         return 6;
     }
     let (mut at, mut kind) = (14, half(frame, 12));
@@ -89,52 +96,41 @@ fn ethernet_at(frame: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
         Some(IPV6) => ipv6(inner, to, depth),
         _ => 0,
     };
-    group(frame, destination, at, kind, to);
+    group(frame, destination, at, kind);
     at + known
 }
 
-/// The MAC address of an IP group follows the group's new address.
-fn group(frame: &mut [u8], old: [u8; 6], at: usize, kind: Option<u16>, to: &mut Addresses) {
-    let new = match old {
-        [0x01, 0x00, 0x5e, b, c, d] => {
-            let group = match kind {
-                Some(IPV4) => frame.get(at + 16..).and_then(<[u8]>::first_chunk::<4>),
-                _ => None,
-            };
-            let [_, b, c, d] = match group {
-                Some(group @ [224..=239, ..]) => *group,
-                // Whatever else was sent there: as a group of these bits.
-                _ => to.v4([239, b, c, d]),
-            };
-            [0x01, 0x00, 0x5e, b & 0x7f, c, d]
+/// The MAC address of an IP group follows the group's new address, where the
+/// packet shows it.
+fn group(frame: &mut [u8], old: [u8; 6], at: usize, kind: Option<u16>) {
+    let new = match (old, kind) {
+        ([0x01, 0x00, 0x5e, ..], Some(IPV4)) => {
+            match frame.get(at + 16..).and_then(<[u8]>::first_chunk::<4>) {
+                Some([224..=239, b, c, d]) => [0x01, 0x00, 0x5e, b & 0x7f, *c, *d],
+                _ => return,
+            }
         }
-        [0x33, 0x33, a, b, c, d] => {
-            let group = match kind {
-                Some(IPV6) => frame.get(at + 24..).and_then(<[u8]>::first_chunk::<16>),
-                _ => None,
-            };
-            let group = match group {
-                Some(group @ [0xff, ..]) => *group,
-                _ => to.v6([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]),
-            };
-            let [.., a, b, c, d] = group;
-            [0x33, 0x33, a, b, c, d]
+        ([0x33, 0x33, ..], Some(IPV6)) => {
+            match frame.get(at + 24..).and_then(<[u8]>::first_chunk::<16>) {
+                Some([0xff, .., a, b, c, d]) => [0x33, 0x33, *a, *b, *c, *d],
+                _ => return,
+            }
         }
         _ => return,
     };
     let _ = replace(frame, 0, |_| new);
 }
 
-fn arp(packet: &mut [u8], to: &mut Addresses) -> usize {
+fn arp(packet: &mut [u8], to: &mut Anonymizer) -> usize {
     // Ethernet and IPv4, with addresses of 6 and 4 octets.
     if packet.first_chunk() != Some(&[0, 1, 8, 0, 6, 4]) {
         return 8;
     }
     for at in [8, 18] {
-        if replace(packet, at, |octets| to.mac(octets)).is_none() {
+        if replace(packet, at, |octets| to.addresses.mac(octets)).is_none() {
             return at;
         }
-        if replace(packet, at + 6, |octets| to.v4(octets)).is_none() {
+        if replace(packet, at + 6, |octets| to.addresses.v4(octets)).is_none() {
             return at + 6;
         }
     }
@@ -142,7 +138,7 @@ fn arp(packet: &mut [u8], to: &mut Addresses) -> usize {
 }
 
 /// An IP packet of either version.
-pub(super) fn ip(packet: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
+pub(super) fn ip(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     match packet.first().map(|octet| octet >> 4) {
         Some(4) => ipv4(packet, to, depth),
         Some(6) => ipv6(packet, to, depth),
@@ -150,7 +146,7 @@ pub(super) fn ip(packet: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
     }
 }
 
-fn ipv4(packet: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
+fn ipv4(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     let Some(&first) = packet.first() else {
         return 0;
     };
@@ -158,64 +154,60 @@ fn ipv4(packet: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
     if first >> 4 != 4 || header < 20 {
         return 0;
     }
-    let before = checksum::sum(packet.get(..header.min(packet.len())).unwrap_or_default());
+    let total = half(packet, 2).map_or(0, usize::from);
+    let (header, on_wire) = match total {
+        // A card is to cut it into segments: it has no length of its own yet.
+        0 => (header, UNKNOWN),
+        // Too short for its header: nothing behind the fixed part is one.
+        _ if total < header => (20, 20),
+        _ => (header, total),
+    };
+    let packet = up_to(packet, on_wire);
+    let there = header.min(packet.len());
+    let before = checksum::sum(packet.get(..there).unwrap_or_default());
     let addresses = checksum::sum(packet.get(12..20).unwrap_or_default());
-    if replace(packet, 12, |octets| to.v4(octets)).is_none() {
-        return 12;
-    }
-    if replace(packet, 16, |octets| to.v4(octets)).is_none() {
-        return 16;
-    }
+    let whole = replace(packet, 12, |octets| to.addresses.v4(octets))
+        .and_then(|()| replace(packet, 16, |octets| to.addresses.v4(octets)));
     let pseudo = (
         addresses,
         checksum::sum(packet.get(12..20).unwrap_or_default()),
     );
-    let there = header.min(packet.len());
-    if let Some(options) = packet.get_mut(20..there) {
-        // Those that hold no address: end, none, stream, router alert.
-        only_options(options, &[136, 148]);
-    }
+    options::only(packet.get_mut(20..there).unwrap_or_default(), options::ipv4);
     let after = checksum::sum(packet.get(..there).unwrap_or_default());
     checksum::update(packet, 10, before, after);
-    let fragment = half(packet, 6).is_none_or(|word| word & 0x1fff != 0);
-    let Some(&protocol) = packet.get(9) else {
-        return header;
+    if to.payload == Payload::Cut && (there < header || header < usize::from(first & 0xf) * 4) {
+        checksum::clear::<2>(packet, 10);
+    }
+    if whole.is_none() {
+        // What there is of an address in part is not shown.
+        return if packet.len() < 16 { 12 } else { 16 };
+    }
+    let fragment = half(packet, 6).unwrap_or_default();
+    let (Some(&protocol), 0) = (packet.get(9), fragment & 0x1fff) else {
+        return there;
     };
-    if fragment {
-        return header;
-    }
-    header + transport(from(packet, header), protocol, pseudo, to, depth)
+    let rest = match fragment & 0x2000 {
+        0 => on_wire.saturating_sub(header),
+        _ => UNKNOWN,
+    };
+    header + transport(from(packet, header), rest, protocol, pseudo, to, depth)
 }
 
-/// Overwrites options of an IPv4 or TCP header that are not among `kept`.
-fn only_options(options: &mut [u8], kept: &[u8]) {
-    let mut at = 0;
-    while let Some(&kind) = options.get(at) {
-        let length = match (kind, options.get(at + 1)) {
-            (0, _) => options.len() - at,
-            (1, _) => 1,
-            (_, Some(&length)) if length >= 2 => usize::from(length),
-            _ => options.len() - at,
-        };
-        let end = (at + length).min(options.len());
-        if kind > 1 && !kept.contains(&kind) {
-            options.get_mut(at..end).unwrap_or_default().fill(1);
-        } else if kind == 0 {
-            options.get_mut(at..end).unwrap_or_default().fill(0);
-        }
-        at = end;
-    }
-}
-
-fn ipv6(packet: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
+fn ipv6(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     if packet.first().is_none_or(|octet| octet >> 4 != 6) {
         return 0;
     }
+    let mut on_wire = match half(packet, 4) {
+        // Segments of a card, or a jumbogram.
+        None | Some(0) => UNKNOWN,
+        Some(payload) => usize::from(payload) + 40,
+    };
+    let packet = up_to(packet, on_wire);
     let before = checksum::sum(packet.get(8..40).unwrap_or_default());
-    if replace(packet, 8, |octets| to.v6(octets)).is_none() {
+    if replace(packet, 8, |octets| to.addresses.v6(octets)).is_none() {
         return 8;
     }
-    if replace(packet, 24, |octets| to.v6(octets)).is_none() {
+    if replace(packet, 24, |octets| to.addresses.v6(octets)).is_none() {
         return 24;
     }
     let after = checksum::sum(packet.get(8..40).unwrap_or_default());
@@ -230,10 +222,10 @@ fn ipv6(packet: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
                     return at;
                 };
                 let end = at + (usize::from(length) + 1) * 8;
-                let Some(options) = packet.get(at + 2..end) else {
+                let Some(options) = packet.get_mut(at + 2..end) else {
                     return at;
                 };
-                if !only_known(options) {
+                if !options::only_ipv6(options) {
                     return at;
                 }
                 (at, next) = (end, Some(following));
@@ -245,8 +237,12 @@ fn ipv6(packet: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
                     return at;
                 };
                 at += 8;
-                if u16::from_be_bytes([high, low]) >> 3 != 0 {
+                let fragment = u16::from_be_bytes([high, low]);
+                if fragment >> 3 != 0 {
                     return at;
+                }
+                if fragment & 1 != 0 {
+                    on_wire = UNKNOWN;
                 }
                 next = Some(following);
             }
@@ -254,36 +250,25 @@ fn ipv6(packet: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
             Some(43) | None => return at,
             Some(protocol) => {
                 let pseudo = (before, after);
-                return at + transport(from(packet, at), protocol, pseudo, to, depth);
+                let rest = on_wire.saturating_sub(at);
+                return at + transport(from(packet, at), rest, protocol, pseudo, to, depth);
             }
         }
     }
     at
 }
 
-/// Whether there are only options without an address: padding, router alert,
-/// jumbo payload.
-fn only_known(options: &[u8]) -> bool {
-    let mut at = 0;
-    while let Some(kind) = options.get(at) {
-        at += match (kind, options.get(at + 1)) {
-            (0, _) => 1,
-            (1 | 5 | 0xc2, Some(length)) => usize::from(*length) + 2,
-            _ => return false,
-        };
-    }
-    true
-}
-
-/// `pseudo`: what the addresses of the pseudo header summed up to, and do.
+/// `on_wire`: its octets there, as far as is known. `pseudo`: what the addresses
+/// of the pseudo header summed up to, and do.
 fn transport(
     segment: &mut [u8],
+    on_wire: usize,
     protocol: u8,
     pseudo: (u32, u32),
-    to: &mut Addresses,
+    to: &mut Anonymizer,
     depth: u8,
 ) -> usize {
-    match protocol {
+    let known = match protocol {
         1 => icmp::v4(segment, to, depth),
         58 => icmp::v6(segment, pseudo, to, depth),
         2 => icmp::igmp(segment, to),
@@ -304,11 +289,33 @@ fn transport(
         50 => 8,
         47 => gre(segment, to, depth),
         _ => 0,
+    };
+    let known = known.min(segment.len());
+    // UDP has a length of its own, which the checksum goes by.
+    let is_all = known == on_wire && (protocol != 17 || half(segment, 4) == Some(8));
+    if to.payload == Payload::Cut && !is_all {
+        untold(segment, protocol);
+    }
+    known
+}
+
+/// Clears the checksum over a segment of which not all is shown.
+fn untold(segment: &mut [u8], protocol: u8) {
+    match protocol {
+        1 | 2 | 58 => checksum::clear::<2>(segment, 2),
+        6 => checksum::clear::<2>(segment, 16),
+        17 | 136 => checksum::clear::<2>(segment, 6),
+        // SCTP's is a CRC.
+        132 => checksum::clear::<4>(segment, 8),
+        47 if half(segment, 0).is_some_and(|flags| flags & 0x8000 != 0) => {
+            checksum::clear::<2>(segment, 4);
+        }
+        _ => {}
     }
 }
 
 /// RFC 2784, 2890: flags say what is before the packet.
-fn gre(segment: &mut [u8], to: &mut Addresses, depth: u8) -> usize {
+fn gre(segment: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     const ROUTING_OR_VERSION: u16 = 0x4007;
     let (Some(flags), Some(kind)) = (half(segment, 0), half(segment, 2)) else {
         return segment.len();
@@ -343,10 +350,7 @@ fn tcp(segment: &mut [u8], pseudo: (u32, u32)) -> usize {
     };
     let there = header.min(segment.len());
     let before = checksum::sum(segment.get(..there).unwrap_or_default());
-    if let Some(options) = segment.get_mut(20..there) {
-        // Segment size, window scale, selective acknowledgements, times.
-        only_options(options, &[2, 3, 4, 5, 8]);
-    }
+    options::only(segment.get_mut(20..there).unwrap_or_default(), options::tcp);
     let after = checksum::sum(segment.get(..there).unwrap_or_default());
     checksum::update(segment, 16, before, after);
     checksum::update(segment, 16, pseudo.0, pseudo.1);

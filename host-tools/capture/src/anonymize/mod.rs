@@ -7,19 +7,26 @@
 //! mapping of their own, wherever they stand in what is known here: Ethernet,
 //! ARP, IP (within IP and GRE, too), ICMP with the packets it quotes, neighbour
 //! discovery, IGMP, MLD. Checksums follow: right where they were right, wrong
-//! where they were wrong.
+//! where they were wrong. One that is over octets which are cut, or which the
+//! capture does not hold, would tell their sum: it is zero.
 //!
 //! What is kept on purpose: multicast stays multicast with its scope, groups
-//! that everybody uses (`224.0.0.0/24`, `ff02::1`, `01:80:c2:..`) stay themselves,
-//! and so do broadcast, loopback, link-local prefixes and addresses of zeroes.
-//! IP multicast keeps the MAC address that belongs to its group.
+//! that everybody uses (`224.0.0.0/24`, `ff02::1`; of MAC addresses
+//! `01:80:c2:..`, `01:00:0c:..`, `01:1b:19:00:00:00`) stay themselves, and so do
+//! broadcast, loopback, link-local prefixes and addresses of zeroes. IP multicast
+//! keeps the MAC address that belongs to its group. Any other group's MAC address
+//! is replaced like a station's: load balancing writes IPv4 addresses there.
 //!
 //! Everything behind the headers that are known here is cut, since names,
 //! addresses and secrets stand in payload: a cut packet is shorter than it was
-//! on the wire, and says so. [`Payload::Kept`] leaves it, with whatever it
-//! tells. Not hidden in either case: ports, lengths, times, sequence numbers,
-//! and who talks with whom how much. Whoever can send packets past the capture
-//! can find out what an address became; so one key should not serve for long.
+//! on the wire, and says so. A header ends where IP says that the packet does,
+//! and options are kept at the length they are defined to have, without what
+//! pads them; others are overwritten (IPv4, TCP), or cut with what follows.
+//! [`Payload::Kept`] leaves payload, and the checksums over it, with whatever
+//! they tell; so it leaves an FCS, which a caller must have dropped. Not hidden
+//! in either case: ports, lengths, times, sequence numbers, and who talks with
+//! whom how much. Whoever can send packets past the capture can find out what an
+//! address became; so one key should not serve for long.
 //!
 //! Order of use: [`Key::random`] or [`Key::parse`], [`Anonymizer::new`],
 //! [`Anonymizer::frame`] for each.
@@ -28,6 +35,7 @@ mod addresses;
 mod checksum;
 mod frame;
 mod icmp;
+mod options;
 #[cfg(test)]
 mod tests;
 
@@ -84,7 +92,7 @@ impl Key {
 /// What becomes of the octets behind the headers that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Payload {
-    /// They are cut.
+    /// They are cut, and no checksum tells of them.
     #[default]
     Cut,
     /// They stay as they are.
@@ -106,10 +114,10 @@ impl Anonymizer {
         }
     }
 
-    /// Replaces the addresses of an Ethernet frame; how many of its octets may
-    /// be shown.
+    /// Replaces the addresses of an Ethernet frame without FCS; how many of its
+    /// octets may be shown.
     pub fn frame(&mut self, frame: &mut [u8]) -> usize {
-        let known = frame::ethernet(frame, &mut self.addresses);
+        let known = frame::ethernet(frame, self);
         match self.payload {
             Payload::Cut => known.min(frame.len()),
             Payload::Kept => frame.len(),

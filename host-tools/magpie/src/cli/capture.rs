@@ -39,7 +39,7 @@ programs that read nothing else. A file that exists is not overwritten without -
 --anonymize replaces addresses (IPv4, IPv6, MAC; in ARP, neighbour discovery and quoted packets,
 too) so that common prefixes stay common, under a key that is forgotten unless --anonymize-key
 names a file with one (32 octets, or 64 hexadecimal digits). What follows the headers is cut, since
-it may hold addresses as well; --anonymize-payload keeps it.
+it may hold addresses as well, and checksums over it become 0; --anonymize-payload keeps both.
 
 Listening needs CAP_NET_RAW, once by
   sudo setcap cap_net_raw+ep $(command -v magpie)
