@@ -169,3 +169,42 @@ fn a_reader_that_goes_away_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
 }
+
+/// An FCS is a checksum of all that was there, addresses as they were included.
+#[test]
+fn an_anonymized_file_has_no_fcs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (given, shared) = (folder.path().join("given"), folder.path().join("shared"));
+    let fcs = [0xde, 0xad, 0xbe, 0xef];
+    let frame = [&[2; 12][..], &[0x88, 0xb5], &[7; 46]].concat();
+    // Ethernet, with an FCS of two times 16 bits.
+    let link: u32 = 1 | 1 << 26 | 2 << 28;
+    let words = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, link, 1, 0, 64, 64];
+    let mut file: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    file.extend([&frame[..], &fcs].concat());
+    fs::write(&given, file).unwrap();
+    for (words, is_there) in [
+        (&[][..], true),
+        (&["--anonymize"], false),
+        (&["--anonymize", "--anonymize-payload"], false),
+    ] {
+        for format in ["pcap", "pcapng"] {
+            let names = [
+                "-r",
+                given.to_str().unwrap(),
+                "-w",
+                shared.to_str().unwrap(),
+            ];
+            let how = ["--force", "--file-format", format];
+            let output = capture(&[&names[..], &how, words].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+            let written = fs::read(&shared).unwrap();
+            let found = written.windows(4).any(|window| window == fcs);
+            assert_eq!(found, is_there, "{words:?} {format}");
+            // Declared or gone: none is read as payload.
+            let packets = packets(&shared);
+            assert_eq!(packets[0].1, 60, "{words:?} {format}");
+            assert!(packets[0].2.len() <= 60);
+        }
+    }
+}

@@ -249,7 +249,11 @@ fn open(
     for spec in &specs {
         match spec {
             Spec::Interface(_) => sources.extend(listening.next()),
-            Spec::File(path) => sources.push(Box::new(CaptureFile::open(path)?)),
+            Spec::File(path) => {
+                // An FCS would prove a guess of the addresses that it was over.
+                let keeps_fcs = !options.anonymize;
+                sources.push(Box::new(CaptureFile::open(path, keeps_fcs)?));
+            }
             sensor => {
                 if let Some(source) = opened.next() {
                     let asks = expression.asks(options, alone)?;

@@ -108,7 +108,8 @@ pub(super) struct CaptureFile {
 }
 
 impl CaptureFile {
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+    /// `keeps_fcs`: packets are given with the FCS that the file declares.
+    pub(super) fn open(path: &Path, keeps_fcs: bool) -> anyhow::Result<Self> {
         let name = if path == Path::new("-") {
             "stdin".to_owned()
         } else {
@@ -125,7 +126,9 @@ impl CaptureFile {
                 Reader::new(&name, Pipe::new(file))?
             }
         };
-        reader.keep_fcs();
+        if keeps_fcs {
+            reader.keep_fcs();
+        }
         Ok(Self {
             name,
             reader,
