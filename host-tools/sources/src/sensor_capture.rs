@@ -6,7 +6,7 @@ use magpie_collector::{
     FilterAccount, FilterEvent, FilterRequest, Limits, Picture, Session, SessionError,
 };
 
-use crate::{Incoming, Offered, Source, SourceError};
+use crate::{Incoming, Offered, Source, SourceError, Uplink};
 
 /// Longest wait for a batch: the session has timers of its own.
 const TURN: Duration = Duration::from_millis(50);
@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// And so long whatever it says: more than the largest memory for packets
 /// takes over a slow line.
 const LONGEST: Duration = Duration::from_mins(5);
+/// A sensor that said nothing for so long is missed aloud.
+const SILENCE: Duration = Duration::from_secs(8);
 /// Refused batches that are named one by one.
 const REFUSALS_NAMED: u64 = 3;
 
@@ -90,6 +92,8 @@ pub struct SensorCapture {
     /// The user wants no more.
     ending: bool,
     patience: Duration,
+    /// When its silence is told; `None`: it was, or will not be.
+    missed_at: Option<Instant>,
     refusals: u64,
     warnings: Vec<String>,
 }
@@ -108,6 +112,7 @@ impl SensorCapture {
     pub fn new(mut source: Box<dyn Source>, request: FilterRequest) -> Self {
         source.hold_feed();
         let mut session = Session::new(source.name());
+        let missed_at = source.answers().then(|| Instant::now() + SILENCE);
         let slot = request.slot;
         session.request_filter(request);
         Self {
@@ -118,6 +123,7 @@ impl SensorCapture {
             phase: Phase::Running,
             ending: false,
             patience: PATIENCE,
+            missed_at,
             refusals: 0,
             warnings: Vec::new(),
         }
@@ -310,10 +316,31 @@ impl SensorCapture {
         }
     }
 
+    /// Says once that no sensor is heard. It is waited for all the same: a board
+    /// may be plugged in yet.
+    fn miss(&mut self, now: Instant) {
+        let Some(at) = self.missed_at else { return };
+        let heard = self.picture.hello().is_some() || self.account().is_some_and(|a| a.run != 0);
+        if heard || self.phase != Phase::Running {
+            self.missed_at = None;
+        } else if now >= at {
+            self.missed_at = None;
+            let name = self.source.name();
+            self.warnings.push(match self.source.uplink() {
+                Some(Uplink::Serial { .. }) => format!(
+                    "{name}: no answer from a sensor here: wrong port or speed, or its records \
+                     go by UDP; still waiting"
+                ),
+                _ => format!("{name}: no answer from a sensor here; still waiting"),
+            });
+        }
+    }
+
     /// Whether what is waited for has come, or is waited for no longer.
     fn go_on(&mut self) -> Result<(), SourceError> {
         let now = Instant::now();
         let come = self.come();
+        self.miss(now);
         match &mut self.phase {
             Phase::Running | Phase::Ended => {}
             Phase::EndingFeed(until) if now < *until => {}

@@ -275,6 +275,13 @@ impl Source for Stubborn {
         })
     }
 
+    fn uplink(&self) -> Option<Uplink> {
+        Some(Uplink::Serial {
+            octets: 0,
+            room: None,
+        })
+    }
+
     fn send(&mut self, batch: &[u8]) -> Result<(), SourceError> {
         let heard: Vec<Command> = self
             .sender
@@ -331,4 +338,22 @@ fn progress_is_waited_for_but_not_for_ever() {
         .find(|n| waiting.is_over(begin + Duration::from_secs(1) * *n, u64::from(*n)))
         .unwrap();
     assert_eq!(Duration::from_secs(over.into()), LONGEST);
+}
+
+#[test]
+fn a_line_without_a_sensor_is_told_once() {
+    for (mute, told) in [(true, 1), (false, 0)] {
+        let mut capture = SensorCapture::new(Box::new(Stubborn::new(mute)), request(Vec::new(), 0));
+        turns(&mut capture, Duration::from_millis(100));
+        assert_eq!(capture.warnings(), [""; 0], "it may take a moment");
+        capture.missed_at = capture.missed_at.map(|_| Instant::now());
+        let (_, turn) = turns(&mut capture, Duration::from_millis(100));
+        assert_ne!(turn, CaptureTurn::Ended, "it may be plugged in yet");
+        let warnings = capture.warnings();
+        assert_eq!(warnings.len(), told, "{warnings:?}");
+        for warning in warnings {
+            let begins = "serial:/dev/none: no answer from a sensor here: wrong port or speed";
+            assert!(warning.starts_with(begins), "{warning}");
+        }
+    }
 }
