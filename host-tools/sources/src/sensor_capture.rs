@@ -6,13 +6,18 @@ use magpie_collector::{
     FilterAccount, FilterEvent, FilterRequest, Limits, Picture, Session, SessionError,
 };
 
-use crate::{Incoming, Offered, Source, SourceError};
+use crate::{Incoming, Offered, Source, SourceError, Uplink};
 
 /// Longest wait for a batch: the session has timers of its own.
 const TURN: Duration = Duration::from_millis(50);
 /// A sensor that is asked to stop, or for its books, has so long without a word
 /// that brings that nearer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// And so long whatever it says: more than the largest memory for packets
+/// takes over a slow line.
+const LONGEST: Duration = Duration::from_mins(5);
+/// A sensor that said nothing for so long is missed aloud.
+const SILENCE: Duration = Duration::from_secs(8);
 /// Refused batches that are named one by one.
 const REFUSALS_NAMED: u64 = 3;
 
@@ -33,12 +38,43 @@ enum Phase {
     /// The filter is asked for, or runs.
     Running,
     /// It is to stop, and what it kept is to come; given up then.
-    Stopping(Instant),
+    Stopping(Waiting),
     /// No more frames are to be offered; given up then.
     EndingFeed(Instant),
     /// The sensor is to say its books; given up then.
-    Flushing(Instant),
+    Flushing(Waiting),
     Ended,
+}
+
+/// Something that is waited for while it comes nearer, and not for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Waiting {
+    patience: Duration,
+    until: Instant,
+    /// Whatever comes.
+    at_last: Instant,
+    /// How much had come when that was last more.
+    come: u64,
+}
+
+impl Waiting {
+    fn new(now: Instant, patience: Duration, come: u64) -> Self {
+        Self {
+            patience,
+            until: now + patience,
+            at_last: now + LONGEST.max(patience),
+            come,
+        }
+    }
+
+    /// Whether it is waited for no longer, now that so much has come.
+    fn is_over(&mut self, now: Instant, come: u64) -> bool {
+        if come > self.come {
+            self.come = come;
+            self.until = now + self.patience;
+        }
+        now >= self.until.min(self.at_last)
+    }
 }
 
 /// One sensor that runs a filter for us, behind any [`Source`].
@@ -55,7 +91,9 @@ pub struct SensorCapture {
     phase: Phase,
     /// The user wants no more.
     ending: bool,
-    finals: u64,
+    patience: Duration,
+    /// When its silence is told; `None`: it was, or will not be.
+    missed_at: Option<Instant>,
     refusals: u64,
     warnings: Vec<String>,
 }
@@ -74,6 +112,7 @@ impl SensorCapture {
     pub fn new(mut source: Box<dyn Source>, request: FilterRequest) -> Self {
         source.hold_feed();
         let mut session = Session::new(source.name());
+        let missed_at = source.answers().then(|| Instant::now() + SILENCE);
         let slot = request.slot;
         session.request_filter(request);
         Self {
@@ -83,7 +122,8 @@ impl SensorCapture {
             slot,
             phase: Phase::Running,
             ending: false,
-            finals: 0,
+            patience: PATIENCE,
+            missed_at,
             refusals: 0,
             warnings: Vec::new(),
         }
@@ -215,14 +255,26 @@ impl SensorCapture {
 
     fn stop(&mut self) {
         self.session.request_filter_stop(self.slot, false);
-        self.phase = Phase::Stopping(Instant::now() + PATIENCE);
+        self.phase = Phase::Stopping(self.waiting());
+    }
+
+    fn waiting(&self) -> Waiting {
+        Waiting::new(Instant::now(), self.patience, self.come())
+    }
+
+    /// Grows with every step to the end: an answer alone is none. Finished
+    /// records count, since they go before packets.
+    fn come(&self) -> u64 {
+        let finals = self.session.receiver().counts().finals;
+        self.account().map_or(finals, |account| {
+            let packets = account.delivered.frames;
+            let given = packets.saturating_add(account.forwarded.frames);
+            finals.saturating_add(given)
+        })
     }
 
     /// What an event means for the rest.
     fn note(&mut self, event: &FilterEvent) {
-        if let Phase::Stopping(until) = &mut self.phase {
-            *until = Instant::now() + PATIENCE;
-        }
         let over = match event {
             FilterEvent::Refused { .. } | FilterEvent::Ended(_) => true,
             FilterEvent::Forgotten { again, .. } => {
@@ -249,7 +301,7 @@ impl SensorCapture {
     /// The books are drawn up as of the last frame that was offered.
     fn end_feed(&mut self) {
         if self.source.answers() && self.source.end_feed() {
-            self.phase = Phase::EndingFeed(Instant::now() + PATIENCE);
+            self.phase = Phase::EndingFeed(Instant::now() + self.patience);
         } else {
             self.flush();
         }
@@ -258,36 +310,54 @@ impl SensorCapture {
     fn flush(&mut self) {
         if self.source.answers() {
             self.session.request_flush();
-            self.finals = self.session.receiver().counts().finals;
-            self.phase = Phase::Flushing(Instant::now() + PATIENCE);
+            self.phase = Phase::Flushing(self.waiting());
         } else {
             self.phase = Phase::Ended;
+        }
+    }
+
+    /// Says once that no sensor is heard. It is waited for all the same: a board
+    /// may be plugged in yet.
+    fn miss(&mut self, now: Instant) {
+        let Some(at) = self.missed_at else { return };
+        let heard = self.picture.hello().is_some() || self.account().is_some_and(|a| a.run != 0);
+        if heard || self.phase != Phase::Running {
+            self.missed_at = None;
+        } else if now >= at {
+            self.missed_at = None;
+            let name = self.source.name();
+            self.warnings.push(match self.source.uplink() {
+                Some(Uplink::Serial { .. }) => format!(
+                    "{name}: no answer from a sensor here: wrong port or speed, or its records \
+                     go by UDP; still waiting"
+                ),
+                _ => format!("{name}: no answer from a sensor here; still waiting"),
+            });
         }
     }
 
     /// Whether what is waited for has come, or is waited for no longer.
     fn go_on(&mut self) -> Result<(), SourceError> {
         let now = Instant::now();
+        let come = self.come();
+        self.miss(now);
         match &mut self.phase {
             Phase::Running | Phase::Ended => {}
-            Phase::Stopping(until) | Phase::EndingFeed(until) if now < *until => {}
+            Phase::EndingFeed(until) if now < *until => {}
             Phase::EndingFeed(_) => self.flush(),
-            Phase::Stopping(_) => {
-                self.warnings.push(format!(
-                    "{}: the sensor does not say that its filter has stopped; packets that it \
-                     still held are not here",
-                    self.source.name()
-                ));
-                self.end_feed();
-            }
-            Phase::Flushing(until) => {
-                let finals = self.session.receiver().counts().finals;
-                if finals != self.finals {
-                    self.finals = finals;
-                    *until = now + PATIENCE;
+            Phase::Stopping(waiting) => {
+                if waiting.is_over(now, come) {
+                    self.warnings.push(format!(
+                        "{}: the sensor does not say that its filter has stopped; packets that \
+                         it still held are not here",
+                        self.source.name()
+                    ));
+                    self.end_feed();
                 }
-                let over = self.session.flushed() || now >= *until;
-                if over {
+            }
+            Phase::Flushing(waiting) => {
+                let over = waiting.is_over(now, come);
+                if over || self.session.flushed() {
                     self.picture.finish();
                     // The last acknowledgement.
                     self.speak()?;

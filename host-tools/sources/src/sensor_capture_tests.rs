@@ -1,9 +1,15 @@
 //! Packets of a capture file come back out of a sensor in this process.
 
+use std::collections::VecDeque;
 use std::io::Cursor;
 
 use magpie_collector::{FilterRefusal, State};
-use magpie_protocol::{BpfInstruction, FilterAction, FilterReason, FilterState};
+use magpie_link::{Overflow, Sender};
+use magpie_protocol::{
+    BpfInstruction, Capacities, ClockKind, Command, CommandType, Emitted, FilterAction,
+    FilterReason, FilterReply, FilterState, FilterStatus, Hello, Outcome, Record, RecordSource,
+    Sum, Tally, UplinkCounts, VERSION_MAJOR, VERSION_MINOR, Want, encode_record,
+};
 
 use super::*;
 use crate::tests::{capture, frame, options};
@@ -150,4 +156,204 @@ fn only_what_is_selected_reaches_the_tables() {
     assert_eq!((books.counted, books.filtered), (1_000, 500));
     assert!(books.to_string().contains(" filtered=500 "), "{books}");
     assert_eq!(capture.picture().flows().len(), 5);
+}
+
+/// A sensor that starts filters, and says of one that is to stop only that it
+/// still holds packets. A mute one says nothing.
+struct Stubborn {
+    sender: Sender<'static>,
+    says: Says,
+    run: u32,
+    stopping: bool,
+    mute: bool,
+}
+
+#[derive(Default)]
+struct Says(VecDeque<Record>);
+
+impl RecordSource for Says {
+    fn poll_record(&mut self, _: u64, want: Want, out: &mut [u8]) -> Option<Emitted> {
+        if want != Want::Live {
+            return None;
+        }
+        let len = encode_record(&self.0.pop_front()?, out).unwrap();
+        let tally = Tally {
+            records: 1,
+            ..Tally::default()
+        };
+        Some(Emitted { len, tally })
+    }
+
+    fn note_uplink(&mut self, _: &UplinkCounts, _: u8) {}
+
+    fn note_dropped(&mut self, _: &[u8], _: &Tally, _: bool) {}
+}
+
+impl Stubborn {
+    fn new(mute: bool) -> Self {
+        let storage = Box::leak(vec![0; 64 * 1024].into_boxed_slice());
+        Self {
+            sender: Sender::new(7, storage, Overflow::Hold),
+            says: Says::default(),
+            run: 0,
+            stopping: false,
+            mute,
+        }
+    }
+
+    fn hear(&mut self, command: &Command) {
+        let (id, kind) = match *command {
+            Command::Hello { .. } => {
+                self.says.0.push_back(Record::Hello(Hello {
+                    major: VERSION_MAJOR,
+                    minor: VERSION_MINOR,
+                    boot_id: 7,
+                    at_us: 5,
+                    clock: ClockKind::Unix,
+                    zero_seed: false,
+                    name: "a".try_into().unwrap(),
+                    board: "b".try_into().unwrap(),
+                    firmware: "c".try_into().unwrap(),
+                    git: "d".try_into().unwrap(),
+                    capacities: Capacities::default(),
+                    boot: magpie_protocol::BootReport::default(),
+                }));
+                return;
+            }
+            Command::StartFilter { id, .. } => {
+                self.run = id;
+                (id, CommandType::StartFilter)
+            }
+            Command::StopFilter { id, discard, .. } => {
+                self.stopping = !discard;
+                (id, CommandType::StopFilter)
+            }
+            _ => return,
+        };
+        self.says.0.push_back(Record::FilterReply(FilterReply {
+            id,
+            command: kind as u8,
+            slot: 0,
+            outcome: Outcome::Done,
+            reason: FilterReason::None,
+            instruction: 0,
+        }));
+    }
+}
+
+impl Source for Stubborn {
+    fn name(&self) -> &'static str {
+        "serial:/dev/none"
+    }
+
+    fn receive(&mut self, _: Duration) -> Result<Incoming, SourceError> {
+        std::thread::sleep(Duration::from_millis(5));
+        if self.stopping {
+            let five = Sum {
+                frames: 5,
+                octets: 300,
+            };
+            self.says.0.push_back(Record::FilterStatus(FilterStatus {
+                slot: 0,
+                run: self.run,
+                at_us: 9,
+                state: FilterState::Stopped,
+                action: request(Vec::new(), 0).action,
+                matched: five,
+                kept: five,
+                dropped: Sum::default(),
+                forwarded: Sum::default(),
+            }));
+        }
+        let mut out = [0; magpie_link::MAX_BATCH];
+        let sent = self
+            .sender
+            .poll_transmit(host_us(), &mut self.says, &mut out);
+        Ok(match sent {
+            Some(len) if !self.mute => Incoming::Batch(out[..len].to_vec()),
+            _ => Incoming::Idle,
+        })
+    }
+
+    fn uplink(&self) -> Option<Uplink> {
+        Some(Uplink::Serial {
+            octets: 0,
+            room: None,
+        })
+    }
+
+    fn send(&mut self, batch: &[u8]) -> Result<(), SourceError> {
+        let heard: Vec<Command> = self
+            .sender
+            .handle_batch(host_us(), batch)
+            .unwrap()
+            .collect();
+        for command in &heard {
+            self.hear(command);
+        }
+        Ok(())
+    }
+}
+
+fn turns(capture: &mut SensorCapture, longest: Duration) -> (Vec<FilterEvent>, CaptureTurn) {
+    let mut events = Vec::new();
+    let begin = Instant::now();
+    loop {
+        let wait = Duration::from_millis(20);
+        let turn = capture.turn(wait, &mut |event| events.push(event)).unwrap();
+        if turn == CaptureTurn::Ended || begin.elapsed() > longest {
+            return (events, turn);
+        }
+    }
+}
+
+#[test]
+fn a_sensor_that_only_answers_does_not_keep_a_capture_from_its_end() {
+    let mut capture = SensorCapture::new(Box::new(Stubborn::new(false)), request(Vec::new(), 0));
+    let (events, _) = turns(&mut capture, Duration::from_millis(300));
+    assert!(
+        matches!(events[..], [FilterEvent::Started { .. }]),
+        "{events:?}"
+    );
+    capture.patience = Duration::from_millis(500);
+    capture.end();
+    let (events, turn) = turns(&mut capture, Duration::from_secs(20));
+    assert!(events.len() > 10, "it says something all the time");
+    assert_eq!(turn, CaptureTurn::Ended);
+    let warnings = capture.warnings().join("\n");
+    assert!(warnings.contains("has stopped"), "{warnings}");
+}
+
+#[test]
+fn progress_is_waited_for_but_not_for_ever() {
+    let begin = Instant::now();
+    let patience = Duration::from_secs(10);
+    let mut waiting = Waiting::new(begin, patience, 4);
+    assert!(!waiting.is_over(begin + patience / 2, 4));
+    assert!(!waiting.is_over(begin + patience, 5));
+    assert!(!waiting.is_over(begin + patience * 2 - Duration::from_millis(1), 5));
+    assert!(waiting.is_over(begin + patience * 2, 5));
+    let mut waiting = Waiting::new(begin, patience, 0);
+    let over = (1_u32..)
+        .find(|n| waiting.is_over(begin + Duration::from_secs(1) * *n, u64::from(*n)))
+        .unwrap();
+    assert_eq!(Duration::from_secs(over.into()), LONGEST);
+}
+
+#[test]
+fn a_line_without_a_sensor_is_told_once() {
+    for (mute, told) in [(true, 1), (false, 0)] {
+        let mut capture = SensorCapture::new(Box::new(Stubborn::new(mute)), request(Vec::new(), 0));
+        turns(&mut capture, Duration::from_millis(100));
+        assert_eq!(capture.warnings(), [""; 0], "it may take a moment");
+        capture.missed_at = capture.missed_at.map(|_| Instant::now());
+        let (_, turn) = turns(&mut capture, Duration::from_millis(100));
+        assert_ne!(turn, CaptureTurn::Ended, "it may be plugged in yet");
+        let warnings = capture.warnings();
+        assert_eq!(warnings.len(), told, "{warnings:?}");
+        for warning in warnings {
+            let begins = "serial:/dev/none: no answer from a sensor here: wrong port or speed";
+            assert!(warning.starts_with(begins), "{warning}");
+        }
+    }
 }

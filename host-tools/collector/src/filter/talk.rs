@@ -162,15 +162,18 @@ impl Filters {
             if filter.step == Step::Over {
                 continue;
             }
-            let again = filter.request.again || !filter.started;
-            if filter.started {
-                let account = filter.account;
-                self.events.push(FilterEvent::Forgotten { account, again });
-            }
             let is_stopping = matches!(filter.step, Step::Stop { .. });
-            if again && !is_stopping {
-                *filter = Filter::new(filter.request.clone());
-            } else {
+            let again = (filter.request.again || !filter.started) && !is_stopping;
+            let account = filter.account;
+            if filter.started {
+                self.events.push(FilterEvent::Forgotten { account, again });
+            } else if is_stopping {
+                // It never ran, and there is nothing left to stop.
+                self.events.push(FilterEvent::Ended(account));
+            }
+            // Whoever took the sums of the run that ended finds none here.
+            *filter = Filter::new(filter.request.clone());
+            if !again {
                 filter.step = Step::Over;
             }
         }
@@ -351,3 +354,7 @@ fn started(filter: &mut Filter, boot_id: u32, events: &mut Vec<FilterEvent>) {
         run: filter.account.run,
     });
 }
+
+#[cfg(test)]
+#[path = "talk_tests.rs"]
+mod tests;

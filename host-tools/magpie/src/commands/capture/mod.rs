@@ -25,11 +25,11 @@ use self::expression::Expression;
 use self::output::Output;
 use self::run::{Ended, Wants};
 use self::sensor::Sensor;
-use self::source::{CaptureFile, Listener, PacketSource, every_interface};
+use self::source::{CaptureFile, Listener, PacketSource, SourceBooks, every_interface};
 use crate::cli::capture::{Capture as Options, Direction, Request};
 use crate::exit::Exit;
 use crate::output::{is_quiet, note, stdout};
-use crate::views::capture as view;
+use crate::views::capture::{self as view, Books};
 use crate::views::interfaces::{Seen, write_list};
 use crate::views::json;
 
@@ -134,20 +134,25 @@ fn end(options: &Options, mut ended: Ended, is_live: bool) -> anyhow::Result<Exi
     if let Some(error) = ended.failure {
         return Err(error);
     }
-    Ok(if books.is_open() {
+    Ok(exit(books, &ended.source_books, ended.source_failed))
+}
+
+/// Frames that vanished within a source are missing all the same.
+fn exit(books: &Books, of_sources: &[SourceBooks], source_failed: bool) -> Exit {
+    if books.is_open() || of_sources.iter().any(|books| books.is_open) {
         Exit::Open
-    } else if ended.source_failed {
+    } else if source_failed {
         Exit::Usage
     } else {
         Exit::Success
-    })
+    }
 }
 
 /// The books, on stderr. Nobody listening is no error.
 fn tell_books(ended: &Ended, is_live: bool) {
     let mut err = std::io::stderr();
-    for line in &ended.source_books {
-        let _ = writeln!(err, "{line}");
+    for books in &ended.source_books {
+        let _ = writeln!(err, "{}", books.line);
     }
     let books = &ended.books;
     if is_live {
@@ -294,4 +299,22 @@ fn listen(
         info,
         options.direction,
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_books_of_a_sensor_are_the_exit_code_too() {
+        let ours = Books::of(&[]);
+        let of_sensor = |is_open| SourceBooks {
+            line: String::new(),
+            is_open,
+        };
+        let both = [of_sensor(false), of_sensor(true)];
+        assert_eq!(exit(&ours, &both, true), Exit::Open);
+        assert_eq!(exit(&ours, &both[..1], false), Exit::Success);
+        assert_eq!(exit(&ours, &both[..1], true), Exit::Usage);
+    }
 }

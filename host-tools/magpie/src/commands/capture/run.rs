@@ -8,7 +8,7 @@ use magpie_sources::Stop;
 use super::desk::Desk;
 use super::expression::Expression;
 use super::output::Output;
-use super::source::{PacketSource, State};
+use super::source::{PacketSource, SourceBooks, State};
 use crate::output::say;
 use crate::views::capture::{Books, Interface};
 
@@ -39,7 +39,7 @@ pub(super) struct Ended {
     /// Packets chosen.
     pub(super) chosen: u64,
     /// Books of sources that have some.
-    pub(super) source_books: Vec<String>,
+    pub(super) source_books: Vec<SourceBooks>,
     pub(super) failure: Option<anyhow::Error>,
     /// A source could not be read to its end, which was said.
     pub(super) source_failed: bool,

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use magpie_capture::write::InterfaceInfo;
-use magpie_collector::{FilterAccount, FilterEvent, FilterPacket, FilterRequest};
+use magpie_collector::{
+    FilterAccount, FilterEvent, FilterPacket, FilterRequest, State as BooksState,
+};
 use magpie_protocol::{BpfInstruction, FilterAction, Known, Ledger};
 use magpie_sources::{CaptureTurn, Feed, SensorCapture, Source, SourceError, Spec};
 
-use super::source::{Choice, Packet, PacketSource, State, Take};
+use super::source::{Choice, Packet, PacketSource, SourceBooks, State, Take};
 use crate::output::{note, say};
 use crate::views::capture::Counted;
 
@@ -151,10 +153,10 @@ impl Sensor {
         (at_us.saturating_mul(1_000), comment)
     }
 
-    /// It ended without the sensor's last word.
+    /// It ended without the sensor's last word of its filter.
     fn is_unheard(&self) -> bool {
         let over = self.started && self.account().is_over();
-        self.ended && !self.refused && !over
+        (self.hurried || self.ended) && !self.refused && !over
     }
 
     fn account(&self) -> FilterAccount {
@@ -253,8 +255,7 @@ impl PacketSource for Sensor {
     fn counted(&self) -> Counted {
         let account = self.account();
         let (dropped, lost) = (account.dropped.frames, account.lost.frames);
-        let here = account.delivered.frames;
-        let told = here.saturating_add(dropped).saturating_add(lost);
+        let unheard = self.is_unheard();
         let ledger = self.capture.picture().ledger();
         let seen = |of: fn(&Ledger) -> Option<u64>| {
             let before = match &self.before {
@@ -268,12 +269,12 @@ impl PacketSource for Sensor {
             received: Some(
                 self.past
                     .matched
-                    .saturating_add(account.matched.frames.max(told)),
+                    .saturating_add(selected(&account, unheard)),
             ),
             seen: seen(|ledger| Some(ledger.counted.frames)),
             sensor: Some(self.past.dropped.saturating_add(dropped)),
             link: Some(self.past.lost.saturating_add(lost)),
-            unknown: (self.hurried || self.is_unheard()).then_some("sensor unheard"),
+            unknown: unheard.then_some("sensor unheard"),
             lost_before: seen(lost_before),
             ..Counted::default()
         }
@@ -283,10 +284,34 @@ impl PacketSource for Sensor {
         true
     }
 
-    fn books(&self) -> Option<String> {
+    fn books(&self) -> Option<SourceBooks> {
+        // Whoever did not wait for them has the sums of a moment in between.
+        if !self.started || self.hurried {
+            return None;
+        }
         let offered = self.capture.offered();
         let books = self.capture.picture().books(offered.as_ref());
-        self.started.then(|| format!("{}: {books}", self.name))
+        Some(SourceBooks {
+            is_open: matches!(books.state, BooksState::Open { .. }),
+            line: format!("{}: {books}", self.name),
+        })
+    }
+}
+
+/// Frames that the filter selected. When it is over that is the sensor's own
+/// number, whatever became of them. Before, what is told elsewhere may be ahead
+/// of it; and of what it holds nobody knows what will become, once it is not
+/// waited for.
+fn selected(account: &FilterAccount, unheard: bool) -> u64 {
+    let parts = [&account.delivered, &account.dropped, &account.lost];
+    let told = parts
+        .map(|sum| sum.frames)
+        .into_iter()
+        .fold(0, u64::saturating_add);
+    match account.matched.frames {
+        matched if account.is_over() => matched,
+        _ if unheard => told,
+        matched => matched.max(told),
     }
 }
 
@@ -304,4 +329,66 @@ fn lost_before(ledger: &Ledger) -> Option<u64> {
         Known::Exact(n) => Some(sum.saturating_add(n)),
         Known::AtLeast(_) | Known::Unknown => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use magpie_protocol::{FilterState, Sum};
+
+    use super::*;
+    use crate::views::capture::{Books, Interface};
+
+    fn sum(frames: u64) -> Sum {
+        Sum { frames, octets: 0 }
+    }
+
+    /// Ten packets are here, one was dropped and two were lost.
+    fn account(state: FilterState, matched: u64) -> FilterAccount {
+        FilterAccount {
+            state,
+            matched: sum(matched),
+            kept: sum(12),
+            forwarded: sum(12),
+            delivered: sum(10),
+            dropped: sum(1),
+            lost: sum(2),
+            ..FilterAccount::default()
+        }
+    }
+
+    fn books(account: &FilterAccount, unheard: bool) -> String {
+        let interface = Interface {
+            read: 10,
+            kept: 10,
+            counted: Counted {
+                received: Some(selected(account, unheard)),
+                sensor: Some(account.dropped.frames),
+                link: Some(account.lost.frames),
+                unknown: unheard.then_some("sensor unheard"),
+                ..Counted::default()
+            },
+            ..Interface::new("serial:/dev/a", "a")
+        };
+        Books::of(&[interface]).to_string()
+    }
+
+    #[test]
+    fn the_last_word_of_the_sensor_is_held_against_what_came() {
+        for (matched, state, by) in [(13, "CLOSED", 0), (12, "OPEN", -1), (14, "OPEN", 1)] {
+            let line = books(&account(FilterState::Stopped, matched), false);
+            assert!(line.starts_with(&format!("books {state} ")), "{line}");
+            assert!(line.ends_with(&format!(" unaccounted={by}")), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_waited_for_is_unknown_and_not_missing() {
+        for matched in [0, 13, 500] {
+            let line = books(&account(FilterState::Running, matched), true);
+            assert!(line.starts_with("books PARTIAL(sensor unheard) "), "{line}");
+        }
+        // In between the sums are behind, or ahead.
+        assert_eq!(selected(&account(FilterState::Running, 7), false), 13);
+        assert_eq!(selected(&account(FilterState::Running, 500), false), 500);
+    }
 }

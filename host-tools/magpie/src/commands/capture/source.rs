@@ -59,6 +59,15 @@ pub(super) enum State {
 /// What is done with a packet; false: no more are wanted.
 pub(super) type Take<'t> = dyn FnMut(&Packet<'_>) -> bool + 't;
 
+/// Books that a source keeps itself.
+#[derive(Debug)]
+pub(super) struct SourceBooks {
+    /// To be read.
+    pub(super) line: String,
+    /// Their sums disagree.
+    pub(super) is_open: bool,
+}
+
 /// A source of packets.
 pub(super) trait PacketSource {
     /// As the user named it.
@@ -90,7 +99,7 @@ pub(super) trait PacketSource {
     }
 
     /// Books of its own: those of a sensor, over all that it saw.
-    fn books(&self) -> Option<String> {
+    fn books(&self) -> Option<SourceBooks> {
         None
     }
 }
