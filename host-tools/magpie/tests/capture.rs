@@ -254,8 +254,8 @@ fn a_tshark_that_dies_is_told_and_the_file_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x");
     for (script, said) in [
-        ("exec <&-; exit 7", "exit status: 7"),
-        ("exit 0", "tshark ended"),
+        ("head -c 9 >/dev/null; exit 7", "exit status: 7"),
+        ("head -c 9 >/dev/null", "tshark ended"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_magpie"))
             .current_dir(captures())
@@ -276,12 +276,40 @@ fn a_tshark_that_dies_is_told_and_the_file_is_ended() {
         assert_eq!(booked(&output, "kept"), packets(&file).len());
         assert!(has_statistics(&file));
     }
+    let run = |script: &str| {
+        Command::new(env!("CARGO_BIN_EXE_magpie"))
+            .current_dir(captures())
+            .args(["capture", "-r", "many-flows.pcap", "--decode"])
+            .env("PATH", tshark(folder.path(), script))
+            .output()
+            .unwrap()
+    };
+    // Before it is given anything, most often.
+    let output = run("exec <&-; exit 7");
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
     // Who reads what it prints may go.
+    let output = run("kill -PIPE $$");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+}
+
+#[test]
+fn tshark_gets_no_rights_over_the_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "grep -e NoNewPrivs -e CapEff /proc/self/status; cat >/dev/null";
     let output = Command::new(env!("CARGO_BIN_EXE_magpie"))
         .current_dir(captures())
-        .args(["capture", "-r", "many-flows.pcap", "--decode"])
-        .env("PATH", tshark(folder.path(), "kill -PIPE $$"))
+        .args(["capture", "-r", "lab.pcap", "-c", "1", "--decode"])
+        .env("PATH", tshark(folder.path(), script))
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let said = out(&output);
+    let value = |name: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().to_owned()
+    };
+    assert_eq!(value("NoNewPrivs:"), "1");
+    let effective = u64::from_str_radix(&value("CapEff:"), 16).unwrap();
+    // CAP_NET_ADMIN and CAP_NET_RAW, capabilities(7).
+    assert_eq!(effective & (1 << 12 | 1 << 13), 0, "{effective:x}");
 }

@@ -36,6 +36,8 @@ impl Decoder {
                 command.arg(flag);
             }
         }
+        // It needs none of the rights that listening took; root's would come back.
+        magpie_os::no_new_privileges()?;
         let mut tshark = command.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => anyhow::anyhow!(
                 "--decode: tshark is not installed (apt-get install tshark); leave --decode out"
@@ -46,8 +48,12 @@ impl Decoder {
             bail!("--decode: tshark has no stdin");
         };
         let pipe = File::from(OwnedFd::from(stdin));
-        let files = Files::pipe(pipe, "tshark", about(), Vec::new())?;
-        Ok(Self { tshark, files })
+        match Files::pipe(pipe, "tshark", about(), Vec::new()) {
+            Ok(files) => Ok(Self { tshark, files }),
+            Err(error) => Err(wait(&mut tshark, Err(error))
+                .err()
+                .unwrap_or_else(|| anyhow::anyhow!("--decode: tshark takes nothing"))),
+        }
     }
 
     /// Gives it the rest, and waits until it has printed that.

@@ -27,7 +27,7 @@ use self::sensor::Sensor;
 use self::source::{CaptureFile, Listener, PacketSource, every_interface};
 use crate::cli::capture::{Capture as Options, Direction, Request};
 use crate::exit::Exit;
-use crate::output::{is_quiet, note, stdout};
+use crate::output::{is_quiet, note, say, stdout};
 use crate::views::capture as view;
 use crate::views::interfaces::{Seen, write_list};
 use crate::views::json;
@@ -88,6 +88,11 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
     let is_live = sources.iter().any(|source| source.is_live());
     for source in &sources {
         tell(options, source.as_ref());
+    }
+    if let Some(caution) = expression.caution()
+        && is_live
+    {
+        say(caution);
     }
     let output = Output::new(options, inputs, sources.len() > 1)?;
     let ended = run::run(sources, wants, output, &STOP)?;
