@@ -253,20 +253,14 @@ fn the_file_is_ended_though_nobody_reads_the_lines() {
 fn a_tshark_that_dies_is_told_and_the_file_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("x");
+    // Far more than a pipe holds.
     for (script, said) in [
         ("head -c 9 >/dev/null; exit 7", "exit status: 7"),
         ("head -c 9 >/dev/null", "tshark ended"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_magpie"))
             .current_dir(captures())
-            .args([
-                "capture",
-                "-r",
-                "many-flows.pcap",
-                "--decode",
-                "--force",
-                "-w",
-            ])
+            .args(["capture", "-r", "lab.pcap", "--decode", "--force", "-w"])
             .arg(&file)
             .env("PATH", tshark(folder.path(), script))
             .output()
