@@ -208,3 +208,141 @@ fn an_anonymized_file_has_no_fcs() {
         }
     }
 }
+
+/// Whatever its name is.
+#[test]
+fn what_is_read_is_never_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = fs::read(captures().join("lab.pcap")).unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (input, linked) = (at("w0"), at("linked"));
+    fs::write(&input, &whole).unwrap();
+    fs::hard_link(&input, &linked).unwrap();
+    let ring = at("w");
+    for words in [
+        &["-r", &input, "-w", &linked, "--force"][..],
+        &["-r", &input, "-w", &ring, "-C", "1", "-W", "3", "--force"],
+    ] {
+        let output = capture(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", err(&output));
+        assert!(err(&output).contains("read from"), "{}", err(&output));
+        assert!(fs::read(&input).unwrap() == whole, "{words:?}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_magpie"))
+        .args(["capture", "-r", "-", "-w", &input, "--force"])
+        .stdin(fs::File::open(&input).unwrap())
+        .output()
+        .unwrap();
+    assert!(err(&output).contains("read from"), "{}", err(&output));
+    assert!(fs::read(&input).unwrap() == whole);
+}
+
+/// `path` with a tshark of ours in front.
+fn tshark(folder: &Path, script: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = folder.join("tshark");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
+}
+
+/// The number in the books behind a word.
+fn booked(output: &Output, word: &str) -> usize {
+    let said = err(output);
+    let books = said
+        .lines()
+        .find(|line| line.starts_with("books "))
+        .unwrap();
+    let word = format!("{word}=");
+    let number = books.split(' ').find_map(|part| part.strip_prefix(&word));
+    number.unwrap().parse().unwrap()
+}
+
+/// Whether it ends with an interface's statistics (block type 5).
+fn has_statistics(file: &Path) -> bool {
+    let octets = fs::read(file).unwrap();
+    let Some(last) = octets.last_chunk::<4>() else {
+        return false;
+    };
+    let len = u32::from_le_bytes(*last) as usize;
+    octets[octets.len() - len..].starts_with(&[5, 0, 0, 0])
+}
+
+#[test]
+fn the_file_is_ended_though_nobody_reads_the_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_magpie"))
+        .current_dir(captures())
+        .args(["capture", "-r", "many-flows.pcap", "--print", "-l", "-w"])
+        .arg(&file)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(booked(&output, "kept"), packets(&file).len());
+    assert!(booked(&output, "kept") > 0);
+    assert!(has_statistics(&file));
+}
+
+#[test]
+fn a_tshark_that_dies_is_told_and_the_file_is_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x");
+    // Far more than a pipe holds.
+    for (script, said) in [
+        ("head -c 9 >/dev/null; exit 7", "exit status: 7"),
+        ("head -c 9 >/dev/null", "tshark ended"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_magpie"))
+            .current_dir(captures())
+            .args(["capture", "-r", "lab.pcap", "--decode", "--force", "-w"])
+            .arg(&file)
+            .env("PATH", tshark(folder.path(), script))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+        assert!(err(&output).contains(said), "{}", err(&output));
+        assert_eq!(booked(&output, "kept"), packets(&file).len());
+        assert!(has_statistics(&file));
+    }
+    let run = |script: &str| {
+        Command::new(env!("CARGO_BIN_EXE_magpie"))
+            .current_dir(captures())
+            .args(["capture", "-r", "many-flows.pcap", "--decode"])
+            .env("PATH", tshark(folder.path(), script))
+            .output()
+            .unwrap()
+    };
+    // Before it is given anything, most often.
+    let output = run("exec <&-; exit 7");
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    // Who reads what it prints may go.
+    let output = run("kill -PIPE $$");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+}
+
+#[test]
+fn tshark_gets_no_rights_over_the_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "grep -e NoNewPrivs -e CapEff /proc/self/status; cat >/dev/null";
+    let output = Command::new(env!("CARGO_BIN_EXE_magpie"))
+        .current_dir(captures())
+        .args(["capture", "-r", "lab.pcap", "-c", "1", "--decode"])
+        .env("PATH", tshark(folder.path(), script))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let said = out(&output);
+    let value = |name: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().to_owned()
+    };
+    assert_eq!(value("NoNewPrivs:"), "1");
+    let effective = u64::from_str_radix(&value("CapEff:"), 16).unwrap();
+    // CAP_NET_ADMIN and CAP_NET_RAW, capabilities(7).
+    assert_eq!(effective & (1 << 12 | 1 << 13), 0, "{effective:x}");
+}

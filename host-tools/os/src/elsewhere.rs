@@ -148,6 +148,11 @@ pub fn drop_privileges() -> Result<(), OsError> {
     Ok(())
 }
 
+/// Likewise.
+pub fn no_new_privileges() -> Result<(), OsError> {
+    Ok(())
+}
+
 /// None can be read here.
 pub fn sockets(_: &SocketQuery) -> Result<Sockets, OsError> {
     Err(SOCKETS)

@@ -71,7 +71,8 @@ pub use linux::{
 };
 #[cfg(target_os = "linux")]
 pub use linux::{
-    interfaces, may_administer, may_capture, routes, socket_holders, socket_summary, sockets,
+    interfaces, may_administer, may_capture, no_new_privileges, routes, socket_holders,
+    socket_summary, sockets,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -83,5 +84,6 @@ pub use elsewhere::{
 };
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    interfaces, may_administer, may_capture, routes, socket_holders, socket_summary, sockets,
+    interfaces, may_administer, may_capture, no_new_privileges, routes, socket_holders,
+    socket_summary, sockets,
 };

@@ -18,7 +18,9 @@ mod rotate;
 #[cfg(test)]
 mod tests;
 
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 pub use rotate::{Files, Rotation};
@@ -111,12 +113,36 @@ pub struct Statistics {
     pub delivered: Option<u64>,
 }
 
+/// Which file it is, whatever its names: device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// Of a file, by what the system says about it.
+    #[must_use]
+    pub fn of(about: &Metadata) -> Self {
+        Self {
+            device: about.dev(),
+            inode: about.ino(),
+        }
+    }
+}
+
 /// Why a capture file cannot be written. Names it, the reason and what stands.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Somebody's file.
     #[error("{}: it exists, and is not overwritten without --force", file.display())]
     Exists {
+        /// Which.
+        file: PathBuf,
+    },
+    /// It is one of [`Rotation::inputs`].
+    #[error("{}: it is read from, and would be empty; name another file", file.display())]
+    Input {
         /// Which.
         file: PathBuf,
     },

@@ -1,10 +1,10 @@
 //! A file that grows by whole blocks.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::WriteError;
+use super::{FileId, WriteError};
 
 /// Written at once, when nobody asks earlier.
 const CHUNK: usize = 64 * 1024;
@@ -47,6 +47,17 @@ impl Target {
     }
 }
 
+/// Which files may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum May {
+    /// One that is not there.
+    Create,
+    /// Anybody's.
+    Overwrite,
+    /// This one, which was made here, or one that is not there.
+    Again(FileId),
+}
+
 /// A file that holds whole blocks whatever happens to it: those that are
 /// complete are written in one go, and where that fails it is cut after the
 /// last one that went in whole.
@@ -78,9 +89,9 @@ impl Output {
         }
     }
 
-    /// Makes a file, which must not exist unless `overwrite`. Pipes and devices
+    /// Makes a file, or writes one again that `may` be. Pipes and devices
     /// exist always; `-` is stdout.
-    pub(super) fn open(path: &Path, overwrite: bool) -> Result<Self, WriteError> {
+    pub(super) fn open(path: &Path, may: May, inputs: &[FileId]) -> Result<Self, WriteError> {
         if path == Path::new("-") {
             return Ok(Self::new(Path::new("stdout"), Target::Stdout(io::stdout())));
         }
@@ -93,19 +104,45 @@ impl Output {
                 reason,
             },
         };
+        let is_input = |about: &Metadata| inputs.contains(&FileId::of(about));
+        if path.metadata().is_ok_and(|about| is_input(&about)) {
+            return Err(WriteError::Input {
+                file: path.to_owned(),
+            });
+        }
+        if let May::Again(ours) = may {
+            let file = again(path, ours).map_err(wrong)?;
+            return Ok(Self::new(path, Target::Regular(file)));
+        }
         if let Some(special) = special(path).map_err(wrong)? {
             return Ok(Self::new(path, Target::Other(special)));
         }
         let mut options = OpenOptions::new();
         options.write(true);
-        if overwrite {
-            options.create(true).truncate(true);
+        if may == May::Overwrite {
+            options.create(true).truncate(false);
         } else {
             // Neither what a link points to nor what came between is ours.
             options.create_new(true);
         }
         let file = options.open(path).map_err(wrong)?;
+        let about = file.metadata().map_err(wrong)?;
+        // Only the file that is open is sure to be the one that is emptied.
+        if is_input(&about) {
+            return Err(WriteError::Input {
+                file: path.to_owned(),
+            });
+        }
+        file.set_len(0).map_err(wrong)?;
         Ok(Self::new(path, Target::Regular(file)))
+    }
+
+    /// Which file it is, if it is one.
+    pub(super) fn id(&self) -> Option<FileId> {
+        match &self.target {
+            Target::Regular(file) => file.metadata().ok().map(|about| FileId::of(&about)),
+            _ => None,
+        }
     }
 
     /// Onto a pipe that is open.
@@ -206,6 +243,27 @@ impl Drop for Output {
             let _ = self.flush();
         }
     }
+}
+
+/// Empties the file of ours that has this name, or makes it. What somebody has
+/// put in its place meanwhile, a link or a file, is not ours.
+fn again(path: &Path, ours: FileId) -> io::Result<File> {
+    let other = || io::Error::from(io::ErrorKind::AlreadyExists);
+    match path.symlink_metadata() {
+        // Before it is opened: a pipe would be waited for.
+        Ok(about) if FileId::of(&about) != ours => return Err(other()),
+        Ok(_) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            return OpenOptions::new().write(true).create_new(true).open(path);
+        }
+        Err(e) => return Err(e),
+    }
+    let file = OpenOptions::new().write(true).open(path)?;
+    if FileId::of(&file.metadata()?) != ours {
+        return Err(other());
+    }
+    file.set_len(0)?;
+    Ok(file)
 }
 
 /// Opens what is there and no file: a pipe or a device.

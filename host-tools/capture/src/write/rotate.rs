@@ -1,13 +1,13 @@
 //! One file after the other, by size and by time.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::output::Output;
-use super::{About, FileFormat, InterfaceInfo, Packet, Statistics, WriteError};
+use super::output::{May, Output};
+use super::{About, FileFormat, FileId, InterfaceInfo, Packet, Statistics, WriteError};
 use super::{names, pcap, pcapng};
 
 /// Which files are written, with tcpdump's meanings.
@@ -17,7 +17,8 @@ pub struct Rotation {
     pub path: PathBuf,
     /// In which form.
     pub format: FileFormat,
-    /// `-C`: a new file once this one has more octets.
+    /// `-C`: a new file once this one has more octets of packets, and as many
+    /// as of its header.
     pub octets: Option<u64>,
     /// `-G`: a new file after so long, by the times of the packets; the name
     /// is a pattern of strftime(3).
@@ -27,6 +28,8 @@ pub struct Rotation {
     pub files: Option<NonZeroU32>,
     /// Others' files are overwritten.
     pub force: bool,
+    /// Files that are read meanwhile, which are not overwritten in any case.
+    pub inputs: Vec<FileId>,
 }
 
 impl Rotation {
@@ -39,6 +42,7 @@ impl Rotation {
             every: None,
             files: None,
             force: false,
+            inputs: Vec::new(),
         }
     }
 }
@@ -50,6 +54,9 @@ pub struct Files {
     about: About,
     interfaces: Vec<InterfaceInfo>,
     output: Output,
+    /// Octets of the current file that stand in the next one again: what it
+    /// says of itself and of interfaces.
+    header: u64,
     /// When the current stretch of `-G` began.
     began_ns: u64,
     /// Stretches of `-G` that are over.
@@ -57,7 +64,7 @@ pub struct Files {
     /// Files of this stretch before the current one.
     number: u64,
     /// Ours, so they may be written again.
-    ours: BTreeSet<PathBuf>,
+    ours: BTreeMap<PathBuf, FileId>,
     made: u64,
 }
 
@@ -73,7 +80,7 @@ impl Files {
         interfaces: Vec<InterfaceInfo>,
         at_ns: u64,
     ) -> Result<Self, WriteError> {
-        let mut ours = BTreeSet::new();
+        let mut ours = BTreeMap::new();
         let path = name(&rotation, at_ns, 0)?;
         let output = open(&rotation, &path, &mut ours)?;
         Self::on(output, rotation, about, interfaces, ours, at_ns)
@@ -88,7 +95,7 @@ impl Files {
     ) -> Result<Self, WriteError> {
         let rotation = Rotation::none(name);
         let output = Output::pipe(&rotation.path, pipe);
-        Self::on(output, rotation, about, interfaces, BTreeSet::new(), 0)
+        Self::on(output, rotation, about, interfaces, BTreeMap::new(), 0)
     }
 
     fn on(
@@ -96,7 +103,7 @@ impl Files {
         rotation: Rotation,
         about: About,
         interfaces: Vec<InterfaceInfo>,
-        ours: BTreeSet<PathBuf>,
+        ours: BTreeMap<PathBuf, FileId>,
         at_ns: u64,
     ) -> Result<Self, WriteError> {
         let mut files = Self {
@@ -104,6 +111,7 @@ impl Files {
             about,
             interfaces,
             output,
+            header: 0,
             began_ns: at_ns,
             stretches: 0,
             number: 0,
@@ -134,14 +142,17 @@ impl Files {
                 output.block(false, |out| pcap::header(out, true, interfaces))?;
             }
         }
+        self.header = output.octets();
         output.flush()
     }
 
     /// Another interface, from now on and in all files that follow; its number.
     pub fn add_interface(&mut self, info: InterfaceInfo) -> Result<u32, WriteError> {
         if self.rotation.format == FileFormat::Pcapng {
+            let before = self.output.octets();
             self.output
                 .block(false, |out| pcapng::interface(out, &info))?;
+            self.header += self.output.octets().saturating_sub(before);
         }
         let number = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
         self.interfaces.push(info);
@@ -159,9 +170,13 @@ impl Files {
         })
     }
 
+    /// Whether its packets are enough. They are at least as much as the header,
+    /// else a file read with very many interfaces would fill the disk.
     fn is_full(&self) -> bool {
         let most = self.rotation.octets;
-        most.is_some_and(|octets| self.output.octets() > octets)
+        most.is_some_and(|most| {
+            self.output.octets().saturating_sub(self.header) > most.max(self.header)
+        })
     }
 
     /// Closes the file and begins the next one, whose first packet has this
@@ -259,13 +274,20 @@ fn name(rotation: &Rotation, stretch_ns: u64, number: u64) -> Result<PathBuf, Wr
 fn open(
     rotation: &Rotation,
     path: &Path,
-    ours: &mut BTreeSet<PathBuf>,
+    ours: &mut BTreeMap<PathBuf, FileId>,
 ) -> Result<Output, WriteError> {
     let is_ring = rotation.files.is_some() && rotation.every.is_none();
-    let again = is_ring && ours.contains(path);
-    let output = Output::open(path, rotation.force || again)?;
-    if is_ring && ours.len() < MAX_OURS {
-        ours.insert(path.to_owned());
+    let may = match ours.get(path) {
+        _ if rotation.force => May::Overwrite,
+        Some(id) if is_ring => May::Again(*id),
+        _ => May::Create,
+    };
+    let output = Output::open(path, may, &rotation.inputs)?;
+    if is_ring
+        && ours.len() < MAX_OURS
+        && let Some(id) = output.id()
+    {
+        ours.insert(path.to_owned(), id);
     }
     Ok(output)
 }

@@ -295,7 +295,7 @@ fn numbers(path: PathBuf) -> Vec<u8> {
 fn a_file_that_is_large_enough_is_followed_by_another() {
     let folder = tempfile::tempdir().unwrap();
     // A packet's block has 1000 octets.
-    let mut all = files(folder.path(), |rotation| rotation.octets = Some(2000)).unwrap();
+    let mut all = files(folder.path(), |rotation| rotation.octets = Some(1999)).unwrap();
     write(&mut all, 5);
     assert_eq!(all.made(), 3);
     all.close(&[]).unwrap();
@@ -311,6 +311,27 @@ fn a_file_that_is_large_enough_is_followed_by_another() {
         all.rotate(NS, &[]),
         Err(WriteError::Exists { .. })
     ));
+}
+
+/// A stranger's file may name any number of interfaces.
+#[test]
+fn interfaces_do_not_fill_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = files(folder.path(), |rotation| rotation.octets = Some(1)).unwrap();
+    for _ in 0..500 {
+        all.add_interface(InterfaceInfo::default()).unwrap();
+        write(&mut all, 1);
+    }
+    let made = all.made();
+    all.close(&[]).unwrap();
+    let entries = fs::read_dir(folder.path()).unwrap();
+    let octets: u64 = entries
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    let packets = 500 * 1000;
+    assert!(octets < packets * 5 / 2, "{octets} in {made} files");
+    // No file is without a packet.
+    assert!(made <= 500);
 }
 
 #[test]
@@ -331,6 +352,70 @@ fn a_ring_of_files_keeps_the_newest() {
         .flat_map(|name| numbers(folder.path().join(name)))
         .collect();
     assert_eq!(first, [11, 12, 2, 10]);
+}
+
+/// Whoever may write into the folder must not choose what is emptied.
+#[test]
+fn what_took_the_place_of_a_ring_file_is_not_ours() {
+    for link in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let precious = folder.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        let ring = |rotation: &mut Rotation| {
+            rotation.octets = Some(1);
+            rotation.files = NonZeroU32::new(2);
+        };
+        let mut all = files(folder.path(), ring).unwrap();
+        assert_eq!(write(&mut all, 2), 2);
+        let first = folder.path().join("x0");
+        fs::remove_file(&first).unwrap();
+        if link {
+            std::os::unix::fs::symlink(&precious, &first).unwrap();
+        } else {
+            fs::hard_link(&precious, &first).unwrap();
+        }
+        let error = all.rotate(NS, &[]).unwrap_err();
+        assert!(matches!(error, WriteError::Exists { .. }), "{error}");
+        assert_eq!(fs::read(&precious).unwrap(), b"precious");
+        // One that was taken away is made again.
+        let mut all = files(folder.path(), |rotation| {
+            ring(rotation);
+            rotation.path = folder.path().join("y");
+        })
+        .unwrap();
+        assert_eq!(write(&mut all, 2), 2);
+        fs::remove_file(folder.path().join("y0")).unwrap();
+        all.write(&packet(&[])).unwrap();
+        assert!(all.rotate(NS, &[]).unwrap());
+    }
+}
+
+#[test]
+fn what_is_read_is_never_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input");
+    fs::write(&input, "precious").unwrap();
+    fs::hard_link(&input, folder.path().join("x")).unwrap();
+    fs::hard_link(&input, folder.path().join("r1")).unwrap();
+    let id = super::FileId::of(&fs::metadata(&input).unwrap());
+    let error = files(folder.path(), |rotation| {
+        rotation.force = true;
+        rotation.inputs = vec![id];
+    });
+    let error = error.unwrap_err();
+    assert!(matches!(error, WriteError::Input { .. }), "{error}");
+    let mut ring = files(folder.path(), |rotation| {
+        rotation.path = folder.path().join("r");
+        rotation.octets = Some(1);
+        rotation.files = NonZeroU32::new(3);
+        rotation.force = true;
+        rotation.inputs = vec![id];
+    })
+    .unwrap();
+    ring.write(&packet(&[])).unwrap();
+    let error = ring.rotate(NS, &[]).unwrap_err();
+    assert!(matches!(error, WriteError::Input { .. }), "{error}");
+    assert_eq!(fs::read(&input).unwrap(), b"precious");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io;
 
 use caps::{CapSet, Capability};
 
+use super::sys;
 use crate::OsError;
 
 /// What opens sockets and changes interfaces.
@@ -11,7 +12,8 @@ const NETWORK: [Capability; 2] = [Capability::CAP_NET_RAW, Capability::CAP_NET_A
 
 /// Gives the rights over the network up, for good, for this thread and those
 /// it starts from now on: call it after the last [`crate::Capture::open`] and
-/// before the first thread. Programs that root starts have them again.
+/// before the first thread. Programs that root starts have them again,
+/// unless [`no_new_privileges`] was called.
 pub fn drop_privileges() -> Result<(), OsError> {
     // What is permitted goes last: the other sets are within it.
     let sets = [
@@ -33,6 +35,17 @@ pub fn drop_privileges() -> Result<(), OsError> {
         }
     }
     Ok(())
+}
+
+/// Programs that this thread, and those it starts, run from now on get no
+/// rights that the thread itself has not (`PR_SET_NO_NEW_PRIVS`, prctl(2)).
+pub fn no_new_privileges() -> Result<(), OsError> {
+    sys::no_new_privileges().map_err(|reason| OsError::Io {
+        thing: "this process".to_owned(),
+        what: "programs that it starts cannot be kept from its rights",
+        reason,
+        advice: "run it without rights if that matters",
+    })
 }
 
 /// Whether this process may listen to interfaces (`CAP_NET_RAW`).

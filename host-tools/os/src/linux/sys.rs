@@ -35,6 +35,14 @@ pub(super) fn checked(result: c_int) -> io::Result<()> {
     }
 }
 
+/// `PR_SET_NO_NEW_PRIVS` of prctl(2).
+pub(super) fn no_new_privileges() -> io::Result<()> {
+    const YES: c_ulong = 1;
+    const NONE: c_ulong = 0;
+    // SAFETY: there is no pointer among its arguments.
+    checked(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, YES, NONE, NONE, NONE) })
+}
+
 fn length<T>() -> socklen_t {
     socklen_t::try_from(size_of::<T>()).unwrap_or(0)
 }

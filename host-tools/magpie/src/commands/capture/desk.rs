@@ -3,7 +3,7 @@
 use magpie_capture::write::{InterfaceInfo, Packet as Written, Statistics};
 
 use super::merge::{Merge, held};
-use super::output::Output;
+use super::output::{Output, Put};
 use super::run::{Ended, Wants, now_ns};
 use super::source::{Choice, Packet, PacketSource};
 use crate::output::is_closed;
@@ -213,8 +213,11 @@ impl<'a> Desk<'a> {
                 .collect()
         };
         match self.output.packet(self.chosen + 1, &written, statistics) {
-            Ok(true) => {}
-            Ok(false) => {
+            Ok(Put::Kept) => {}
+            Ok(Put::Unshown(error)) => {
+                self.fail(error);
+            }
+            Ok(Put::Unwanted) => {
                 self.done = true;
                 self.known[number].about.beyond += 1;
                 return false;
@@ -227,11 +230,14 @@ impl<'a> Desk<'a> {
         self.known[number].about.kept += 1;
         self.chosen += 1;
         self.done = self.wants.limit.is_some_and(|limit| self.chosen >= limit);
-        !self.done
+        !self.wants_no_more()
     }
 
     fn fail(&mut self, error: anyhow::Error) -> bool {
-        self.failure.get_or_insert(error);
+        // The first counts; but that nobody reads on is no failure.
+        if self.failure.as_ref().is_none_or(is_closed) {
+            self.failure = Some(error);
+        }
         false
     }
 
@@ -307,9 +313,7 @@ impl<'a> Desk<'a> {
             .iter()
             .map(|known| known.statistics(self.began_ns))
             .collect();
-        if self.failure.is_none()
-            && let Err(error) = self.output.close(self.began_ns, &statistics)
-        {
+        if let Err(error) = self.output.close(self.began_ns, &statistics) {
             self.fail(error);
         }
         let interfaces: Vec<_> = self.known.into_iter().map(|known| known.about).collect();

@@ -74,6 +74,15 @@ impl Expression {
         filter.is_none_or(|filter| filter.run(octets, wire_len, self.literal) != 0)
     }
 
+    /// What is to be said where it runs on packets as they come.
+    pub(super) fn caution(&self) -> Option<&'static str> {
+        let text = self.text()?;
+        says_ip_broadcast(&text).then_some(
+            "ip broadcast: takes 255.255.255.255 and 0.0.0.0 only, since the network's own \
+             broadcast address is not known here; name that with dst host",
+        )
+    }
+
     /// What a sensor is asked for; `alone`: no other source gives packets.
     pub(super) fn asks(&self, options: &Options, alone: bool) -> anyhow::Result<Asks> {
         /// `BPF_RET | BPF_K`.
@@ -106,5 +115,38 @@ impl Expression {
                 _ => 0,
             },
         })
+    }
+}
+
+/// Whether the IPv4 broadcast address is asked for, which depends on a netmask.
+fn says_ip_broadcast(text: &str) -> bool {
+    let between = |c: char| c.is_whitespace() || "()!&|".contains(c);
+    let mut before = "";
+    text.split(between)
+        .filter(|word| !word.is_empty())
+        .any(|word| {
+            let found = word == "broadcast" && before == "ip";
+            before = word;
+            found
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::says_ip_broadcast;
+
+    #[test]
+    fn broadcast_of_ip_is_found() {
+        for (text, expected) in [
+            ("ip broadcast", true),
+            ("udp and not (ip  broadcast)", true),
+            ("tcp||ip broadcast&&udp", true),
+            ("broadcast", false),
+            ("ether broadcast and ip", false),
+            ("ip and broadcast", false),
+            ("ip multicast", false),
+        ] {
+            assert_eq!(says_ip_broadcast(text), expected, "{text}");
+        }
     }
 }

@@ -12,7 +12,6 @@ mod source;
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -28,7 +27,7 @@ use self::sensor::Sensor;
 use self::source::{CaptureFile, Listener, PacketSource, SourceBooks, every_interface};
 use crate::cli::capture::{Capture as Options, Direction, Request};
 use crate::exit::Exit;
-use crate::output::{is_quiet, note, stdout};
+use crate::output::{is_quiet, note, say, stdout};
 use crate::views::capture::{self as view, Books};
 use crate::views::interfaces::{Seen, write_list};
 use crate::views::json;
@@ -70,7 +69,8 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
         return Ok(Exit::Success);
     }
     let anonymizer = anonymizer(options)?;
-    does_not_eat_its_input(options, &request)?;
+    // By now, lest a name be given to another file meanwhile.
+    let inputs = source::inputs(&request.sources);
     let sources = open(options, &request, &expression)?;
     // A second one ends at once, as long as something can end.
     let _ = ctrlc::set_handler(|| STOP.raise());
@@ -89,7 +89,12 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
     for source in &sources {
         tell(options, source.as_ref());
     }
-    let output = Output::new(options, sources.len() > 1)?;
+    if let Some(caution) = expression.caution()
+        && is_live
+    {
+        say(caution);
+    }
+    let output = Output::new(options, inputs, sources.len() > 1)?;
     let ended = run::run(sources, wants, output, &STOP)?;
     end(options, ended, is_live)
 }
@@ -196,25 +201,6 @@ fn anonymizer(options: &Options) -> anyhow::Result<Option<Anonymizer>> {
         Payload::Cut
     };
     Ok(Some(Anonymizer::new(&key, payload)))
-}
-
-/// With --force, too, nobody means to overwrite what is read.
-fn does_not_eat_its_input(options: &Options, request: &Request) -> anyhow::Result<()> {
-    let Some(output) = &options.write else {
-        return Ok(());
-    };
-    let same = |path: &Path| {
-        let real = |path: &Path| fs::canonicalize(path).ok();
-        real(path).is_some() && real(path) == real(output)
-    };
-    let inputs = source::paths(&request.sources);
-    if let Some(input) = inputs.iter().find(|input| input.is_file() && same(input)) {
-        bail!(
-            "-w {}: it is read from, and would be empty; name another file",
-            input.display()
-        );
-    }
-    Ok(())
 }
 
 fn open(

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use magpie_capture::write::{
-    About, FileFormat, Files, INBOUND, InterfaceInfo, OUTBOUND, Packet, Rotation, Statistics,
+    About, FileFormat, FileId, Files, INBOUND, InterfaceInfo, OUTBOUND, Packet, Rotation,
+    Statistics, WriteError,
 };
 use magpie_os::Services;
 
@@ -26,6 +27,36 @@ enum File {
     Open(Box<Files>),
     /// `-W` is reached, or it failed.
     Closed,
+}
+
+impl File {
+    /// Does something with the file, if there is one; where that fails nothing
+    /// more goes in.
+    fn put<T>(
+        &mut self,
+        put: impl FnOnce(&mut Files) -> Result<T, WriteError>,
+    ) -> anyhow::Result<Option<T>> {
+        let Self::Open(files) = self else {
+            return Ok(None);
+        };
+        match put(files) {
+            Ok(done) => Ok(Some(done)),
+            Err(error) => {
+                *self = Self::Closed;
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// What became of a packet.
+pub(super) enum Put {
+    /// It is where it was to go.
+    Kept,
+    /// The file has it, but it could not be shown.
+    Unshown(anyhow::Error),
+    /// No more are wanted (`-W`).
+    Unwanted,
 }
 
 /// All of them.
@@ -55,11 +86,12 @@ enum How {
 }
 
 impl Output {
-    /// By the options; `named` says that lines name the interface.
-    pub(super) fn new(options: &Options, named: bool) -> anyhow::Result<Self> {
+    /// By the options; `inputs` are never overwritten, `named` says that lines
+    /// name the interface.
+    pub(super) fn new(options: &Options, inputs: Vec<FileId>, named: bool) -> anyhow::Result<Self> {
         let file = match &options.write {
             None => File::None,
-            Some(path) => File::Waits(rotation(options, path)?),
+            Some(path) => File::Waits(rotation(options, path, inputs)?),
         };
         let wanted = (options.write.is_none() || options.print) && !options.decode;
         let lines = (wanted && !options.count).then(|| Lines {
@@ -117,65 +149,97 @@ impl Output {
         info: InterfaceInfo,
         name: (String, String),
     ) -> anyhow::Result<()> {
-        if let File::Open(files) = &mut self.file {
-            files.add_interface(info.clone())?;
-        }
-        if let Some(decoder) = &mut self.decoder {
-            decoder.files.add_interface(info.clone())?;
-        }
+        self.file.put(|files| files.add_interface(info.clone()))?;
+        let decoded = self.decode(|files| files.add_interface(info.clone()).map(drop));
         self.interfaces.push(info);
         self.names.push(name);
-        Ok(())
+        decoded
     }
 
-    /// Writes and prints a packet; false where no more are wanted (`-W`).
+    /// Writes and prints a packet.
     pub(super) fn packet(
         &mut self,
         number: u64,
         packet: &Packet<'_>,
         known: impl FnOnce() -> Vec<Statistics>,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Put> {
         if let File::Waits(_) = &self.file {
             self.create(packet.at_ns)?;
         }
-        if let File::Open(files) = &mut self.file {
+        let each_packet = self.each_packet;
+        let written = self.file.put(|files| {
             if files.is_due(packet.at_ns) && !files.rotate(packet.at_ns, &known())? {
                 return Ok(false);
             }
             files.write(packet)?;
-            if self.each_packet {
+            if each_packet {
                 files.flush()?;
             }
+            Ok(true)
+        })?;
+        if written == Some(false) {
+            return Ok(Put::Unwanted);
         }
-        if let Some(decoder) = &mut self.decoder {
-            decoder.files.write(packet)?;
+        match self.show(number, packet) {
+            Ok(()) => Ok(Put::Kept),
+            Err(error) if written.is_some() => Ok(Put::Unshown(error)),
+            Err(error) => Err(error),
         }
+    }
+
+    fn show(&mut self, number: u64, packet: &Packet<'_>) -> anyhow::Result<()> {
+        self.decode(|files| files.write(packet))?;
         if let Some(lines) = &mut self.lines {
             let at = usize::try_from(packet.interface).ok();
             let name = at.and_then(|at| self.names.get(at));
             let name = name.map_or(("", ""), |(source, name)| (source, name));
             lines.packet(number, packet, name).context("stdout")?;
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Gives tshark something, if it is wanted; why it takes no more.
+    fn decode(
+        &mut self,
+        give: impl FnOnce(&mut Files) -> Result<(), WriteError>,
+    ) -> anyhow::Result<()> {
+        let Some(mut decoder) = self.decoder.take() else {
+            return Ok(());
+        };
+        match give(&mut decoder.files) {
+            Ok(()) => {
+                self.decoder = Some(decoder);
+                Ok(())
+            }
+            Err(error) => decoder.gone(error),
+        }
     }
 
     /// Hands everything on to the system.
     pub(super) fn flush(&mut self) -> anyhow::Result<()> {
-        if let File::Open(files) = &mut self.file {
-            files.flush()?;
-        }
+        self.file.put(Files::flush)?;
         if let Some(lines) = &mut self.lines {
             lines.out.flush().context("stdout")?;
         }
-        if let Some(decoder) = &mut self.decoder {
-            decoder.files.flush()?;
-        }
-        Ok(())
+        self.decode(Files::flush)
     }
 
-    /// Ends the file with what is known of the interfaces.
+    /// Ends the file with what is known of the interfaces, whether anybody
+    /// still reads the lines or not.
     pub(super) fn close(&mut self, at_ns: u64, known: &[Statistics]) -> anyhow::Result<()> {
-        self.flush()?;
+        let filed = self.close_file(at_ns, known);
+        let shown = match &mut self.lines {
+            Some(lines) => lines.out.flush().context("stdout"),
+            None => Ok(()),
+        };
+        let decoded = match self.decoder.take() {
+            Some(decoder) => decoder.end(known),
+            None => Ok(()),
+        };
+        filed.and(decoded).and(shown)
+    }
+
+    fn close_file(&mut self, at_ns: u64, known: &[Statistics]) -> anyhow::Result<()> {
         if let File::Waits(_) = &self.file {
             self.create(at_ns)?;
         }
@@ -183,12 +247,9 @@ impl Output {
             // libpcap reads no file without one.
             self.add_interface(InterfaceInfo::default(), <(String, String)>::default())?;
         }
-        if let File::Open(files) = std::mem::replace(&mut self.file, File::Closed) {
-            files.close(known)?;
-        }
-        match self.decoder.take() {
-            Some(decoder) => decoder.end(known),
-            None => Ok(()),
+        match std::mem::replace(&mut self.file, File::Closed) {
+            File::Open(files) => Ok(files.close(known)?),
+            _ => Ok(()),
         }
     }
 
@@ -240,7 +301,7 @@ impl Lines {
     }
 }
 
-fn rotation(options: &Options, path: &Path) -> anyhow::Result<Rotation> {
+fn rotation(options: &Options, path: &Path, inputs: Vec<FileId>) -> anyhow::Result<Rotation> {
     let rotates = options.file_size.is_some() || options.rotate.is_some();
     if path == Path::new("-") && rotates {
         bail!("-w -: stdout cannot be followed by another file (-C, -G)");
@@ -259,6 +320,7 @@ fn rotation(options: &Options, path: &Path) -> anyhow::Result<Rotation> {
         every: options.rotate,
         files: options.files,
         force: options.force,
+        inputs,
     })
 }
 

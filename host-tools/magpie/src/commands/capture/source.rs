@@ -1,14 +1,14 @@
 //! Where packets come from: files and interfaces of this machine.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use magpie_capture::Reader;
-use magpie_capture::write::{INBOUND, InterfaceInfo, OUTBOUND};
+use magpie_capture::write::{FileId, INBOUND, InterfaceInfo, OUTBOUND};
 use magpie_os::{Capture, Card, Stats};
-use magpie_sources::{Pipe, SourceError, Tap};
+use magpie_sources::{Feed, Pipe, SourceError, Spec, Tap};
 
 use crate::cli::capture::Direction;
 use crate::output::say;
@@ -366,11 +366,38 @@ pub(super) fn every_interface() -> anyhow::Result<Vec<String>> {
         .collect())
 }
 
-/// Paths of sources that are files.
-pub(super) fn paths(specs: &[magpie_sources::Spec]) -> Vec<PathBuf> {
-    let path = |spec: &magpie_sources::Spec| match spec {
-        magpie_sources::Spec::File(path) => Some(path.clone()),
-        _ => None,
+/// Files that the sources read, those that feed an emulated board among them.
+pub(super) fn inputs(specs: &[Spec]) -> Vec<FileId> {
+    let id = |spec: &Spec| {
+        let path = match spec {
+            Spec::File(path) if path == Path::new("-") => Path::new("/dev/stdin"),
+            Spec::File(path)
+            | Spec::Qemu {
+                feed: Feed::File(path),
+                ..
+            } => path,
+            _ => return None,
+        };
+        let about = fs::metadata(path).ok()?;
+        about.is_file().then(|| FileId::of(&about))
     };
-    specs.iter().filter_map(path).collect()
+    specs.iter().filter_map(id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_feeds_a_board_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        fs::write(&path, "").unwrap();
+        let id = FileId::of(&fs::metadata(&path).unwrap());
+        for text in ["file:", "qemu:mps2-an386,feed="] {
+            let spec: Spec = format!("{text}{}", path.display()).parse().unwrap();
+            assert_eq!(inputs(&[spec]), [id], "{text}");
+        }
+        assert!(inputs(&[Spec::File("/dev/null".into())]).is_empty());
+    }
 }

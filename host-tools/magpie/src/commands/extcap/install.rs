@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -155,9 +155,37 @@ fn refused(error: io::Error, path: &Path, action: &str) -> anyhow::Error {
     anyhow::Error::new(error).context(path.display().to_string())
 }
 
+/// What others should know of a program or a folder above it, by its mode,
+/// owner and group: all users' Wiresharks start it, root's among them.
+fn doubt(mode: u32, owner: u32, group: u32) -> Option<&'static str> {
+    const STICKY: u32 = 0o1000;
+    let others_write = mode & 0o002 != 0 || mode & 0o020 != 0 && group != 0;
+    if owner != 0 || others_write && mode & STICKY == 0 {
+        return Some(
+            "others than root can change it, and a Wireshark that root starts would run what \
+             they put there",
+        );
+    }
+    (mode & 0o001 == 0).then_some("it is closed to others, who cannot run the program")
+}
+
+/// Likewise, of a program and all folders above it.
+fn doubts(program: &Path) -> Vec<String> {
+    let about = |path: &Path| {
+        let about = fs::metadata(path).ok()?;
+        let doubt = doubt(about.mode(), about.uid(), about.gid())?;
+        Some(format!(
+            "{}: {doubt}; install magpie where only root writes, as in /usr/local/bin",
+            path.display()
+        ))
+    };
+    program.ancestors().filter_map(about).collect()
+}
+
 /// `--install`.
 pub(super) fn install(options: &Options) -> anyhow::Result<Exit> {
-    let folder = folder(options, &Folders::of_system())?;
+    let folders = Folders::of_system();
+    let folder = folder(options, &folders)?;
     let program = std::env::current_exe().context("where this program is")?;
     let script = script(&program)?;
     let path = folder.join(NAME);
@@ -183,6 +211,11 @@ pub(super) fn install(options: &Options) -> anyhow::Result<Exit> {
         return Err(refused(error, &path, "--install"));
     }
     say(&format!("{}: calls {}", path.display(), program.display()));
+    if folders.system.as_ref() == Some(&folder) {
+        for doubt in doubts(&program) {
+            say(&doubt);
+        }
+    }
     if options.dir.is_some() {
         say(&format!(
             "start Wireshark with WIRESHARK_EXTCAP_DIR={}",
@@ -239,6 +272,38 @@ mod tests {
         assert_eq!(
             folders.user,
             Some("/srv/a/.local/lib/wireshark/extcap".into())
+        );
+    }
+
+    #[test]
+    fn what_all_users_run_is_roots_and_open_to_all() {
+        for (mode, owner, group, expected) in [
+            (0o100_755, 0, 0, None),
+            (0o100_775, 0, 0, None),
+            (0o100_755, 1000, 0, Some("change")),
+            (0o100_775, 0, 50, Some("change")),
+            (0o100_757, 0, 0, Some("change")),
+            (0o100_750, 0, 0, Some("closed")),
+            (0o040_700, 0, 0, Some("closed")),
+            // /tmp: what root has there stays.
+            (0o041_777, 0, 0, None),
+        ] {
+            let said = doubt(mode, owner, group);
+            assert_eq!(said.is_some(), expected.is_some(), "{mode:o}");
+            assert!(
+                said.unwrap_or_default()
+                    .contains(expected.unwrap_or_default()),
+                "{mode:o}"
+            );
+        }
+        // One of its folders is enough.
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("ours");
+        let said = doubts(&folder.path().join("magpie"));
+        let named = format!("{}: ", folder.path().display());
+        assert!(
+            said.iter().any(|doubt| doubt.starts_with(&named)),
+            "{said:?}"
         );
     }
 
