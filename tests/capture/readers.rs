@@ -72,7 +72,11 @@ pub(crate) fn capinfos(file: &Path) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What tcpdump writes of a file, octet by octet.
+/// Octets of a pcap file before its first packet.
+const PCAP_HEADER: usize = 24;
+
+/// What tcpdump writes of a file's packets, octet by octet. Not of its header:
+/// the snap length and an FCS length in it have no place in every format.
 pub(crate) fn rewritten(file: &Path, words: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("rewritten");
@@ -86,7 +90,8 @@ pub(crate) fn rewritten(file: &Path, words: &[&str]) -> Vec<u8> {
     let output = run("tcpdump", &[&first[..], words].concat());
     let said = program::stderr(&output);
     assert!(output.status.success(), "{}: {said}", file.display());
-    std::fs::read(out).expect("what tcpdump wrote")
+    let mut written = std::fs::read(out).expect("what tcpdump wrote");
+    written.split_off(PCAP_HEADER)
 }
 
 /// What tcpdump prints.
