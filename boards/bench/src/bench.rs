@@ -7,6 +7,7 @@
 
 mod captures;
 mod cases;
+mod change;
 mod counter;
 mod filter;
 mod frame;
@@ -14,6 +15,7 @@ mod frame;
 mod lines;
 mod nic;
 mod run;
+mod sum;
 mod uplink;
 mod worst;
 

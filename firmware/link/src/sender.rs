@@ -1,11 +1,13 @@
 //! The sensor's end: numbering, batches, acknowledgement, repetition.
 
-use magpie_protocol::{
-    Command, DecodeError, Items, MAX_ITEM, RecordSource, Tally, UplinkCounts, Want, decode_command,
-};
+mod batches;
+mod take;
 
+use magpie_protocol::{Command, DecodeError, Items, RecordSource, UplinkCounts, decode_command};
+
+use self::batches::split_batch;
 use crate::MAX_BATCH;
-use crate::batch::{Header, LinkError, MAX_ITEMS_OCTETS, SEAL_OCTETS, Stream, count_items};
+use crate::batch::{Header, LinkError, MAX_ITEMS_OCTETS, Stream, count_items};
 use crate::commands::Commands;
 use crate::retain::MAX_ENTRY;
 use crate::window::Window;
@@ -20,15 +22,8 @@ const GATHER_US: u64 = 20_000;
 const RESEND_US: u64 = 250_000;
 /// Longest wait between repetitions.
 const RESEND_MAX_US: u64 = 4_000_000;
-/// A host that acknowledged nothing for so long counts as absent.
-const ABSENT_US: u64 = 4_000_000;
 /// After so many batches of finished records a live one has its turn.
 const FINALS_A_TURN: u8 = 8;
-/// So much is taken from the source in one call, two batches: a Flush must not
-/// keep the caller from its frames until the storage is full.
-const OCTETS_A_CALL: usize = 2 * MAX_ITEMS_OCTETS;
-/// Most records dropped for newer ones in one call, so that its work is bounded.
-const DROPS_A_CALL: usize = 64;
 
 /// What happens when the storage for unacknowledged records is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -307,89 +302,6 @@ impl<'b> Sender<'b> {
         self.recovered = Some(self.window.sent_end());
     }
 
-    /// Takes finished records while there is room; true when the source has
-    /// no more.
-    fn take_finals<S: RecordSource>(
-        &mut self,
-        now_us: u64,
-        source: &mut S,
-        scratch: &mut [u8],
-    ) -> bool {
-        // One item that comes, and one that goes for it.
-        let Some((scratch, gone)) = scratch.split_at_mut_checked(MAX_ITEM) else {
-            return false;
-        };
-        let mut drops = 0_usize;
-        if self.heard_at > now_us {
-            self.heard_at = now_us; // the clock stepped back
-        }
-        let mut taken = 0_usize;
-        while taken < OCTETS_A_CALL {
-            if self.window.kept().room() < MAX_ENTRY {
-                let absent = now_us.saturating_sub(self.heard_at) >= ABSENT_US;
-                if self.overflow == Overflow::Hold
-                    || !absent
-                    || drops >= DROPS_A_CALL
-                    || self.window.kept().capacity() < MAX_ENTRY
-                {
-                    return false;
-                }
-            }
-            let Some(emitted) = source.poll_record(now_us, Want::Final, scratch) else {
-                return true;
-            };
-            let item = scratch.get(..emitted.len).filter(|item| is_one_item(item));
-            let Some(item) = item else {
-                // Not a record: a fault of the source, booked all the same.
-                self.drop_item(source, &[], &emitted.tally, false);
-                return false;
-            };
-            taken = taken.saturating_add(item.len());
-            if self.window.held() == 0 {
-                self.heard_at = now_us;
-            }
-            if self.window.all_sent() && self.waiting_since.is_none() {
-                self.waiting_since = Some(now_us);
-            }
-            while !self.window.push(&emitted.tally, item) {
-                drops = drops.saturating_add(1);
-                if !self.drop_oldest(source, gone) {
-                    self.drop_item(source, item, &emitted.tally, false);
-                    return false;
-                }
-            }
-        }
-        false
-    }
-
-    fn drop_oldest<S: RecordSource>(&mut self, source: &mut S, gone: &mut [u8]) -> bool {
-        let len = self.window.read_oldest(gone);
-        let Some((tally, sent)) = self.window.forget_oldest() else {
-            return false;
-        };
-        self.drop_item(source, gone.get(..len).unwrap_or_default(), &tally, sent);
-        true
-    }
-
-    /// Books a record that is dropped, and tells the source whose it was.
-    fn drop_item<S: RecordSource>(
-        &mut self,
-        source: &mut S,
-        item: &[u8],
-        tally: &Tally,
-        sent: bool,
-    ) {
-        let counter = if sent {
-            &mut self.counts.unconfirmed
-        } else {
-            &mut self.counts.never_sent
-        };
-        counter.add(tally);
-        source.note_dropped(item, tally, sent);
-        // A ledger may come next.
-        source.note_uplink(&self.counts, self.host_minor);
-    }
-
     fn check_time_out(&mut self, now_us: u64) {
         if self.sent_at > now_us {
             self.sent_at = now_us; // the clock stepped back
@@ -425,72 +337,6 @@ impl<'b> Sender<'b> {
         let since = self.waiting_since.unwrap_or(0);
         !self.must_wait() || now_us.saturating_sub(since) >= GATHER_US
     }
-
-    fn final_batch(&mut self, now_us: u64, out: &mut [u8]) -> Option<usize> {
-        let (head, items) = split_batch(out)?;
-        let header = Header::new(
-            Stream::Final,
-            self.boot_id,
-            self.window.cursor(),
-            self.window.oldest(),
-        );
-        *head = header.to_octets();
-        let again = u64::from(self.window.sends_again());
-        let len = self.window.fill(items);
-        if len == 0 {
-            return None;
-        }
-        self.counts.resent = self.counts.resent.saturating_add(again);
-        self.sent_at = now_us;
-        self.waiting_since = (!self.window.all_sent()).then_some(now_us);
-        if self.probe == Probe::Ready {
-            self.probe = Probe::Sent;
-        }
-        self.finals_in_turn = self.finals_in_turn.saturating_add(1);
-        Some(Header::OCTETS.saturating_add(len))
-    }
-
-    fn live_batch<S: RecordSource>(
-        &mut self,
-        now_us: u64,
-        finals_wait: bool,
-        source: &mut S,
-        out: &mut [u8],
-    ) -> Option<usize> {
-        let first = self.next_live;
-        let (head, mut rest) = split_batch(out)?;
-        *head = Header::new(Stream::Live, self.boot_id, first, self.window.oldest()).to_octets();
-        let mut len = Header::OCTETS;
-        // Packets fill the gaps that nothing else wants, and go to nobody who
-        // does not answer: until he does they are better kept.
-        let packets = !finals_wait && self.probe == Probe::Off;
-        loop {
-            // A source may write MAX_ITEM octets of any other live record.
-            let live = if rest.len() >= MAX_ITEM {
-                source.poll_record(now_us, Want::Live, rest)
-            } else {
-                None
-            };
-            let emitted = match live {
-                None if packets => source.poll_record(now_us, Want::Packet, rest),
-                live => live,
-            };
-            let Some(emitted) = emitted else { break };
-            if !rest.get(..emitted.len).is_some_and(is_one_item) {
-                break; // not a record: a fault of the source
-            }
-            rest = core::mem::take(&mut rest).get_mut(emitted.len..)?;
-            len = len.saturating_add(emitted.len);
-            self.next_live = self.next_live.saturating_add(1);
-        }
-        (self.next_live > first).then_some(len)
-    }
-}
-
-/// Header and room for items of a batch, the seal's octets left out.
-fn split_batch(out: &mut [u8]) -> Option<(&mut [u8; Header::OCTETS], &mut [u8])> {
-    out.get_mut(..MAX_BATCH.saturating_sub(SEAL_OCTETS))?
-        .split_first_chunk_mut()
 }
 
 fn is_one_item(octets: &[u8]) -> bool {
@@ -499,10 +345,11 @@ fn is_one_item(octets: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use magpie_protocol::{Emitted, Tally};
+    use magpie_protocol::{Emitted, MAX_ITEM, Tally, Want};
 
+    use super::take::ABSENT_US;
     use super::*;
-    use crate::command_batch;
+    use crate::{SEAL_OCTETS, command_batch};
 
     /// Finals and live records of so many octets, each with its tally.
     #[derive(Default)]

@@ -2,10 +2,11 @@
 //! that no case measures something else than its name says.
 
 use super::captures::Capture;
+use super::change::Change;
 #[cfg(not(lm3s6965evb))]
 use super::filter;
 use super::frame::{ACK, Frame, Pair, SYN, Segment};
-use super::run::{Bench, Change, Run};
+use super::run::{Bench, Run};
 use super::worst;
 
 /// Flows that are open at once.

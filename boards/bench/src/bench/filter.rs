@@ -5,7 +5,8 @@
 use magpie_filter::{Instruction, Packet, Program};
 
 use super::frame::{ACK, Frame, Pair, Segment};
-use super::run::{Bench, Sum};
+use super::run::Bench;
+use super::sum::Sum;
 
 const FRAMES: u16 = 64;
 

@@ -6,7 +6,8 @@
 use magpie_mmio::Mmio;
 
 use super::frame::{ACK, Frame, Pair, Segment};
-use super::run::{Bench, Sum};
+use super::run::Bench;
+use super::sum::Sum;
 
 #[cfg(lm3s6965evb)]
 type Nic = magpie_stellaris_eth::StellarisEthernet<Mmio>;

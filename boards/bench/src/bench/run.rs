@@ -1,6 +1,5 @@
 //! One case: a sensor of its own, frames shown to it, some of them counted.
 
-use cortex_m_semihosting::hprintln;
 use magpie_node::Buffers;
 use magpie_protocol::{Command, FlowRecord, Items, Record, RecordSource, Want, decode_record};
 #[cfg(not(lm3s6965evb))]
@@ -12,8 +11,10 @@ use magpie_sensor::{
 use managed::ManagedSlice::Borrowed;
 use static_cell::StaticCell;
 
+use super::change::Change;
 use super::counter::Counter;
 use super::lines::Lines;
+use super::sum::Sum;
 
 /// The same in every run: deterministic to the instruction.
 const SEED: [u8; 32] = *b"instructions, not milliseconds..";
@@ -29,111 +30,6 @@ pub(crate) struct Bench {
 
 /// What a case does with its run, given room for one frame.
 pub(crate) type Play<'p> = &'p mut dyn FnMut(&mut Run<'_, '_>, &mut [u8]);
-
-/// Instructions of what was counted.
-pub(crate) struct Sum {
-    frames: u64,
-    total: u64,
-    min: u32,
-    max: u32,
-}
-
-impl Sum {
-    pub(crate) const NONE: Self = Self {
-        frames: 0,
-        total: 0,
-        min: u32::MAX,
-        max: 0,
-    };
-
-    /// One more.
-    pub(crate) fn add(&mut self, instructions: u32) {
-        self.add_mean(instructions, 1);
-    }
-
-    /// So many more at once, of which only the sum is known.
-    pub(crate) fn add_mean(&mut self, instructions: u32, frames: u32) {
-        let mean = instructions / frames;
-        self.frames += u64::from(frames);
-        self.total += u64::from(instructions);
-        self.min = self.min.min(mean);
-        self.max = self.max.max(mean);
-    }
-
-    /// Another one's too.
-    pub(crate) fn join(&mut self, other: &Self) {
-        self.frames += other.frames;
-        self.total += other.total;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
-    }
-
-    /// The line of a case.
-    pub(crate) fn print(&self, name: &str) {
-        let Self {
-            frames,
-            total,
-            min,
-            max,
-        } = self;
-        assert!(*frames > 0, "{name}: nothing was counted");
-        hprintln!("case {} {} {} {} {}", name, frames, total, min, max);
-    }
-}
-
-/// What a frame changed in the books, or all counted ones.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Change {
-    /// Flow records begun.
-    pub(crate) made: u64,
-    /// Flows evicted.
-    pub(crate) evicted: u64,
-    /// Records that ended: flows, echo pairs and samples.
-    pub(crate) ended: u64,
-    /// Records lost.
-    pub(crate) lost: u64,
-    /// Frames in a malformed class.
-    pub(crate) malformed: u64,
-    /// Frames in flows.
-    pub(crate) in_flows: u64,
-}
-
-impl Change {
-    /// Since boot. A function of its own: a ledger is large, the smaller
-    /// board's stack is not.
-    #[inline(never)]
-    fn since_boot(sensor: &Sensor<'_>) -> Self {
-        let ledger = sensor.ledger(0);
-        Self {
-            made: ledger.flows.made,
-            evicted: ledger.flows.evicted,
-            ended: ledger.exported.records,
-            lost: ledger.never_sent.records,
-            malformed: ledger.malformed,
-            in_flows: ledger.in_flows.frames,
-        }
-    }
-
-    fn since(self, before: Self) -> Self {
-        Self {
-            made: self.made - before.made,
-            evicted: self.evicted - before.evicted,
-            ended: self.ended - before.ended,
-            lost: self.lost - before.lost,
-            malformed: self.malformed - before.malformed,
-            in_flows: self.in_flows - before.in_flows,
-        }
-    }
-
-    fn add(&mut self, other: Self) {
-        self.made += other.made;
-        self.evicted += other.evicted;
-        self.ended += other.ended;
-        self.lost += other.lost;
-        self.malformed += other.malformed;
-        self.in_flows += other.in_flows;
-    }
-}
 
 /// A case under way.
 pub(crate) struct Run<'r, 's> {

@@ -9,8 +9,9 @@ use static_cell::ConstStaticCell;
 
 use super::captures::Capture;
 use super::counter::Counter;
-use super::run::{Bench, Sum};
+use super::run::Bench;
 use super::storage;
+use super::sum::Sum;
 
 /// Different records.
 const RECORDS: usize = 8;

@@ -8,7 +8,8 @@
 use cortex_m_semihosting::{hprintln, syscall};
 
 use super::captures::Capture;
-use super::run::{Bench, Sum};
+use super::run::Bench;
+use super::sum::Sum;
 
 /// What is kept of the searches.
 const KEPT: &str = "tests/bench/worst.pcap\0";

@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn folders_as_tshark_says_them() {
         // Debian 12's, and what newer ones say.
-        let old = "Temp:                \t/tmp\nPersonal Plugins:    \t/root/x\n\
+        let old = "Temp:                \t/tmp\nPersonal Plugins:    \t/srv/a/x\n\
                    Extcap path:         \t/usr/lib/x86_64-linux-gnu/wireshark/extcap\n";
         let folders = Folders::of_text(old);
         let system = PathBuf::from("/usr/lib/x86_64-linux-gnu/wireshark/extcap");
