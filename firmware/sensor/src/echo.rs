@@ -241,12 +241,18 @@ impl<'a> Echoes<'a> {
             self.secret.of_pair(flow, pair.key())
         };
         if self.requests.is_crowded() {
-            // No pair evicts another in a table that grows: each has its own.
             let pairs = self.pairs.slots();
-            self.requests.grow(|request| {
-                let pair = pairs.get(request.place() as usize);
-                request.key().hash(pair.map_or(0, hash))
-            });
+            let pair_of = |request: &RequestSlot| {
+                let pair = pairs.get(request.place() as usize)?;
+                (pair.serial() == request.serial()).then_some(pair)
+            };
+            // What belongs to no pair any more nobody finds, and it was booked
+            // with its pair. All of it has one hash: it would find no room.
+            self.requests.keep(|request| pair_of(request).is_some());
+            if self.requests.is_crowded() {
+                self.requests
+                    .grow(|request| request.key().hash(pair_of(request).map_or(0, hash)));
+            }
         }
         if self.pairs.is_crowded() {
             self.pairs.grow(hash);

@@ -133,6 +133,20 @@ impl<'a, S: Slot, const W: usize> Table<'a, S, W> {
         self.crowded
     }
 
+    /// Frees all slots but these.
+    #[cfg(feature = "std")]
+    pub(crate) fn keep(&mut self, wanted: impl Fn(&S) -> bool) {
+        let usable = self.mask.saturating_add(1);
+        let mut crowded = false;
+        for set in self.sets.iter_mut().take(usable) {
+            for slot in set.iter_mut().filter(|slot| !wanted(slot)) {
+                *slot = S::EMPTY;
+            }
+            crowded |= !set.iter().any(S::is_free);
+        }
+        self.crowded = crowded;
+    }
+
     /// Doubles the table until every set has a free slot. `hash` gives a
     /// slot's hash again.
     #[cfg(feature = "std")]

@@ -374,6 +374,29 @@ fn a_forgotten_request_is_booked_once() {
     assert_eq!(core.ledger(2_000_000).echo_forgotten, 1);
 }
 
+/// What is left of them has no pair any more, and takes no room in a table that
+/// grows: it would find none, however large.
+#[test]
+fn requests_of_pairs_that_idled_away_do_not_grow_a_table() {
+    let config = Config {
+        idle_us: 1_000,
+        ..Config::default()
+    };
+    let mut core = sensor(config, 64);
+    for id in 0..12 {
+        core.grow_if_crowded();
+        feed(&mut core, 0, &echo(1, 2, true, id, 1));
+    }
+    drain(&mut core, 2_000_000, Want::Final);
+    assert_eq!(core.ledger(2_000_000).echoes.live, 0);
+    for sequence in 0..2_000 {
+        core.grow_if_crowded();
+        feed(&mut core, 2_000_000, &echo(1, 2, true, 99, sequence));
+    }
+    let forgotten = core.ledger(2_000_000).echo_forgotten;
+    assert_eq!(forgotten, 12, "those that waited for ever");
+}
+
 /// As a provider's trunk has them: every customer tag under every service tag.
 #[test]
 fn an_exact_run_has_a_line_for_every_stack() {
