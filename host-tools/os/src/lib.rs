@@ -8,11 +8,12 @@
 //!
 //! Beside that, what this host knows of its own network: [`sockets`] with
 //! [`socket_holders`] and [`Filter`], [`routes`], [`interfaces`]. These need
-//! no rights; what they cannot see without, they say.
+//! no rights; what they cannot see without, they say. [`compile_filter`] asks
+//! the system's libpcap.
 //!
 //! What it never does: look into a frame or a packet, or decide what a count
 //! means. It is the one host crate that may use `unsafe`, and has it in
-//! `linux/sys.rs`, `linux/probe_sys.rs` and `linux/ring.rs` only.
+//! `linux/sys.rs`, `linux/probe_sys.rs`, `linux/ring.rs` and `libpcap.rs` only.
 //!
 //! Linux only. Elsewhere it compiles, and opening says so.
 //!
@@ -44,6 +45,7 @@
 
 mod error;
 mod interfaces;
+mod libpcap;
 mod octets;
 pub mod probe;
 mod routes;
@@ -52,6 +54,7 @@ mod stats;
 
 pub use error::OsError;
 pub use interfaces::{Interface, InterfaceAddress, InterfaceCounters};
+pub use libpcap::{BpfInstruction, LibpcapError, compile_filter};
 pub use routes::Route;
 pub use sockets::{
     CongestionInfo, End, Filter, FilterError, Holder, Holders, Memory, Names, Services, SocketFile,

@@ -61,7 +61,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("magpie-collector", &["magpie-protocol", "magpie-link"]),
-    ("magpie-capture", &["magpie-filter"]),
+    // The system's libpcap compiles filters, and only `os` may load a library.
+    ("magpie-capture", &["magpie-filter", "magpie-os"]),
     ("magpie-os", &[]),
     ("magpie-probe", &[]),
     ("magpie-emulator", &[]),

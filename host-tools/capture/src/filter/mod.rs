@@ -77,12 +77,23 @@ pub enum FilterError {
     },
     /// Nothing here can compile.
     #[error(
-        "the filter `{expression}` cannot be compiled: this build is without libpcap; install \
-         libpcap-dev and build with `--features libpcap`"
+        "the filter `{expression}` cannot be compiled: this build is without libpcap; build with \
+         `--features libpcap`"
     )]
     WithoutLibpcap {
         /// As it was given.
         expression: String,
+    },
+    /// libpcap compiles, and is not on this machine.
+    #[error(
+        "the filter `{expression}` cannot be compiled: libpcap is not there ({reason}); install it \
+         (Debian, Ubuntu: apt install libpcap0.8)"
+    )]
+    NoLibpcap {
+        /// As it was given.
+        expression: String,
+        /// What the loader says.
+        reason: String,
     },
 }
 
@@ -166,36 +177,21 @@ fn libpcap(expression: &str, _: Compile) -> Result<Vec<Instruction>, FilterError
 
 #[cfg(feature = "libpcap")]
 fn libpcap(expression: &str, how: Compile) -> Result<Vec<Instruction>, FilterError> {
-    /// What a dead handle keeps of a packet, whatever one wants.
-    const DEAD_SNAP_LEN: u32 = 65_535;
-
-    let fail = |why: pcap::Error| FilterError::Expression {
-        expression: expression.to_owned(),
-        why: match why {
-            pcap::Error::PcapError(why) => why,
-            other => other.to_string(),
-        },
-    };
-    let handle = pcap::Capture::dead(pcap::Linktype::ETHERNET).map_err(fail)?;
-    let program = handle.compile(expression, how.optimize).map_err(fail)?;
-    let read = program.get_instructions().iter().map(|instruction| {
-        // The fields are shown, not given: `code jt jf k`.
-        let text = instruction.to_string();
-        let mut words = text.split(' ');
-        let code = words.next()?.parse().ok()?;
-        let jt = words.next()?.parse().ok()?;
-        let jf = words.next()?.parse().ok()?;
-        let k = words.next()?.parse().ok()?;
-        // No constant but these two is ever returned.
-        let k = if code == code::RET_K && k == DEAD_SNAP_LEN {
-            how.snap_len
-        } else {
-            k
-        };
-        Some(Instruction::new(code, jt, jf, k))
-    });
-    let read: Option<Vec<_>> = read.collect();
-    read.ok_or_else(|| fail(pcap::Error::InvalidString))
+    let program = magpie_os::compile_filter(expression, how.snap_len, how.optimize);
+    match program {
+        Ok(program) => Ok(program
+            .iter()
+            .map(|i| Instruction::new(i.code, i.jt, i.jf, i.k))
+            .collect()),
+        Err(error @ magpie_os::LibpcapError::Missing { .. }) => Err(FilterError::NoLibpcap {
+            expression: expression.to_owned(),
+            reason: error.to_string(),
+        }),
+        Err(error) => Err(FilterError::Expression {
+            expression: expression.to_owned(),
+            why: error.to_string(),
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,15 @@ impl Reading {
         Self::of(Instant::now, SystemTime::now)
     }
 
+    /// Without a look at how far apart the two were read.
+    fn quick(mut now: impl FnMut() -> Instant, mut wall: impl FnMut() -> SystemTime) -> Self {
+        Self {
+            now: now(),
+            wall: wall(),
+            spread: Duration::ZERO,
+        }
+    }
+
     /// Between two readings another program may have run, and by as much a
     /// round trip would come out too short: then again.
     fn of(mut now: impl FnMut() -> Instant, mut wall: impl FnMut() -> SystemTime) -> Self {
@@ -98,7 +107,23 @@ impl Clocks {
     /// now. A stamp of the future, of more than a minute ago, or of a time when
     /// the wall clock may have been another counts as seen now.
     pub(super) fn stamp(&mut self, since_1970: Duration) -> Stamp {
-        self.stamp_at(&Reading::take(), since_1970)
+        self.stamp_by(since_1970, Instant::now, SystemTime::now)
+    }
+
+    /// The clocks are read as seldom as can be: this is done for each packet.
+    fn stamp_by(
+        &mut self,
+        since_1970: Duration,
+        mut now: impl FnMut() -> Instant,
+        mut wall: impl FnMut() -> SystemTime,
+    ) -> Stamp {
+        let quick = Reading::quick(&mut now, &mut wall);
+        let (at, apart) = self.since(&quick);
+        if (apart - self.apart).abs() <= nanos(SAME_MOMENT) {
+            // As before: nobody set a clock, and no program ran in between.
+            return self.place(since_1970, at, self.apart, quick.now);
+        }
+        self.stamp_at(&Reading::of(now, wall), since_1970)
     }
 
     fn stamp_at(&mut self, reading: &Reading, since_1970: Duration) -> Stamp {
@@ -112,12 +137,18 @@ impl Clocks {
             self.trusted_from = self.trusted_from.max(from);
         }
         (self.apart, self.noise) = (apart, noise);
+        self.place(since_1970, now, apart, reading.now)
+    }
+
+    /// Where a stamp lies on the clock that never goes back, which says `now`
+    /// since the origin.
+    fn place(&self, since_1970: Duration, now: i128, apart: i128, read: Instant) -> Stamp {
         let at = nanos(since_1970).saturating_sub(apart);
         let is_believed = at >= self.trusted_from && at <= now && now - at < nanos(OLDEST);
         let known = u64::try_from(at).ok().filter(|_| is_believed);
         let known = known.and_then(|at| self.origin.checked_add(Duration::from_nanos(at)));
         Stamp {
-            at: known.unwrap_or(reading.now),
+            at: known.unwrap_or(read),
             by_kernel: known.is_some(),
         }
     }
@@ -170,6 +201,41 @@ mod tests {
         // A machine without a moment to spare: eight times, and no more.
         let busy: Vec<u64> = (0..20).map(|at| at * 10).collect();
         assert_eq!(read_at(&busy), (Duration::from_micros(10), 4));
+    }
+
+    /// Readings at these microseconds, in turn, by clocks that began together;
+    /// the stamp is of the 5th. Where it lies, by whom, and readings left.
+    fn stamped_by(times: &[u64], set_us: u64) -> (Duration, bool, usize) {
+        let began = Instant::now();
+        let mut clocks = Clocks::from(&Reading {
+            now: began,
+            wall: SystemTime::UNIX_EPOCH,
+            spread: Duration::ZERO,
+        });
+        let times = RefCell::new(times.iter());
+        let next = || Duration::from_micros(*times.borrow_mut().next().unwrap());
+        let set = Duration::from_micros(set_us);
+        let told = clocks.stamp_by(
+            Duration::from_micros(5),
+            || began + next(),
+            || SystemTime::UNIX_EPOCH + set + next(),
+        );
+        let left = times.borrow().len();
+        (told.at - began, told.by_kernel, left)
+    }
+
+    #[test]
+    fn two_readings_are_enough_while_the_clocks_agree() {
+        let fifth = Duration::from_micros(5);
+        assert_eq!(stamped_by(&[10, 10, 11, 11], 0), (fifth, true, 2));
+        // What is read late does not move the stamp.
+        assert_eq!(stamped_by(&[10, 11, 12, 12], 0), (fifth, true, 2));
+        // Another program ran between the two: once more, with care.
+        let again = stamped_by(&[10, 1_010, 1_011, 1_011, 1_011], 0);
+        assert_eq!(again, (fifth, true, 0));
+        // The clock was set: what was stamped before is not believed.
+        let set = stamped_by(&[10, 10, 11, 11, 11], 1_000);
+        assert_eq!(set, (Duration::from_micros(11), false, 0));
     }
 
     #[test]

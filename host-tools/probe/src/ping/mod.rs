@@ -38,6 +38,10 @@ pub use statistics::{Outage, RoundTrips, Summary as RoundTripSummary};
 /// Requests that can still be told apart.
 const WINDOW: usize = 1 << 16;
 
+/// Room is made for so many at once, if so many are to be sent: what grows is
+/// copied, again and again.
+const ROOM: usize = 1 << 11;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Waiting,
@@ -50,13 +54,29 @@ enum State {
 /// A request that was sent.
 #[derive(Debug, Clone, Copy)]
 struct Probe {
-    sent: Time,
-    /// What its payload says, microseconds since 1970.
-    wall: Duration,
+    /// Nanoseconds; small, since many are kept.
+    sent_ns: u64,
+    /// What its payload says, since 1970.
+    wall_us: u64,
     state: State,
     has_error: bool,
     has_advice: bool,
     is_told: bool,
+}
+
+impl Probe {
+    fn sent(&self) -> Time {
+        Duration::from_nanos(self.sent_ns)
+    }
+
+    fn wall(&self) -> Duration {
+        Duration::from_micros(self.wall_us)
+    }
+}
+
+/// 584 years are enough.
+fn nanoseconds(at: Time) -> u64 {
+    u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Echo requests to one destination.
@@ -93,17 +113,19 @@ fn sequence_of(number: u64) -> u16 {
 impl Ping {
     /// Begins now.
     pub fn new(config: Config, now: Time) -> Self {
+        let count = config.count.map_or(0, NonZeroU64::get);
+        let room = usize::try_from(count).map_or(ROOM, |count| count.min(ROOM));
         Self {
             pacer: Pacer::new(config.pace, config.preload.max(1), now),
             config,
             started: now,
-            probes: VecDeque::new(),
+            probes: VecDeque::with_capacity(room),
             first: 1,
             waiting_from: 1,
             settled: 0,
             answered: 0,
             ended: 0,
-            round_trips: RoundTrips::default(),
+            round_trips: RoundTrips::with_room(room),
             outages: Outages::default(),
             summary: Summary::default(),
             last_activity: None,
@@ -168,11 +190,11 @@ impl Ping {
             self.tell(now, last, What::NoAnswerYet);
         }
         let number = last.saturating_add(1);
-        let wall = Duration::from_micros(u64::try_from(wall.as_micros()).unwrap_or(u64::MAX));
+        let wall_us = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         let fill = message::Fill {
             size: self.config.size,
             pattern: &self.config.pattern,
-            wall,
+            wall: Duration::from_micros(wall_us),
         };
         let is_v6 = self.config.destination.is_ipv6();
         let sequence = sequence_of(number);
@@ -181,13 +203,13 @@ impl Ping {
             && let Some(oldest) = self.probes.pop_front()
         {
             self.outages
-                .add(oldest.sent, oldest.state == State::Answered);
+                .add(oldest.sent(), oldest.state == State::Answered);
             self.first = self.first.saturating_add(1);
             self.waiting_from = self.waiting_from.max(self.first);
         }
         self.probes.push_back(Probe {
-            sent: now,
-            wall,
+            sent_ns: nanoseconds(now),
+            wall_us,
             state: State::Waiting,
             has_error: false,
             has_advice: false,
@@ -240,7 +262,7 @@ impl Ping {
             return;
         };
         if probe.state == State::Waiting {
-            probe.sent = at;
+            probe.sent_ns = nanoseconds(at);
         }
         if !std::mem::replace(&mut probe.is_told, true) {
             self.tell(at, number, What::Sent { octets });
@@ -325,7 +347,7 @@ impl Ping {
             return;
         };
         let (size, pattern) = (self.config.size, &self.config.pattern);
-        let wrong = payload::first_wrong(reply.payload, size, pattern, probe.wall);
+        let wrong = payload::first_wrong(reply.payload, size, pattern, probe.wall());
         let length = match reply.payload.len().cmp(&size) {
             std::cmp::Ordering::Less => Length::Shorter,
             std::cmp::Ordering::Equal => Length::AsSent,
@@ -344,7 +366,7 @@ impl Ping {
             from,
             octets: HEADER + reply.payload.len(),
             ttl: ttl.or(reply.ttl),
-            rtt: at.saturating_sub(probe.sent),
+            rtt: at.saturating_sub(probe.sent()),
             is_duplicate,
             is_late: counts && probe.state == State::TimedOut,
             is_reordered: counts && number < self.answered,
@@ -409,7 +431,7 @@ impl Ping {
     }
 
     fn lost_at(&self, probe: &Probe) -> Time {
-        probe.sent.saturating_add(self.config.timeout)
+        probe.sent().saturating_add(self.config.timeout)
     }
 
     /// When it ends if nothing comes any more.
@@ -424,7 +446,7 @@ impl Ping {
         } else {
             self.config.timeout
         };
-        Some(last.sent.saturating_add(patience))
+        Some(last.sent().saturating_add(patience))
     }
 
     /// Time has passed: says what is lost, and whether this was all.
@@ -489,7 +511,7 @@ impl Ping {
         for probe in &self.probes {
             match probe.state {
                 State::Waiting => waiting += 1,
-                state => outages.add(probe.sent, state == State::Answered),
+                state => outages.add(probe.sent(), state == State::Answered),
             }
         }
         let since = self.first_sent.unwrap_or_default();

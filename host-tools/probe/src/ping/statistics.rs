@@ -55,6 +55,14 @@ fn duration(nanoseconds: u128) -> Duration {
 }
 
 impl RoundTrips {
+    /// None yet, with room for so many.
+    pub(super) fn with_room(room: usize) -> Self {
+        Self {
+            samples: Vec::with_capacity(room),
+            ..Self::default()
+        }
+    }
+
     /// One more.
     pub fn add(&mut self, rtt: Duration) {
         let ns = nanoseconds(rtt);

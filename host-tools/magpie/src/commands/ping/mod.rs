@@ -7,6 +7,7 @@ mod targets;
 
 use std::net::IpAddr;
 use std::num::NonZeroU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -190,6 +191,10 @@ fn tell_socket(options: &Options, host: &Host) {
     }
 }
 
+/// Room for what is received. Here, and not on the heap, a page of it that no
+/// packet reaches costs nothing, at a start that a short ping consists of.
+static ROOM: Mutex<[u8; BUFFER]> = Mutex::new([0; BUFFER]);
+
 /// Until all is sent and answered, or somebody says that it is enough.
 fn drive(
     options: &Options,
@@ -199,7 +204,9 @@ fn drive(
     signals: Option<&Signals>,
 ) -> anyhow::Result<()> {
     let mut octets = Vec::new();
-    let mut room = vec![0; BUFFER];
+    // Nobody panics while he has it.
+    let mut room = ROOM.lock().unwrap_or_else(PoisonError::into_inner);
+    let room = &mut room[..];
     loop {
         let now = clock.now();
         let mut next: Option<Duration> = None;
@@ -218,14 +225,14 @@ fn drive(
                 let Some(number) = host.ping.poll_transmit(now, wall, &mut octets) else {
                     break;
                 };
-                host.send(number, &octets, clock, &mut room);
+                host.send(number, &octets, clock, room);
                 if host.has_stamps {
-                    host.read_errors(clock, &mut room, None);
+                    host.read_errors(clock, room, None);
                 }
                 show.events(index, host).context("stdout")?;
                 // What is quick has its answer already, as often as not.
                 if is_quick(options) {
-                    take_replies(host, clock, &mut room)?;
+                    take_replies(host, clock, room)?;
                     show.events(index, host).context("stdout")?;
                 }
             }
@@ -255,7 +262,7 @@ fn drive(
             timeout = timeout.min(DRAW_EVERY);
         }
         show.flush(hosts).context("stdout")?;
-        read_all(hosts, show, clock, signals, timeout, &mut room)?;
+        read_all(hosts, show, clock, signals, timeout, room)?;
     }
 }
 
