@@ -122,11 +122,7 @@ pub enum Command {
     Watch(Later<Watch>),
     /// Look after sensors
     #[command(after_help = SENSOR_EXAMPLES)]
-    Sensor {
-        /// What to do with it.
-        #[command(subcommand)]
-        command: SensorCommand,
-    },
+    Sensor(Later<Sensor>),
     /// Ping hosts: round trips, loss, and who says why
     #[command(after_help = ping::EXAMPLES, args_override_self = true)]
     Ping(Box<Later<ping::Ping>>),
@@ -147,21 +143,37 @@ pub enum Command {
     Interfaces(Later<Interfaces>),
     /// Print a completion script
     #[command(after_help = COMPLETIONS_EXAMPLES)]
-    Completions {
-        /// For which shell.
-        shell: Shell,
-    },
+    Completions(Later<Completions>),
     /// Print a manual page, or write all of them
     #[command(after_help = MAN_EXAMPLES)]
-    Man {
-        /// Of which subcommand, such as `ping` or `sensor info` [default: of all
-        /// together]
-        #[arg(value_name = "COMMAND", conflicts_with = "dir")]
-        names: Vec<String>,
-        /// Write a page for each subcommand into this folder, which is made
-        #[arg(long, value_name = "DIR")]
-        dir: Option<PathBuf>,
-    },
+    Man(Later<Man>),
+}
+
+/// Arguments of `magpie completions`.
+#[derive(Debug, Clone, Args)]
+pub struct Completions {
+    /// For which shell.
+    pub shell: Shell,
+}
+
+/// Arguments of `magpie man`.
+#[derive(Debug, Clone, Args)]
+pub struct Man {
+    /// Of which subcommand, such as `ping` or `sensor info` [default: of all
+    /// together]
+    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    pub names: Vec<String>,
+    /// Write a page for each subcommand into this folder, which is made
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// Arguments of `magpie sensor`.
+#[derive(Debug, Args)]
+pub struct Sensor {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: SensorCommand,
 }
 
 /// What can be done with a sensor.

@@ -22,17 +22,17 @@ pub fn run(cli: Cli) -> Exit {
     let ended = match cli.command {
         Command::Replay(options) => commands::replay::run(&options),
         Command::Watch(options) => commands::watch::run(&options),
-        Command::Sensor {
-            command: SensorCommand::Info(options),
-        } => commands::sensor::info(&options),
+        Command::Sensor(sensor) => match &sensor.command {
+            SensorCommand::Info(options) => commands::sensor::info(options),
+        },
         Command::Ping(options) => commands::ping::run(&options),
         Command::Traceroute(options) => commands::traceroute::run(&options),
         Command::Capture(options) => commands::capture::run(&options, None),
         Command::Extcap(options) => commands::extcap::run(&options),
         Command::Sockets(options) => commands::sockets::run(&options),
         Command::Interfaces(options) => commands::interfaces::run(&options),
-        Command::Completions { shell } => commands::completions(shell),
-        Command::Man { names, dir } => commands::man(&names, dir.as_deref()),
+        Command::Completions(options) => commands::completions(options.shell),
+        Command::Man(options) => commands::man(&options.names, options.dir.as_deref()),
     };
     ended.unwrap_or_else(|error| {
         if output::is_closed(&error) {

@@ -252,6 +252,11 @@ impl IpOptions {
         options
     }
 
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// The octets.
     pub fn as_slice(&self) -> &[u8] {
         self.octets

@@ -74,9 +74,13 @@ mod tests {
             "extcap",
             "sockets",
             "interfaces",
+            "completions",
+            "man",
         ] {
             assert_eq!(arguments(&command, name), 0, "{name}");
         }
+        let sensor = command.find_subcommand("sensor").unwrap();
+        assert_eq!(sensor.get_subcommands().count(), 0);
         command.build();
         assert!(arguments(&command, "ping") > 30);
         let ping = command.find_subcommand("ping").unwrap();

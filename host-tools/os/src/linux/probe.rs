@@ -219,21 +219,24 @@ impl ProbeSocket {
     ) -> io::Result<Stamp> {
         let to = to.map(|to| self.to(to));
         let told = control::write(self.family, how);
-        let parts = [IoSlice::new(octets)];
-        let mut message = MsgHdr::new().with_buffers(&parts);
-        if let Some(to) = &to {
-            message = message.with_addr(to);
-        }
-        if !told.is_empty() {
-            message = message.with_control(&told);
-        }
+        let with_message = || {
+            let parts = [IoSlice::new(octets)];
+            let mut message = MsgHdr::new().with_buffers(&parts);
+            if let Some(to) = &to {
+                message = message.with_addr(to);
+            }
+            if !told.is_empty() {
+                message = message.with_control(&told);
+            }
+            self.socket.sendmsg(&message, 0)
+        };
         let mut tries = 0;
         loop {
             let at = Stamp::now();
             let sent = match &to {
                 // With less to copy.
                 Some(to) if told.is_empty() => self.socket.send_to(octets, to),
-                _ => self.socket.sendmsg(&message, 0),
+                _ => with_message(),
             };
             self.count(sent.is_ok());
             match sent {

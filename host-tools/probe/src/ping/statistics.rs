@@ -126,17 +126,7 @@ impl RoundTrips {
             (Some(squares), Some(square)) => squares.saturating_sub(square) / count / count,
             _ => (self.squares_ns / count).saturating_sub(avg.saturating_mul(avg)),
         };
-        let mut sorted = self.samples.clone();
-        sorted.sort_unstable();
-        let rank = |n: usize| sorted.get(n).copied().map(u128::from);
-        let middle = sorted.len() / 2;
-        let upper = rank(middle)?;
-        let median = if sorted.len().is_multiple_of(2) {
-            u128::midpoint(rank(middle.checked_sub(1)?)?, upper)
-        } else {
-            upper
-        };
-        let p95 = rank((sorted.len() * 95).div_ceil(100).checked_sub(1)?)?;
+        let (median, p95) = self.ranks()?;
         Some(Summary {
             min: duration(self.min_ns.into()),
             avg: duration(avg),
@@ -147,6 +137,27 @@ impl RoundTrips {
             jitter: duration((self.jitter_16ths_ns / 16).into()),
             ewma: self.ewma(),
         })
+    }
+
+    /// Median and 95th percentile. Nothing else needs an order, so there is no
+    /// sorting.
+    fn ranks(&self) -> Option<(u128, u128)> {
+        let mut samples = self.samples.clone();
+        let middle = samples.len() / 2;
+        let is_even = samples.len().is_multiple_of(2);
+        let p95 = (samples.len() * 95).div_ceil(100).checked_sub(1)?;
+        let (below, upper, above) = samples.select_nth_unstable(middle);
+        let upper = *upper;
+        let median = if is_even {
+            u128::midpoint((*below.iter().max()?).into(), upper.into())
+        } else {
+            upper.into()
+        };
+        let p95 = match p95.saturating_sub(middle) {
+            0 => upper,
+            n => *above.select_nth_unstable(n - 1).1,
+        };
+        Some((median, p95.into()))
     }
 }
 

@@ -17,19 +17,33 @@ pub fn stopping_point(seen: u32, failure: f64) -> u32 {
         for missing in 1..all {
             choose *= f64::from(all - missing + 1) / f64::from(missing);
             let share = f64::from(all - missing) / f64::from(all);
-            let term = choose * share.powf(f64::from(tries));
+            let term = choose * power(share, tries);
             sum += if missing % 2 == 1 { term } else { -term };
         }
         sum
     };
-    // Alternating sums lose their digits where the terms are large; a wide
-    // router is asked as its logarithm grows: all * ln(all / failure) bounds it.
-    let bound = (f64::from(all) * (f64::from(all) / failure).ln()).ceil();
+    // Alternating sums lose their digits where the terms are large. For a wide
+    // router a bound is near enough: the sum of the chances that each is missed.
+    let missed = |tries| f64::from(all) * power(1.0 - 1.0 / f64::from(all), tries);
     let mut tries = all;
-    while f64::from(tries) < bound && leaves_out(tries) > failure {
+    while leaves_out(tries) > failure && missed(tries) > failure {
         tries += 1;
     }
     tries
+}
+
+/// By multiplication: so the program needs no library of mathematics, which
+/// each of its starts would have to load.
+fn power(base: f64, exponent: u32) -> f64 {
+    let (mut power, mut square, mut left) = (1.0, base, exponent);
+    while left > 0 {
+        if left % 2 == 1 {
+            power *= square;
+        }
+        square *= square;
+        left /= 2;
+    }
+    power
 }
 
 /// Who answered at a hop; `None`: nobody did.

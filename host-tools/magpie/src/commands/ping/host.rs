@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use magpie_os::ProbeSocket;
 use magpie_os::probe::{
-    Family, IpOptions, Origin, ProbeError, Queued, Received, SendOptions, SocketKind, Stamp,
+    Family, Origin, ProbeError, Queued, Received, SendOptions, SocketKind, Stamp,
 };
 use magpie_probe::Time;
 use magpie_probe::icmp::IcmpError;
@@ -209,9 +209,10 @@ impl Host {
             }
             return Ok(true);
         };
-        let options = match received.ip_options {
-            none if none == IpOptions::default() => reply.ip_options,
-            ref some => some.as_slice(),
+        let options = if received.ip_options.is_empty() {
+            reply.ip_options
+        } else {
+            received.ip_options.as_slice()
         };
         self.ip_options.clear();
         self.ip_options.extend_from_slice(options);
