@@ -5,8 +5,7 @@
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[repr(C)]
 pub struct Instruction {
-    /// What it does; one of [`crate::code`], and in its upper octet the mark that
-    /// [`crate::Program::prepare`] makes.
+    /// What it does; one of [`crate::code`].
     pub code: u16,
     /// Of a conditional jump: instructions skipped where it holds.
     pub jt: u8,
@@ -20,14 +19,5 @@ impl Instruction {
     /// As `BPF_JUMP` of `pcap/bpf.h` puts it together.
     pub const fn new(code: u16, jt: u8, jf: u8, k: u32) -> Self {
         Self { code, jt, jf, k }
-    }
-
-    /// As it was before [`crate::Program::prepare`].
-    #[must_use]
-    pub const fn plain(self) -> Self {
-        Self {
-            code: self.code & 0xff,
-            ..self
-        }
     }
 }

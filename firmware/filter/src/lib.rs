@@ -7,11 +7,12 @@
 //! # Order of use
 //!
 //! 1. [`Program::verify`] takes instructions from wherever they came, or says
-//!    which one it refuses and why; [`Program::prepare`] makes them quicker, too.
+//!    which one it refuses and why.
 //! 2. [`Packet::untagged`] shows a frame without its VLAN tags, so that
 //!    `host X` and `not host X` mean the same behind tags; where an expression
 //!    itself says `vlan`, [`Packet::literal`] shows it as it is.
-//! 3. [`Program::run`] tells how many octets of it are wanted; 0 is none.
+//! 3. [`Program::run`] tells how many octets of it are wanted; 0 is none. Who
+//!    has many frames asks [`Quick::run`] first, which learned the program.
 //!
 //! ```
 //! use magpie_filter::{Instruction, Packet, Program, Reason, code};
@@ -52,9 +53,11 @@ mod instruction;
 mod machine;
 mod packet;
 mod program;
+mod quick;
 mod verify;
 
 pub use instruction::Instruction;
 pub use packet::Packet;
 pub use program::{MAX_INSTRUCTIONS, Program};
+pub use quick::{MAX_TESTS, Quick};
 pub use verify::{Invalid, MEMORY_WORDS, Reason};

@@ -1,7 +1,6 @@
 //! The virtual machine, with libpcap's semantics (`bpf_filter`).
 
 use crate::code;
-use crate::packet::Near;
 use crate::verify::MEMORY_WORDS;
 use crate::{Instruction, Packet};
 
@@ -11,15 +10,11 @@ type Memory = Option<[u32; MEMORY_WORDS]>;
 
 /// Runs the instructions on the packet. Each step goes forward, so it ends
 /// whatever they are. A load beyond the packet and a division by 0 reject it.
+#[inline(never)] // what most programs do is known without it
 pub(crate) fn run(program: &[Instruction], packet: &Packet<'_>) -> u32 {
     let mut registers = Registers::default();
     let mut memory = None;
     loop {
-        if let Some(near) = packet.near()
-            && let Some(kept) = quick(program, near, &mut registers)
-        {
-            return kept;
-        }
         let stepped = program
             .get(registers.next)
             .and_then(|instruction| step(*instruction, packet, &mut memory, &mut registers));
@@ -39,150 +34,33 @@ struct Registers {
     next: usize,
 }
 
-/// What stands in the upper octet of a code, where [`prepare`] has been: the
-/// instructions that most programs are made of, and pairs of them, which take
-/// one step together. There are 16, so that no number needs to be refused.
-mod mark {
-    pub(super) const PLAIN: u8 = 0;
-    /// A load, and the test for equality behind it.
-    pub(super) const LD_W_ABS_JEQ: u8 = 1;
-    pub(super) const LD_H_ABS_JEQ: u8 = 2;
-    pub(super) const LD_B_ABS_JEQ: u8 = 3;
-    pub(super) const LD_H_IND_JEQ: u8 = 4;
-    /// A load, and the test of bits behind it.
-    pub(super) const LD_H_ABS_JSET: u8 = 5;
-    pub(super) const LD_W_ABS: u8 = 6;
-    pub(super) const LD_H_ABS: u8 = 7;
-    pub(super) const LD_B_ABS: u8 = 8;
-    pub(super) const LD_H_IND: u8 = 9;
-    pub(super) const LDX_MSH: u8 = 10;
-    pub(super) const AND_K: u8 = 11;
-    pub(super) const JEQ_K: u8 = 12;
-    pub(super) const JGT_K: u8 = 13;
-    pub(super) const JGE_K: u8 = 14;
-    pub(super) const RET_K: u8 = 15;
-}
-
-/// Puts the marks in.
-pub(crate) fn prepare(program: &mut [Instruction]) {
-    let mut behind = code::RET_K;
-    for instruction in program.iter_mut().rev() {
-        let [_, code] = instruction.code.to_be_bytes();
-        let code = u16::from(code);
-        let mark = match (code, behind) {
-            (code::LD_W_ABS, code::JEQ_K) => mark::LD_W_ABS_JEQ,
-            (code::LD_H_ABS, code::JEQ_K) => mark::LD_H_ABS_JEQ,
-            (code::LD_B_ABS, code::JEQ_K) => mark::LD_B_ABS_JEQ,
-            (code::LD_H_IND, code::JEQ_K) => mark::LD_H_IND_JEQ,
-            (code::LD_H_ABS, code::JSET_K) => mark::LD_H_ABS_JSET,
-            (code::LD_W_ABS, _) => mark::LD_W_ABS,
-            (code::LD_H_ABS, _) => mark::LD_H_ABS,
-            (code::LD_B_ABS, _) => mark::LD_B_ABS,
-            (code::LD_H_IND, _) => mark::LD_H_IND,
-            (code::LDX_MSH, _) => mark::LDX_MSH,
-            (code::AND_K, _) => mark::AND_K,
-            (code::JEQ_K, _) => mark::JEQ_K,
-            (code::JGT_K, _) => mark::JGT_K,
-            (code::JGE_K, _) => mark::JGE_K,
-            (code::RET_K, _) => mark::RET_K,
-            _ => mark::PLAIN,
-        };
-        behind = code;
-        instruction.code = code | u16::from(mark) << 8;
-    }
-}
-
-/// `None` rejects: a load beyond the packet, a division by 0. What is seldom
-/// done is out of line, to leave the registers to the rest.
-#[expect(clippy::inline_always, reason = "a call would take as long as a step")]
-/// Goes on as long as instructions are marked and loads are near: a loop of its
-/// own, which calls nothing, so that all it needs stays in registers. `Some` is
-/// the end.
-#[inline(always)]
-fn quick(program: &[Instruction], near: Near<'_>, registers: &mut Registers) -> Option<u32> {
-    let Registers {
-        mut a,
-        mut x,
-        mut next,
-    } = *registers;
-    let end = loop {
-        let Some(instruction) = program.get(next) else {
-            break Some(0);
-        };
-        let k = instruction.k;
-        let behind = next.wrapping_add(1);
-        // A load and the test behind it: what was loaded, and where it goes on.
-        let tested = |loaded: Option<u32>, equality| {
-            let (loaded, test) = (loaded?, program.get(behind)?);
-            let holds = if equality {
-                loaded == test.k
-            } else {
-                loaded & test.k != 0
-            };
-            let skipped = skip(*test, holds);
-            Some((loaded, behind.wrapping_add(1).wrapping_add(skipped)))
-        };
-        let [mark, _] = instruction.code.to_be_bytes();
-        let done = match mark & 0xf {
-            mark::LD_W_ABS_JEQ => tested(near.word(k), true),
-            mark::LD_H_ABS_JEQ => tested(near.half(k), true),
-            mark::LD_B_ABS_JEQ => tested(near.octet(k), true),
-            mark::LD_H_IND_JEQ => tested(x.checked_add(k).and_then(|at| near.half(at)), true),
-            mark::LD_H_ABS_JSET => tested(near.half(k), false),
-            mark::LD_W_ABS => near.word(k).map(|word| (word, behind)),
-            mark::LD_H_ABS => near.half(k).map(|half| (half, behind)),
-            mark::LD_B_ABS => near.octet(k).map(|octet| (octet, behind)),
-            mark::LD_H_IND => {
-                let half = x.checked_add(k).and_then(|at| near.half(at));
-                half.map(|half| (half, behind))
-            }
-            mark::LDX_MSH => near.octet(k).map(|octet| {
-                x = (octet & 0xf) << 2;
-                (a, behind)
-            }),
-            mark::AND_K => Some((a & k, behind)),
-            mark::JEQ_K => Some((a, behind.wrapping_add(skip(*instruction, a == k)))),
-            mark::JGT_K => Some((a, behind.wrapping_add(skip(*instruction, a > k)))),
-            mark::JGE_K => Some((a, behind.wrapping_add(skip(*instruction, a >= k)))),
-            mark::RET_K => break Some(k),
-            _ => None,
-        };
-        let Some(done) = done else {
-            break None;
-        };
-        (a, next) = done;
-    };
-    *registers = Registers { a, x, next };
-    end
-}
-
 /// How it goes on.
 enum Step {
     On,
     End(u32),
 }
 
-/// Any instruction.
-#[cold]
-#[inline(never)]
+/// Any instruction; `None` rejects. What is seldom done is out of line, to
+/// leave the registers to the rest.
+#[inline]
 fn step(
     instruction: Instruction,
     packet: &Packet<'_>,
     memory: &mut Memory,
     registers: &mut Registers,
 ) -> Option<Step> {
-    let Instruction { code, jt, jf, k } = instruction.plain();
+    let Instruction { code, jt, jf, k } = instruction;
     let Registers { a, x, next } = registers;
     let mut skipped = 0;
     let mut jump = |holds| skipped = u32::from(if holds { jt } else { jf });
     match code {
-        code::LD_W_ABS => *a = packet.load(4, 0, k)?,
-        code::LD_H_ABS => *a = packet.load(2, 0, k)?,
-        code::LD_B_ABS => *a = packet.load(1, 0, k)?,
-        code::LD_W_IND => *a = packet.load(4, *x, k)?,
-        code::LD_H_IND => *a = packet.load(2, *x, k)?,
-        code::LD_B_IND => *a = packet.load(1, *x, k)?,
-        code::LDX_MSH => *x = (packet.load(1, 0, k)? & 0xf) << 2,
+        code::LD_W_ABS => *a = packet.word(0, k)?,
+        code::LD_H_ABS => *a = packet.half(0, k)?,
+        code::LD_B_ABS => *a = packet.octet(0, k)?,
+        code::LD_W_IND => *a = packet.word(*x, k)?,
+        code::LD_H_IND => *a = packet.half(*x, k)?,
+        code::LD_B_IND => *a = packet.octet(*x, k)?,
+        code::LDX_MSH => *x = (packet.octet(0, k)? & 0xf) << 2,
         code::JEQ_K => jump(*a == k),
         code::JEQ_X => jump(*a == *x),
         code::JGT_K => jump(*a > k),
@@ -209,12 +87,6 @@ fn step(
     }
     *next = next.saturating_add(1).saturating_add(skipped as usize);
     Some(Step::On)
-}
-
-/// Instructions that a conditional jump skips.
-#[inline]
-fn skip(jump: Instruction, holds: bool) -> usize {
-    usize::from(if holds { jump.jt } else { jump.jf })
 }
 
 /// In the code of an operation: its operand is `X`.

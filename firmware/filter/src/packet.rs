@@ -1,7 +1,7 @@
 //! A frame as a filter sees it.
 
 /// Octets of the two addresses.
-const ADDRESSES: usize = 12;
+pub(crate) const ADDRESSES: usize = 12;
 /// Octets of a tag.
 const TAG: usize = 4;
 const TAG_OCTETS: u32 = 4;
@@ -61,58 +61,56 @@ impl<'a> Packet<'a> {
         self.head.len().saturating_add(self.rest.len())
     }
 
-    /// What is near, if all of it was captured.
+    /// Its addresses, or as much of them as there is.
     #[inline]
-    pub(crate) fn near(&self) -> Option<Near<'a>> {
-        self.rest.first_chunk().map(Near)
+    pub(crate) const fn head(&self) -> &'a [u8] {
+        self.head
     }
 
-    /// So many octets from `base + k` on, as one number, wherever they are.
-    #[inline(never)]
-    pub(crate) fn load(&self, octets: usize, base: u32, k: u32) -> Option<u32> {
-        let at = (base as usize).checked_add(k as usize)?;
-        let behind = self.rest.get(at.saturating_sub(ADDRESSES)..)?;
-        let before = self.head.get(at..).unwrap_or(&[]);
-        let mut all = before.iter().chain(behind);
-        let mut number = 0_u32;
-        for _ in 0..octets {
-            number = number << 8 | u32::from(*all.next()?);
-        }
-        Some(number)
-    }
-}
-
-/// The octets that filters read most, behind the addresses: types, IPv4 with
-/// its ports, IPv6 addresses. No more than the shortest frame of a wire has
-/// when two tags were taken away.
-#[derive(Clone, Copy)]
-pub(crate) struct Near<'a>(&'a [u8; 40]);
-
-impl Near<'_> {
-    /// Four octets of the packet from `at` on; `None` if they are not near.
+    /// What is behind them.
     #[inline]
-    pub(crate) fn word(self, at: u32) -> Option<u32> {
-        self.octets(at).map(u32::from_be_bytes)
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Four octets from `base + k` on; `None` where they are not all there.
+    #[inline]
+    pub(crate) fn word(&self, base: u32, k: u32) -> Option<u32> {
+        self.load(base, k).map(u32::from_be_bytes)
     }
 
     /// Two octets.
     #[inline]
-    pub(crate) fn half(self, at: u32) -> Option<u32> {
-        self.octets(at)
+    pub(crate) fn half(&self, base: u32, k: u32) -> Option<u32> {
+        self.load(base, k)
             .map(|octets| u16::from_be_bytes(octets).into())
     }
 
     /// One octet.
     #[inline]
-    pub(crate) fn octet(self, at: u32) -> Option<u32> {
-        self.octets(at).map(|[octet]| octet.into())
+    pub(crate) fn octet(&self, base: u32, k: u32) -> Option<u32> {
+        self.load(base, k).map(|[octet]| octet.into())
     }
 
     #[inline]
-    fn octets<const N: usize>(self, at: u32) -> Option<[u8; N]> {
-        // Within the addresses this wraps, and no array is that long.
-        let at = (at as usize).wrapping_sub(ADDRESSES);
-        self.0.get(at..)?.first_chunk().copied()
+    fn load<const N: usize>(&self, base: u32, k: u32) -> Option<[u8; N]> {
+        let at = (base as usize).checked_add(k as usize)?;
+        match at.checked_sub(ADDRESSES) {
+            Some(behind) => self.rest.get(behind..)?.first_chunk().copied(),
+            None => self.load_across(at),
+        }
+    }
+
+    /// What begins within the addresses.
+    #[inline(never)]
+    fn load_across<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        let before = self.head.get(at..).unwrap_or(&[]);
+        let mut all = before.iter().chain(self.rest);
+        let mut octets = [0; N];
+        for octet in &mut octets {
+            *octet = *all.next()?;
+        }
+        Some(octets)
     }
 }
 
@@ -136,26 +134,20 @@ fn first_is_tag(rest: &[u8]) -> bool {
     let [high, low, _, _, ..] = *rest else {
         return false;
     };
-    matches!(u16::from_ne_bytes([high, low]), C_TAG | S_TAG | OLD_S_TAG)
+    // What most types, IPv4's among them, are told from all three by.
+    high >= 0x80 && matches!(u16::from_ne_bytes([high, low]), C_TAG | S_TAG | OLD_S_TAG)
 }
 
 #[cfg(test)]
 mod tests {
     use super::Packet;
 
-    /// Both ways, where both are.
     fn load(packet: &Packet<'_>, octets: usize, at: u32) -> Option<u32> {
-        let number = packet.load(octets, 0, at);
-        let near = packet.near().and_then(|near| match octets {
-            4 => near.word(at),
-            2 => near.half(at),
-            _ => near.octet(at),
-        });
-        let end = usize::try_from(at).unwrap().saturating_add(octets);
-        let is_near = packet.captured_len() >= 52 && at >= 12 && end <= 52;
-        let expected = number.filter(|_| is_near);
-        assert_eq!(near, expected, "{octets} at {at}");
-        number
+        match octets {
+            4 => packet.word(0, at),
+            2 => packet.half(0, at),
+            _ => packet.octet(0, at),
+        }
     }
 
     /// Addresses 0 to 11, then these octets.

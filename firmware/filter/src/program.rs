@@ -22,15 +22,6 @@ impl<'a> Program<'a> {
         Ok(Self { instructions })
     }
 
-    /// The same for who keeps the instructions: they are marked for speed, so
-    /// that the steps most programs are made of take fewer machine instructions.
-    /// [`Instruction::plain`] is without its mark; a marked program is refused.
-    pub fn prepare(instructions: &'a mut [Instruction]) -> Result<Self, Invalid> {
-        verify::verify(instructions)?;
-        machine::prepare(instructions);
-        Ok(Self { instructions })
-    }
-
     /// For who keeps instructions that [`Program::verify`] accepted when they
     /// came. Others do no harm either: what is unknown, or behind the end,
     /// rejects the packet.

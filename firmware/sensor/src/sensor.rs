@@ -12,7 +12,7 @@ use crate::{
     doubled::Detector,
     echo::Echoes,
     export::Exporter,
-    filter::{self, Filters},
+    filter::{self, Filters, Seen},
     flow::{Flows, FollowUp},
     hash::{Secret, draw},
     outbox::Outbox,
@@ -56,8 +56,10 @@ enum Looks {
     Once,
     /// It may be a double, or one of our own.
     Closer,
-    /// Filters see it first.
+    /// Filters see it, and that is all.
     Filters,
+    /// Filters see it first.
+    FiltersAndCloser,
 }
 
 /// What flows that end need beside the frame.
@@ -179,7 +181,7 @@ impl<'a> Sensor<'a> {
         match self.looks {
             Looks::Once => false,
             Looks::Closer => self.is_double(at_us, frame, wire_len),
-            Looks::Filters => self.show_filters(at_us, frame, wire_len),
+            Looks::Filters | Looks::FiltersAndCloser => self.show_filters(at_us, frame, wire_len),
         }
     }
 
@@ -199,21 +201,20 @@ impl<'a> Sensor<'a> {
     /// Filters see every frame, doubles and our own too.
     #[inline(never)]
     fn show_filters(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        let passes = self.filters.see(at_us, frame, wire_len);
-        let looks_on = self.config.dedup_us != 0 || self.books.own.is_some();
-        if passes && !looks_on && self.filters.is_running() {
+        let seen = self.filters.see(at_us, frame, wire_len);
+        if seen == Seen::Rejected && self.looks == Looks::Filters {
             return false;
         }
-        self.after_filters(passes, at_us, frame, wire_len)
+        self.after_filters(seen, at_us, frame, wire_len)
     }
 
     /// What few frames need that filters have seen.
     #[inline(never)]
-    fn after_filters(&mut self, passes: bool, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
+    fn after_filters(&mut self, seen: Seen, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
         if !self.filters.is_running() {
             self.set_looks();
         }
-        if passes {
+        if seen != Seen::Filtered {
             return self.is_double(at_us, frame, wire_len);
         }
         if let Some(own) = &mut self.books.own {
@@ -225,12 +226,12 @@ impl<'a> Sensor<'a> {
 
     /// How far every frame is looked at from now on.
     fn set_looks(&mut self) {
-        self.looks = if self.filters.is_running() {
-            Looks::Filters
-        } else if self.config.dedup_us != 0 || self.books.own.is_some() {
-            Looks::Closer
-        } else {
-            Looks::Once
+        let looks_closer = self.config.dedup_us != 0 || self.books.own.is_some();
+        self.looks = match (self.filters.is_running(), looks_closer) {
+            (true, false) => Looks::Filters,
+            (true, true) => Looks::FiltersAndCloser,
+            (false, true) => Looks::Closer,
+            (false, false) => Looks::Once,
         };
     }
 

@@ -41,6 +41,17 @@ pub(crate) struct Filters<'a> {
     sent: usize,
 }
 
+/// What became of a frame that was shown to filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// No filter selects it, and none of them is for the tables.
+    Rejected,
+    /// One does; it is for the tables, too.
+    Selected,
+    /// It is not for the tables.
+    Filtered,
+}
+
 fn answer(command: &Command, result: Result<(), (Outcome, FilterReason, u16)>) -> FilterReply {
     let (id, command, slot) = match *command {
         Command::LoadFilter { id, slot, .. } => (id, CommandType::LoadFilter, slot),
@@ -124,22 +135,26 @@ impl<'a> Filters<'a> {
         self.waits && self.ring.room() < largest.min(self.ring.capacity())
     }
 
-    /// Shows a frame to all that run; false where it is not for the tables.
+    /// Shows a frame to all that run.
     #[inline]
-    pub(crate) fn see(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        let slots = self.slots.get(..self.running).unwrap_or_default();
+    pub(crate) fn see(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> Seen {
         let mut has_only = false;
-        for (number, FilterSlot(slot)) in slots.iter().enumerate() {
+        let slots = self.slots.iter().take(self.running);
+        for (number, FilterSlot(slot)) in slots.enumerate() {
             if slot.is_running() {
                 let keep = slot.run(frame, wire_len);
                 if keep != 0 {
                     let seen = (at_us, frame, wire_len);
                     return self.see_on(number, keep, has_only, seen);
                 }
-                has_only |= slot.kind == Kind::Only;
+                has_only |= slot.is_only;
             }
         }
-        !has_only
+        if has_only {
+            Seen::Filtered
+        } else {
+            Seen::Rejected
+        }
     }
 
     /// The same from the first filter on that selects the frame.
@@ -150,7 +165,7 @@ impl<'a> Filters<'a> {
         mut keep: u32,
         mut has_only: bool,
         (at_us, frame, wire_len): (u64, &[u8], u32),
-    ) -> bool {
+    ) -> Seen {
         let (mut passes, mut has_stopped) = (false, false);
         let slots = self.slots.iter_mut().take(self.running).enumerate();
         for (number, FilterSlot(slot)) in slots.skip(first) {
@@ -160,9 +175,9 @@ impl<'a> Filters<'a> {
             if number > first {
                 keep = slot.run(frame, wire_len);
             }
-            has_only |= slot.kind == Kind::Only;
+            has_only |= slot.is_only;
             if keep != 0 {
-                passes |= slot.kind == Kind::Only;
+                passes |= slot.is_only;
                 let seen = (at_us, frame, wire_len, keep);
                 take(slot, number, seen, &mut self.ring);
                 has_stopped |= !slot.is_running();
@@ -171,7 +186,11 @@ impl<'a> Filters<'a> {
         if has_stopped {
             self.look_who_runs();
         }
-        passes || !has_only
+        if passes || !has_only {
+            Seen::Selected
+        } else {
+            Seen::Filtered
+        }
     }
 
     /// Does what the host asks, and answers.

@@ -1,10 +1,10 @@
 //! One filter: its program, and what it did.
 
-use magpie_filter::{Instruction, MAX_INSTRUCTIONS, Packet, Program};
+use magpie_filter::{Instruction, MAX_INSTRUCTIONS, Packet, Program, Quick};
 use magpie_protocol::{BpfInstruction, FilterAction, FilterReason, FilterState, FilterStatus, Sum};
 
-/// Room for one filter: its program of up to 256 instructions; all zero when it
-/// was never used.
+/// Room for one filter: its program of up to 256 instructions, and up to 64 of
+/// its tests in a quicker form; all zero when it was never used.
 #[derive(Debug, Clone, Copy)]
 pub struct FilterSlot(pub(super) Slot);
 
@@ -12,11 +12,12 @@ impl FilterSlot {
     /// The slot that was never used.
     pub const EMPTY: Self = Self(Slot {
         program: [Instruction::new(0, 0, 0, 0); MAX_INSTRUCTIONS],
+        quick: Quick::EMPTY,
         of: 0,
         loaded: 0,
-        prepared: false,
         state: State::Free,
         kind: Kind::Count,
+        is_only: false,
         literal: false,
         wait: false,
         discarded: false,
@@ -63,13 +64,14 @@ pub(super) enum Kind {
 #[allow(clippy::struct_excessive_bools)] // each may be so or not
 pub(super) struct Slot {
     program: [Instruction; MAX_INSTRUCTIONS],
+    quick: Quick,
     /// Instructions that the program has, and that are here from the first on.
     of: u16,
     loaded: u16,
-    /// They have the marks of [`Program::prepare`].
-    prepared: bool,
     pub(super) state: State,
     pub(super) kind: Kind,
+    /// It is of kind [`Kind::Only`]: asked for each frame.
+    pub(super) is_only: bool,
     literal: bool,
     /// Frames wait for room, where they can.
     pub(super) wait: bool,
@@ -104,12 +106,27 @@ impl Slot {
     /// Octets to keep of a frame, 0 where it is not selected.
     #[inline(never)] // else it is made ready for all ways that a frame may look
     pub(super) fn run(&self, frame: &[u8], wire_len: u32) -> u32 {
-        let packet = if self.literal {
+        match self.quick.run(&self.shown(frame, wire_len)) {
+            Some(keep) => keep,
+            None => self.run_whole(frame, wire_len),
+        }
+    }
+
+    /// The same by the program itself.
+    #[inline(never)] // most programs are not run at all
+    fn run_whole(&self, frame: &[u8], wire_len: u32) -> u32 {
+        let packet = self.shown(frame, wire_len);
+        Program::assume_verified(self.program()).run(&packet)
+    }
+
+    /// The frame as this filter sees it.
+    #[inline]
+    fn shown<'f>(&self, frame: &'f [u8], wire_len: u32) -> Packet<'f> {
+        if self.literal {
             Packet::literal(frame, wire_len)
         } else {
             Packet::untagged(frame, wire_len)
-        };
-        Program::assume_verified(self.program()).run(&packet)
+        }
     }
 
     #[inline]
@@ -147,10 +164,8 @@ impl Slot {
             k: i.k,
         });
         let is_known = self.of == of && end <= loaded;
-        let is_marked = self.prepared;
-        let known = self.program.get(at..end).unwrap_or_default().iter();
-        let as_it_came = |i: &Instruction| if is_marked { i.plain() } else { *i };
-        if is_known && known.map(as_it_came).eq(new.clone()) {
+        let known = self.program.get(at..end).unwrap_or_default();
+        if is_known && known.iter().copied().eq(new.clone()) {
             return Ok(()); // it came before
         }
         if self.state == State::Running {
@@ -159,7 +174,6 @@ impl Slot {
         if at > 0 && (self.of != of || at > loaded) {
             return Err(FilterReason::Incomplete);
         }
-        self.take_marks();
         let places = self.program.get_mut(at..end).unwrap_or_default();
         for (place, instruction) in places.iter_mut().zip(new) {
             *place = instruction;
@@ -167,15 +181,6 @@ impl Slot {
         self.of = of;
         self.loaded = u16::try_from(end).unwrap_or(0);
         Ok(())
-    }
-
-    /// The program as it came.
-    fn take_marks(&mut self) {
-        if core::mem::take(&mut self.prepared) {
-            for instruction in &mut self.program {
-                *instruction = instruction.plain();
-            }
-        }
     }
 
     /// Makes the program that was loaded ready to run; or why it cannot, and which
@@ -187,18 +192,16 @@ impl Slot {
         if (self.of, self.loaded) != (of, of) {
             return Err((FilterReason::Incomplete, self.loaded));
         }
-        // It may have run before.
-        self.take_marks();
         let loaded = usize::from(self.loaded);
-        let program = self.program.get_mut(..loaded).unwrap_or_default();
+        let program = self.program.get(..loaded).unwrap_or_default();
         if check_sum(program) != check {
             return Err((FilterReason::CheckSum, 0));
         }
-        Program::prepare(program).map_err(|invalid| {
+        let program = Program::verify(program).map_err(|invalid| {
             let at = u16::try_from(invalid.at).unwrap_or(u16::MAX);
             (reason(invalid.why), at)
         })?;
-        self.prepared = true;
+        self.quick.learn(program);
         Ok(())
     }
 
@@ -222,6 +225,7 @@ impl Slot {
             FilterAction::Only => self.kind = Kind::Only,
             FilterAction::Count | FilterAction::Unknown(_) => {}
         }
+        self.is_only = self.kind == Kind::Only;
         self.run = run;
         self.literal = literal;
         self.kept_octets = 0;

@@ -6,7 +6,7 @@
 mod listing;
 mod words;
 
-use magpie_filter::{Instruction, Invalid, Packet, Program, code};
+use magpie_filter::{Instruction, Invalid, Packet, Program, Quick, code};
 
 pub use listing::Listing;
 
@@ -36,8 +36,8 @@ impl Default for Compile {
 pub struct Filter {
     expression: String,
     instructions: Vec<Instruction>,
-    /// The same, marked for speed if they can be.
-    prepared: Vec<Instruction>,
+    /// What can be known of it without running it.
+    quick: Box<Quick>,
     says_vlan: bool,
 }
 
@@ -115,12 +115,12 @@ impl Filter {
                 invalid: Invalid { at, why },
             });
         }
-        let mut prepared = instructions.clone();
-        let _ = Program::prepare(&mut prepared);
+        let mut quick = Box::new(Quick::EMPTY);
+        quick.learn(Program::assume_verified(&instructions));
         Ok(Self {
             expression: expression.to_owned(),
             instructions,
-            prepared,
+            quick,
             says_vlan: words::say_vlan(expression),
         })
     }
@@ -158,8 +158,10 @@ impl Filter {
         } else {
             Packet::untagged(frame, wire_len)
         };
-        // What libpcap made, without loops.
-        Program::assume_verified(&self.prepared).run(&packet)
+        self.quick.run(&packet).unwrap_or_else(|| {
+            // What libpcap made, without loops.
+            Program::assume_verified(&self.instructions).run(&packet)
+        })
     }
 
     /// The program as tcpdump lists it, each line with its end.
