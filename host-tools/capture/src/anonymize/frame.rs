@@ -1,7 +1,8 @@
 //! Where addresses stand in a frame. Each function replaces those it knows and
 //! says how many octets from its beginning it knows.
 
-use super::{Anonymizer, Payload, checksum, icmp, options};
+use super::checksum::{self, Checksum};
+use super::{Anonymizer, Payload, icmp, options};
 
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
@@ -150,34 +151,27 @@ fn ipv4(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     let Some(&first) = packet.first() else {
         return 0;
     };
-    let header = usize::from(first & 0xf) * 4;
-    if first >> 4 != 4 || header < 20 {
+    let claimed = usize::from(first & 0xf) * 4;
+    if first >> 4 != 4 || claimed < 20 {
         return 0;
     }
     let total = half(packet, 2).map_or(0, usize::from);
     let (header, on_wire) = match total {
         // A card is to cut it into segments: it has no length of its own yet.
-        0 => (header, UNKNOWN),
+        0 => (claimed, UNKNOWN),
         // Too short for its header: nothing behind the fixed part is one.
-        _ if total < header => (20, 20),
-        _ => (header, total),
+        _ if total < claimed => (20, 20),
+        _ => (claimed, total),
     };
     let packet = up_to(packet, on_wire);
     let there = header.min(packet.len());
-    let before = checksum::sum(packet.get(..there).unwrap_or_default());
-    let addresses = checksum::sum(packet.get(12..20).unwrap_or_default());
+    let own = Checksum::of_header(packet, claimed);
+    let before = checksum::sum(packet.get(12..20).unwrap_or_default());
     let whole = replace(packet, 12, |octets| to.addresses.v4(octets))
         .and_then(|()| replace(packet, 16, |octets| to.addresses.v4(octets)));
-    let pseudo = (
-        addresses,
-        checksum::sum(packet.get(12..20).unwrap_or_default()),
-    );
+    let after = checksum::sum(packet.get(12..20).unwrap_or_default());
     options::only(packet.get_mut(20..there).unwrap_or_default(), options::ipv4);
-    let after = checksum::sum(packet.get(..there).unwrap_or_default());
-    checksum::update(packet, 10, before, after);
-    if to.payload == Payload::Cut && (there < header || header < usize::from(first & 0xf) * 4) {
-        checksum::clear::<2>(packet, 10);
-    }
+    own.write(packet, 0);
     if whole.is_none() {
         // What there is of an address in part is not shown.
         return if packet.len() < 16 { 12 } else { 16 };
@@ -190,7 +184,8 @@ fn ipv4(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
         0 => on_wire.saturating_sub(header),
         _ => UNKNOWN,
     };
-    header + transport(from(packet, header), rest, protocol, pseudo, to, depth)
+    let segment = from(packet, header);
+    header + transport(segment, rest, protocol, (before, after), to, depth)
 }
 
 fn ipv6(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
@@ -268,25 +263,15 @@ fn transport(
     to: &mut Anonymizer,
     depth: u8,
 ) -> usize {
+    let checksum = Checksum::of_segment(segment, on_wire, protocol, pseudo.0);
     let known = match protocol {
         1 => icmp::v4(segment, to, depth),
-        58 => icmp::v6(segment, pseudo, to, depth),
+        58 => icmp::v6(segment, to, depth),
         2 => icmp::igmp(segment, to),
         4 | 41 if depth > 0 => ip(segment, to, depth - 1),
-        6 => tcp(segment, pseudo),
-        17 | 136 => {
-            // Without a checksum there is none to keep right.
-            if half(segment, 6).is_some_and(|checksum| checksum != 0) {
-                checksum::update(segment, 6, pseudo.0, pseudo.1);
-                let _ = replace(segment, 6, |new: [u8; 2]| match new {
-                    [0, 0] => [0xff, 0xff],
-                    other => other,
-                });
-            }
-            8
-        }
+        6 => tcp(segment),
+        17 | 136 | 50 => 8,
         132 => 12,
-        50 => 8,
         47 => gre(segment, to, depth),
         _ => 0,
     };
@@ -294,24 +279,11 @@ fn transport(
     // UDP has a length of its own, which the checksum goes by.
     let is_all = known == on_wire && (protocol != 17 || half(segment, 4) == Some(8));
     if to.payload == Payload::Cut && !is_all {
-        untold(segment, protocol);
+        checksum::untold(segment, protocol);
+    } else if let Some(checksum) = checksum {
+        checksum.write(segment, pseudo.1);
     }
     known
-}
-
-/// Clears the checksum over a segment of which not all is shown.
-fn untold(segment: &mut [u8], protocol: u8) {
-    match protocol {
-        1 | 2 | 58 => checksum::clear::<2>(segment, 2),
-        6 => checksum::clear::<2>(segment, 16),
-        17 | 136 => checksum::clear::<2>(segment, 6),
-        // SCTP's is a CRC.
-        132 => checksum::clear::<4>(segment, 8),
-        47 if half(segment, 0).is_some_and(|flags| flags & 0x8000 != 0) => {
-            checksum::clear::<2>(segment, 4);
-        }
-        _ => {}
-    }
 }
 
 /// RFC 2784, 2890: flags say what is before the packet.
@@ -328,7 +300,6 @@ fn gre(segment: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     };
     let words = (flags & 0xb000).count_ones() as usize;
     let header = 4 + words * 4;
-    let before = checksum::sum(segment);
     let inner = from(segment, header);
     let known = match kind {
         IPV4 => ipv4(inner, to, depth),
@@ -336,23 +307,15 @@ fn gre(segment: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
         0x6558 => ethernet_at(inner, to, depth),
         _ => 0,
     };
-    if flags & 0x8000 != 0 {
-        let after = checksum::sum(segment);
-        checksum::update(segment, 4, before, after);
-    }
     header + known
 }
 
-fn tcp(segment: &mut [u8], pseudo: (u32, u32)) -> usize {
+fn tcp(segment: &mut [u8]) -> usize {
     let header = match segment.get(12) {
         Some(octet) if octet >> 4 >= 5 => usize::from(octet >> 4) * 4,
         _ => 20,
     };
     let there = header.min(segment.len());
-    let before = checksum::sum(segment.get(..there).unwrap_or_default());
     options::only(segment.get_mut(20..there).unwrap_or_default(), options::tcp);
-    let after = checksum::sum(segment.get(..there).unwrap_or_default());
-    checksum::update(segment, 16, before, after);
-    checksum::update(segment, 16, pseudo.0, pseudo.1);
     header
 }

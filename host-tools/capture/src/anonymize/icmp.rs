@@ -1,27 +1,13 @@
 //! ICMP, which quotes packets, and what finds neighbours and groups.
 
+use super::Anonymizer;
 use super::frame::{from, ip, replace};
-use super::{Anonymizer, checksum};
 
 /// Octets of every ICMP header.
 const HEADER: usize = 8;
 
-/// Lets `replace` change a message and keeps its checksum right.
-fn summed(
-    message: &mut [u8],
-    pseudo: (u32, u32),
-    replace: impl FnOnce(&mut [u8]) -> usize,
-) -> usize {
-    let before = checksum::sum(message);
-    let known = replace(message);
-    let after = checksum::sum(message);
-    checksum::update(message, 2, before, after);
-    checksum::update(message, 2, pseudo.0, pseudo.1);
-    known
-}
-
 pub(super) fn v4(message: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
-    summed(message, (0, 0), |message| match message.first() {
+    match message.first() {
         // Unreachable, source quench, redirect, time exceeded, bad parameter.
         Some(kind @ (3 | 4 | 5 | 11 | 12)) => {
             if *kind == 5 {
@@ -30,7 +16,7 @@ pub(super) fn v4(message: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
             HEADER + quoted(from(message, HEADER), to, depth)
         }
         _ => HEADER,
-    })
+    }
 }
 
 /// A packet that is quoted in an error.
@@ -41,35 +27,32 @@ fn quoted(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     }
 }
 
-pub(super) fn v6(message: &mut [u8], pseudo: (u32, u32), to: &mut Anonymizer, depth: u8) -> usize {
-    summed(message, pseudo, |message| {
-        let options = match message.first() {
-            Some(1..=4) => return HEADER + quoted(from(message, HEADER), to, depth),
-            // MLD: query, report, done.
-            Some(130..=132) => {
-                return HEADER
-                    + replace(message, HEADER, |octets| to.addresses.v6(octets))
-                        .map_or(0, |()| 16);
-            }
-            Some(133) => HEADER,
-            Some(134) => 16,
-            Some(135 | 136) => 24,
-            Some(137) => 40,
-            _ => return HEADER,
-        };
-        let addresses = match options {
-            24 => 1,
-            40 => 2,
-            _ => 0,
-        };
-        for number in 0..addresses {
-            let at = HEADER + number * 16;
-            if replace(message, at, |octets| to.addresses.v6(octets)).is_none() {
-                return at;
-            }
+pub(super) fn v6(message: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
+    let options = match message.first() {
+        Some(1..=4) => return HEADER + quoted(from(message, HEADER), to, depth),
+        // MLD: query, report, done.
+        Some(130..=132) => {
+            return HEADER
+                + replace(message, HEADER, |octets| to.addresses.v6(octets)).map_or(0, |()| 16);
         }
-        neighbour_options(message, options, to, depth)
-    })
+        Some(133) => HEADER,
+        Some(134) => 16,
+        Some(135 | 136) => 24,
+        Some(137) => 40,
+        _ => return HEADER,
+    };
+    let addresses = match options {
+        24 => 1,
+        40 => 2,
+        _ => 0,
+    };
+    for number in 0..addresses {
+        let at = HEADER + number * 16;
+        if replace(message, at, |octets| to.addresses.v6(octets)).is_none() {
+            return at;
+        }
+    }
+    neighbour_options(message, options, to, depth)
 }
 
 /// Options of neighbour discovery (RFC 4861), up to the first that is not known
@@ -110,13 +93,11 @@ fn prefix(option: &mut [u8], to: &mut Anonymizer) -> Option<()> {
 }
 
 pub(super) fn igmp(message: &mut [u8], to: &mut Anonymizer) -> usize {
-    summed(message, (0, 0), |message| {
-        // The third version's report has its groups elsewhere.
-        let is_report = message.first() == Some(&0x22);
-        if is_report || replace(message, 4, |octets| to.addresses.v4(octets)).is_some() {
-            HEADER
-        } else {
-            4
-        }
-    })
+    // The third version's report has its groups elsewhere.
+    let is_report = message.first() == Some(&0x22);
+    if is_report || replace(message, 4, |octets| to.addresses.v4(octets)).is_some() {
+        HEADER
+    } else {
+        4
+    }
 }

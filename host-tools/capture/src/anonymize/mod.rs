@@ -6,9 +6,16 @@
 //! anonymization", ICNP 2002). IPv4, IPv6 and MAC addresses each have a
 //! mapping of their own, wherever they stand in what is known here: Ethernet,
 //! ARP, IP (within IP and GRE, too), ICMP with the packets it quotes, neighbour
-//! discovery, IGMP, MLD. Checksums follow: right where they were right, wrong
-//! where they were wrong. One that is over octets which are cut, or which the
-//! capture does not hold, would tell their sum: it is zero.
+//! discovery, IGMP, MLD.
+//!
+//! A checksum over addresses is right where it was, and zero anywhere else: where
+//! it was wrong, where checksum offload left the sum of a pseudo header alone,
+//! where it covers octets that are cut or that the capture does not hold (a
+//! fragment's, a quoted packet's). Brought up to date by the difference, it would
+//! tell of the addresses that were there; over octets that are not shown, of
+//! their sum. So none says more than the octets beside it, but whether it was
+//! right. One that covers no address, as an echo's of ICMP or SCTP's, stays while
+//! all is shown that it covers.
 //!
 //! What is kept on purpose: multicast stays multicast with its scope, groups
 //! that everybody uses (`224.0.0.0/24`, `ff02::1`; of MAC addresses
@@ -22,8 +29,9 @@
 //! on the wire, and says so. A header ends where IP says that the packet does,
 //! and options are kept at the length they are defined to have, without what
 //! pads them; others are overwritten (IPv4, TCP), or cut with what follows.
-//! [`Payload::Kept`] leaves payload, and the checksums over it, with whatever
-//! they tell; so it leaves an FCS, which a caller must have dropped. Not hidden
+//! [`Payload::Kept`] leaves payload with whatever it tells: headers that are not
+//! known here, too, as a routing header or DCCP's, and what is behind them, with
+//! checksums over addresses; and an FCS, which a caller must have dropped. Not hidden
 //! in either case: ports, lengths, times, sequence numbers, and who talks with
 //! whom how much. Whoever can send packets past the capture can find out what an
 //! address became; so one key should not serve for long.

@@ -8,7 +8,7 @@ use crate::anonymize::Anonymizer;
 
 const SECRET: &[u8] = b"magpie!!";
 
-fn v6(text: &str) -> [u8; 16] {
+pub(super) fn v6(text: &str) -> [u8; 16] {
     text.parse::<std::net::Ipv6Addr>().unwrap().octets()
 }
 
@@ -17,12 +17,12 @@ fn hides(frame: &[u8]) {
     assert!(!found, "{frame:?}");
 }
 
-fn ether(kind: u16, packet: &[u8]) -> Vec<u8> {
+pub(super) fn ether(kind: u16, packet: &[u8]) -> Vec<u8> {
     [&MACS.1[..], &MACS.0, &kind.to_be_bytes(), packet].concat()
 }
 
 /// An IPv4 packet whose header has these options.
-fn ipv4(options: &[u8], protocol: u8, segment: &[u8]) -> Vec<u8> {
+pub(super) fn ipv4(options: &[u8], protocol: u8, segment: &[u8]) -> Vec<u8> {
     let first = 0x45 + u8::try_from(options.len() / 4).unwrap();
     let total = u16::try_from(20 + options.len() + segment.len()).unwrap();
     let [high, low] = total.to_be_bytes();
