@@ -2,7 +2,7 @@
 //! says how many octets from its beginning it knows.
 
 use super::checksum::{self, Checksum};
-use super::{Anonymizer, Payload, icmp, options};
+use super::{Anonymizer, Payload, icmp, options, replace};
 
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
@@ -17,17 +17,6 @@ pub(super) fn half(octets: &[u8], at: usize) -> Option<u16> {
         .get(at..)?
         .first_chunk()
         .map(|pair| u16::from_be_bytes(*pair))
-}
-
-/// Replaces `N` octets at `at`, if they are there.
-pub(super) fn replace<const N: usize>(
-    octets: &mut [u8],
-    at: usize,
-    by: impl FnOnce([u8; N]) -> [u8; N],
-) -> Option<()> {
-    let place = octets.get_mut(at..)?.first_chunk_mut::<N>()?;
-    *place = by(*place);
-    Some(())
 }
 
 /// Octets from `at` on; none where there are none.
@@ -46,12 +35,11 @@ pub(super) fn ethernet(frame: &mut [u8], to: &mut Anonymizer) -> usize {
 }
 
 fn ethernet_at(frame: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
-    let Some(destination) = frame.first_chunk::<6>().copied() else {
-        return 0; // not even an address is whole
-    };
-    let _ = replace(frame, 0, |octets| to.addresses.mac(octets));
-    if replace(frame, 6, |octets| to.addresses.mac(octets)).is_none() {
-        return 6;
+    let destination = frame.first_chunk::<6>().copied().unwrap_or_default();
+    for at in [0, 6] {
+        if to.mac(frame, at).is_none() {
+            return at;
+        }
     }
     let (mut at, mut kind) = (14, half(frame, 12));
     while let Some(0x8100 | 0x88a8 | 0x9100) = kind {
@@ -128,10 +116,10 @@ fn arp(packet: &mut [u8], to: &mut Anonymizer) -> usize {
         return 8;
     }
     for at in [8, 18] {
-        if replace(packet, at, |octets| to.addresses.mac(octets)).is_none() {
+        if to.mac(packet, at).is_none() {
             return at;
         }
-        if replace(packet, at + 6, |octets| to.addresses.v4(octets)).is_none() {
+        if to.v4(packet, at + 6).is_none() {
             return at + 6;
         }
     }
@@ -167,8 +155,7 @@ fn ipv4(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     let there = header.min(packet.len());
     let own = Checksum::of_header(packet, claimed);
     let before = checksum::sum(packet.get(12..20).unwrap_or_default());
-    let whole = replace(packet, 12, |octets| to.addresses.v4(octets))
-        .and_then(|()| replace(packet, 16, |octets| to.addresses.v4(octets)));
+    let whole = to.v4(packet, 12).and_then(|()| to.v4(packet, 16));
     let after = checksum::sum(packet.get(12..20).unwrap_or_default());
     options::only(packet.get_mut(20..there).unwrap_or_default(), options::ipv4);
     own.write(packet, 0);
@@ -199,11 +186,10 @@ fn ipv6(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     };
     let packet = up_to(packet, on_wire);
     let before = checksum::sum(packet.get(8..40).unwrap_or_default());
-    if replace(packet, 8, |octets| to.addresses.v6(octets)).is_none() {
-        return 8;
-    }
-    if replace(packet, 24, |octets| to.addresses.v6(octets)).is_none() {
-        return 24;
+    for at in [8, 24] {
+        if to.v6(packet, at).is_none() {
+            return at;
+        }
     }
     let after = checksum::sum(packet.get(8..40).unwrap_or_default());
     let (mut at, mut next) = (40, packet.get(6).copied());
@@ -278,7 +264,7 @@ fn transport(
     let known = known.min(segment.len());
     // UDP has a length of its own, which the checksum goes by.
     let is_all = known == on_wire && (protocol != 17 || half(segment, 4) == Some(8));
-    if to.payload == Payload::Cut && !is_all {
+    if to.is_cut || to.payload == Payload::Cut && !is_all {
         checksum::untold(segment, protocol);
     } else if let Some(checksum) = checksum {
         checksum.write(segment, pseudo.1);

@@ -1,7 +1,7 @@
 //! ICMP, which quotes packets, and what finds neighbours and groups.
 
-use super::Anonymizer;
-use super::frame::{from, ip, replace};
+use super::frame::{from, ip};
+use super::{Anonymizer, replace};
 
 /// Octets of every ICMP header.
 const HEADER: usize = 8;
@@ -10,8 +10,8 @@ pub(super) fn v4(message: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     match message.first() {
         // Unreachable, source quench, redirect, time exceeded, bad parameter.
         Some(kind @ (3 | 4 | 5 | 11 | 12)) => {
-            if *kind == 5 {
-                let _ = replace(message, 4, |octets| to.addresses.v4(octets));
+            if *kind == 5 && to.v4(message, 4).is_none() {
+                return 4;
             }
             HEADER + quoted(from(message, HEADER), to, depth)
         }
@@ -32,8 +32,7 @@ pub(super) fn v6(message: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
         Some(1..=4) => return HEADER + quoted(from(message, HEADER), to, depth),
         // MLD: query, report, done.
         Some(130..=132) => {
-            return HEADER
-                + replace(message, HEADER, |octets| to.addresses.v6(octets)).map_or(0, |()| 16);
+            return HEADER + to.v6(message, HEADER).map_or(0, |()| 16);
         }
         Some(133) => HEADER,
         Some(134) => 16,
@@ -48,7 +47,7 @@ pub(super) fn v6(message: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     };
     for number in 0..addresses {
         let at = HEADER + number * 16;
-        if replace(message, at, |octets| to.addresses.v6(octets)).is_none() {
+        if to.v6(message, at).is_none() {
             return at;
         }
     }
@@ -56,29 +55,29 @@ pub(super) fn v6(message: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
 }
 
 /// Options of neighbour discovery (RFC 4861), up to the first that is not known
-/// at its length.
+/// at its length, or not there to its end.
 fn neighbour_options(message: &mut [u8], mut at: usize, to: &mut Anonymizer, depth: u8) -> usize {
     while let Some([kind, units]) = message.get(at..).and_then(<[u8]>::first_chunk::<2>) {
         let (kind, length) = (*kind, usize::from(*units) * 8);
-        let Some(option) = message.get_mut(at..at + length).filter(|_| length > 0) else {
-            return at;
-        };
-        let known = match kind {
+        let end = message.len().min(at + length);
+        let option = message.get_mut(at..end).unwrap_or_default();
+        // Where its address is, and whether that was there to be replaced.
+        let (inside, known) = match kind {
             // Link-layer address of source and target.
-            1 | 2 if length == 8 => replace(option, 2, |octets| to.addresses.mac(octets)),
-            3 if length == 32 => prefix(option, to),
-            4 => {
-                let known = quoted(from(option, 8), to, depth);
-                return at + 8 + known;
-            }
+            1 | 2 if length == 8 => (2, to.mac(option, 2)),
+            3 if length == 32 => (16, prefix(option, to)),
+            4 if length > 8 => return at + 8 + quoted(from(option, 8), to, depth),
             // The MTU.
-            5 if length == 8 => Some(()),
-            _ => None,
+            5 if length == 8 => (0, Some(())),
+            _ => return at,
         };
-        if known.is_none() {
+        if to.is_cut {
+            return at + inside;
+        }
+        if known.is_none() || at + length > end {
             return at;
         }
-        at += length;
+        at = end;
     }
     at
 }
@@ -86,8 +85,9 @@ fn neighbour_options(message: &mut [u8], mut at: usize, to: &mut Anonymizer, dep
 /// A prefix stays one: zeroes behind its bits.
 fn prefix(option: &mut [u8], to: &mut Anonymizer) -> Option<()> {
     let bits = u32::from(*option.get(2)?).min(128);
-    replace(option, 16, |octets| {
-        let new = u128::from_be_bytes(to.addresses.v6(octets));
+    to.v6(option, 16)?;
+    replace(option, 16, |new| {
+        let new = u128::from_be_bytes(new);
         (new & u128::MAX.checked_shl(128 - bits).unwrap_or(0)).to_be_bytes()
     })
 }
@@ -95,7 +95,7 @@ fn prefix(option: &mut [u8], to: &mut Anonymizer) -> Option<()> {
 pub(super) fn igmp(message: &mut [u8], to: &mut Anonymizer) -> usize {
     // The third version's report has its groups elsewhere.
     let is_report = message.first() == Some(&0x22);
-    if is_report || replace(message, 4, |octets| to.addresses.v4(octets)).is_some() {
+    if is_report || to.v4(message, 4).is_some() {
         HEADER
     } else {
         4

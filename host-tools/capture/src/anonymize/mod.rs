@@ -31,7 +31,8 @@
 //! pads them; others are overwritten (IPv4, TCP), or cut with what follows.
 //! [`Payload::Kept`] leaves payload with whatever it tells: headers that are not
 //! known here, too, as a routing header or DCCP's, and what is behind them, with
-//! checksums over addresses; and an FCS, which a caller must have dropped. Not hidden
+//! checksums over addresses; and an FCS, which a caller must have dropped. An
+//! address of which there is only a part ends the frame either way. Not hidden
 //! in either case: ports, lengths, times, sequence numbers, and who talks with
 //! whom how much. Whoever can send packets past the capture can find out what an
 //! address became; so one key should not serve for long.
@@ -111,6 +112,8 @@ pub enum Payload {
 pub struct Anonymizer {
     addresses: Addresses,
     payload: Payload,
+    /// Whether an address of this frame ends behind what there is of it.
+    is_cut: bool,
 }
 
 impl Anonymizer {
@@ -119,16 +122,50 @@ impl Anonymizer {
         Self {
             addresses: Addresses::new(&key.0),
             payload,
+            is_cut: false,
         }
     }
 
     /// Replaces the addresses of an Ethernet frame without FCS; how many of its
     /// octets may be shown.
     pub fn frame(&mut self, frame: &mut [u8]) -> usize {
-        let known = frame::ethernet(frame, self);
+        self.is_cut = false;
+        let known = frame::ethernet(frame, self).min(frame.len());
         match self.payload {
-            Payload::Cut => known.min(frame.len()),
-            Payload::Kept => frame.len(),
+            Payload::Kept if !self.is_cut => frame.len(),
+            _ => known,
         }
     }
+
+    /// Replaces an IPv4 address at `at`, if all of it is there.
+    fn v4(&mut self, octets: &mut [u8], at: usize) -> Option<()> {
+        replace(octets, at, |old| self.addresses.v4(old)).or_else(|| self.none(octets, at))
+    }
+
+    /// Likewise an IPv6 address.
+    fn v6(&mut self, octets: &mut [u8], at: usize) -> Option<()> {
+        replace(octets, at, |old| self.addresses.v6(old)).or_else(|| self.none(octets, at))
+    }
+
+    /// Likewise a MAC address.
+    fn mac(&mut self, octets: &mut [u8], at: usize) -> Option<()> {
+        replace(octets, at, |old| self.addresses.mac(old)).or_else(|| self.none(octets, at))
+    }
+
+    /// A part of an address cannot be replaced: the frame is to end before it.
+    fn none(&mut self, octets: &[u8], at: usize) -> Option<()> {
+        self.is_cut |= octets.len() > at;
+        None
+    }
+}
+
+/// Replaces `N` octets at `at`, if they are there.
+fn replace<const N: usize>(
+    octets: &mut [u8],
+    at: usize,
+    by: impl FnOnce([u8; N]) -> [u8; N],
+) -> Option<()> {
+    let place = octets.get_mut(at..)?.first_chunk_mut::<N>()?;
+    *place = by(*place);
+    Some(())
 }

@@ -9,6 +9,7 @@ use super::addresses::Addresses;
 use super::{Anonymizer, Key, Payload};
 
 mod checksums;
+mod ends;
 mod untold;
 
 /// The key of Crypto-PAn's own sample.

@@ -30,7 +30,7 @@ pub(super) fn ipv4(options: &[u8], protocol: u8, segment: &[u8]) -> Vec<u8> {
     [&fixed[..], &A, &B, options, segment].concat()
 }
 
-fn ipv6(next: u8, rest: &[u8]) -> Vec<u8> {
+pub(super) fn ipv6(next: u8, rest: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(rest.len()).unwrap().to_be_bytes();
     let (c, d) = (v6("2001:db8::1"), v6("2001:db8::2"));
     [&[0x60, 0, 0, 0, high, low, next, 64][..], &c, &d, rest].concat()
