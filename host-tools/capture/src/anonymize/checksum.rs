@@ -109,8 +109,12 @@ impl Checksum {
         u16::try_from((sum >> 16) + (sum & 0xffff)).ok()
     }
 
-    /// Writes it over what is there now.
-    pub(super) fn write(&self, packet: &mut [u8], addresses: u32) {
+    /// Writes it over what is there now, of which so many octets are known: what
+    /// is behind them is payload and as it was.
+    pub(super) fn write(&self, packet: &mut [u8], known: usize, addresses: u32) {
+        if self.at >= known {
+            return;
+        }
         clear::<2>(packet, self.at);
         if !self.was_right {
             return;

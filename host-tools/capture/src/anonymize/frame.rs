@@ -158,7 +158,7 @@ fn ipv4(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     let whole = to.v4(packet, 12).and_then(|()| to.v4(packet, 16));
     let after = checksum::sum(packet.get(12..20).unwrap_or_default());
     options::only(packet.get_mut(20..there).unwrap_or_default(), options::ipv4);
-    own.write(packet, 0);
+    own.write(packet, there, 0);
     if whole.is_none() {
         // What there is of an address in part is not shown.
         return if packet.len() < 16 { 12 } else { 16 };
@@ -267,7 +267,7 @@ fn transport(
     if to.is_cut || to.payload == Payload::Cut && !is_all {
         checksum::untold(segment, protocol);
     } else if let Some(checksum) = checksum {
-        checksum.write(segment, pseudo.1);
+        checksum.write(segment, known, pseudo.1);
     }
     known
 }

@@ -249,6 +249,9 @@ fn one_over_no_address_stays() {
     // SCTP's CRC has no pseudo header.
     let sctp = ether(0x800, &ipv4(&[], 132, b"0123456789abcdef"));
     assert_eq!(anonymized(&sctp, Payload::Kept)[34..], sctp[34..]);
+    // Nor is one of GRE's looked at where nothing behind it is.
+    let routed = ether(0x800, &ipv4(&[], 47, &[0xc0, 0, 8, 0, 1, 2, 3, 4, 5]));
+    assert_eq!(anonymized(&routed, Payload::Kept)[34..], routed[34..]);
     // A datagram over IPv4 may have none.
     let mut none = cases().remove(1).frame;
     none[40..42].fill(0);
