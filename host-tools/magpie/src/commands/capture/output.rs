@@ -125,10 +125,18 @@ impl Output {
         })
     }
 
-    /// Makes the file, if it does not wait for the first packet's time; that is
-    /// about now where `is_now`.
-    pub(super) fn open(&mut self, at_ns: u64, is_now: bool) -> anyhow::Result<()> {
+    /// Makes the file, if it does not wait for the first packet: for its time,
+    /// which is about now where `is_now`, or since pcap declares all at its
+    /// beginning and the one source, that `is_file`, has told nothing yet.
+    pub(super) fn open(&mut self, at_ns: u64, is_now: bool, is_file: bool) -> anyhow::Result<()> {
         match &self.file {
+            File::Waits(rotation)
+                if is_file
+                    && self.interfaces.is_empty()
+                    && rotation.format != FileFormat::Pcapng =>
+            {
+                Ok(())
+            }
             File::Waits(rotation) if is_now || rotation.every.is_none() => self.create(at_ns),
             _ => Ok(()),
         }
