@@ -195,19 +195,23 @@ fn ipv6(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     let (mut at, mut next) = (40, packet.get(6).copied());
     for _ in 0..8 {
         match next {
-            // Hop-by-hop and destination options.
-            Some(0 | 60) => {
+            // Hop-by-hop and destination options, routes.
+            Some(0 | 43 | 60) => {
                 let Some(&[following, length]) =
                     packet.get(at..).and_then(<[u8]>::first_chunk::<2>)
                 else {
                     return at;
                 };
                 let end = at + (usize::from(length) + 1) * 8;
-                let Some(options) = packet.get_mut(at + 2..end) else {
-                    return at;
-                };
-                if !options::only_ipv6(options) {
-                    return at;
+                let there = end.min(packet.len());
+                let inside = packet.get_mut(at + 2..there).unwrap_or_default();
+                match next {
+                    // Its type, and how many addresses are still to come.
+                    Some(43) => inside.get_mut(2..).unwrap_or_default().fill(0),
+                    _ => options::only_ipv6(inside),
+                }
+                if there < end {
+                    return there;
                 }
                 (at, next) = (end, Some(following));
             }
@@ -227,8 +231,7 @@ fn ipv6(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
                 }
                 next = Some(following);
             }
-            // Routing headers are full of addresses.
-            Some(43) | None => return at,
+            None => return at,
             Some(protocol) => {
                 let pseudo = (before, after);
                 let rest = on_wire.saturating_sub(at);
@@ -259,6 +262,7 @@ fn transport(
         17 | 136 | 50 => 8,
         132 => 12,
         47 => gre(segment, to, depth),
+        51 if depth > 0 => authentication(segment, on_wire, pseudo, to, depth - 1),
         _ => 0,
     };
     let known = known.min(segment.len());
@@ -294,6 +298,29 @@ fn gre(segment: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
         _ => 0,
     };
     header + known
+}
+
+/// RFC 4302: the value that proves what is behind it is over addresses, too, and
+/// proves nothing any more.
+fn authentication(
+    segment: &mut [u8],
+    on_wire: usize,
+    pseudo: (u32, u32),
+    to: &mut Anonymizer,
+    depth: u8,
+) -> usize {
+    const FIXED: usize = 12;
+    let Some(&[next, words]) = segment.first_chunk::<2>() else {
+        return 0;
+    };
+    let header = (usize::from(words) + 2) * 4;
+    let there = header.min(segment.len());
+    segment.get_mut(FIXED..there).unwrap_or_default().fill(0);
+    if header < FIXED {
+        return header;
+    }
+    let rest = on_wire.saturating_sub(header);
+    header + transport(from(segment, header), rest, next, pseudo, to, depth)
 }
 
 fn tcp(segment: &mut [u8]) -> usize {

@@ -54,28 +54,37 @@ pub(super) fn v6(message: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     neighbour_options(message, options, to, depth)
 }
 
-/// Options of neighbour discovery (RFC 4861), up to the first that is not known
-/// at its length, or not there to its end.
+/// Options of neighbour discovery (RFC 4861). What is in one that is not known at
+/// its length is overwritten: it may hold an address (name servers, routes).
 fn neighbour_options(message: &mut [u8], mut at: usize, to: &mut Anonymizer, depth: u8) -> usize {
     while let Some([kind, units]) = message.get(at..).and_then(<[u8]>::first_chunk::<2>) {
         let (kind, length) = (*kind, usize::from(*units) * 8);
+        if length == 0 {
+            return at;
+        }
         let end = message.len().min(at + length);
         let option = message.get_mut(at..end).unwrap_or_default();
-        // Where its address is, and whether that was there to be replaced.
-        let (inside, known) = match kind {
+        // Where in it its address is.
+        let inside = match kind {
             // Link-layer address of source and target.
-            1 | 2 if length == 8 => (2, to.mac(option, 2)),
-            3 if length == 32 => (16, prefix(option, to)),
+            1 | 2 if length == 8 => {
+                let _ = to.mac(option, 2);
+                2
+            }
+            3 if length == 32 => {
+                let _ = prefix(option, to);
+                16
+            }
             4 if length > 8 => return at + 8 + quoted(from(option, 8), to, depth),
             // The MTU.
-            5 if length == 8 => (0, Some(())),
-            _ => return at,
+            5 if length == 8 => 0,
+            _ => {
+                option.get_mut(2..).unwrap_or_default().fill(0);
+                0
+            }
         };
         if to.is_cut {
             return at + inside;
-        }
-        if known.is_none() || at + length > end {
-            return at;
         }
         at = end;
     }

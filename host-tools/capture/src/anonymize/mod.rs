@@ -28,14 +28,15 @@
 //! addresses and secrets stand in payload: a cut packet is shorter than it was
 //! on the wire, and says so. A header ends where IP says that the packet does,
 //! and options are kept at the length they are defined to have, without what
-//! pads them; others are overwritten (IPv4, TCP), or cut with what follows.
-//! [`Payload::Kept`] leaves payload with whatever it tells: headers that are not
-//! known here, too, as a routing header or DCCP's, and what is behind them, with
-//! checksums over addresses; and an FCS, which a caller must have dropped. An
-//! address of which there is only a part ends the frame either way. Not hidden
-//! in either case: ports, lengths, times, sequence numbers, and who talks with
-//! whom how much. Whoever can send packets past the capture can find out what an
-//! address became; so one key should not serve for long.
+//! pads them; others are overwritten, and so are routes of IPv6 and what proves
+//! an authentication header. [`Payload::Kept`] leaves payload with whatever it
+//! tells: what is not known here, too, as DCCP, OSPF and reports of `IGMPv3` and
+//! `MLDv2`, with checksums over addresses that it may have; and an FCS, which a
+//! caller must have dropped. An address of which there is only a part ends the
+//! frame either way. Not hidden in either case: ports, lengths, times, sequence
+//! numbers, and who talks with whom how much. Whoever can send packets past the
+//! capture can find out what an address became; so one key should not serve for
+//! long.
 //!
 //! Order of use: [`Key::random`] or [`Key::parse`], [`Anonymizer::new`],
 //! [`Anonymizer::frame`] for each.

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::addresses::Addresses;
 use super::{Anonymizer, Key, Payload};
 
+mod behind;
 mod checksums;
 mod ends;
 mod untold;

@@ -16,7 +16,7 @@ struct Case {
     sum: usize,
 }
 
-fn sum(parts: &[&[u8]]) -> u16 {
+pub(super) fn sum(parts: &[&[u8]]) -> u16 {
     let all = parts.concat();
     let pairs = all.chunks(2).map(|pair| match pair {
         [high, low] => u32::from(*high) << 8 | u32::from(*low),
