@@ -1,8 +1,7 @@
 //! pcap files.
 
 use crate::input::Input;
-use crate::reader::Said;
-use crate::reader::without_fcs;
+use crate::reader::{Said, limit, without_fcs};
 use crate::write::InterfaceInfo;
 use crate::{Frame, MAX_CAPTURED, Notes, Reason, stamp};
 
@@ -126,6 +125,7 @@ impl Pcap {
             data,
             interface: 0,
             info: Some(&self.interface),
+            longest: limit(self.interface.snap_len),
             said: Said::default(),
         }))
     }

@@ -3,7 +3,7 @@
 mod said;
 
 use crate::input::Input;
-use crate::reader::without_fcs;
+use crate::reader::{limit, without_fcs};
 use crate::stamp::{Resolution, Stamp};
 use crate::write::InterfaceInfo;
 use crate::{Frame, MAX_CAPTURED, Notes, Reason};
@@ -47,6 +47,8 @@ pub(crate) struct Pcapng {
     /// of this one.
     described: Vec<InterfaceInfo>,
     first: usize,
+    /// Octets that a packet can have, by all interfaces of all sections.
+    longest: u32,
     /// Octets of texts in `described`.
     texts: usize,
     /// Link type of an interface that is not Ethernet, for a file that turns
@@ -79,6 +81,7 @@ impl Pcapng {
             interfaces: Vec::new(),
             described: Vec::new(),
             first: 0,
+            longest: 0,
             texts: 0,
             foreign: None,
             frames: false,
@@ -250,6 +253,7 @@ impl Pcapng {
             data,
             interface: u32::try_from(interface).unwrap_or(u32::MAX),
             info: self.described.get(interface),
+            longest: self.longest,
             said,
         }
     }
@@ -273,6 +277,7 @@ impl Pcapng {
             self.texts += texts(&info);
             self.described.push(info);
         }
+        self.longest = self.longest.max(limit(interface.snap_len));
         self.interfaces.push(interface);
         Ok(())
     }

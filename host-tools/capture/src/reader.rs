@@ -28,6 +28,9 @@ pub struct Frame<'a> {
     pub interface: u32,
     /// What the file says of that interface.
     pub info: Option<&'a InterfaceInfo>,
+    /// Octets that a packet of any interface can have, as the file has told of
+    /// them so far; `u32::MAX` where one has no limit.
+    pub longest: u32,
     /// What the file says of it beside that.
     pub said: Said<'a>,
 }
@@ -48,6 +51,14 @@ impl Frame<'_> {
     /// When it was captured, in nanoseconds since 1970.
     pub fn at_ns(&self) -> u128 {
         u128::from(self.at_us) * 1_000 + u128::from(self.nanos)
+    }
+}
+
+/// Octets that a packet can have where this is declared.
+pub(crate) fn limit(snap_len: u32) -> u32 {
+    match snap_len {
+        0 => u32::MAX,
+        octets => octets,
     }
 }
 

@@ -60,9 +60,82 @@ fn objects_a_line() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let text = out(&output);
     golden("capture.json", &text);
-    for line in text.lines() {
-        let row: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert!(row["type"].is_string(), "{line}");
+    let output = capture(&["-r", "vlan.pcap", "-c", "13", "--format", "json"]);
+    golden("capture_whole.json", &out(&output));
+    for row in rows(&text) {
+        assert!(row["type"].is_string(), "{row}");
+    }
+}
+
+fn rows(text: &str) -> Vec<serde_json::Value> {
+    let rows = text.lines().map(serde_json::from_str);
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+/// Of an object that a packet is.
+fn packet_rows(words: &[&str]) -> Vec<serde_json::Value> {
+    let output = capture(&[words, &["--format", "json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let mut rows = rows(&out(&output));
+    rows.retain(|row| row["type"] == "packet");
+    rows
+}
+
+#[test]
+fn an_object_has_the_line_of_its_packet() {
+    for name in ["vlan.pcap", "malformed.pcap"] {
+        for how in [&[][..], &["-v"], &["-e", "-t"], &["-q", "--number"]] {
+            let words = [&["-r", name][..], how].concat();
+            let text = capture(&[&words[..], &["-n"]].concat());
+            let mut lines = String::new();
+            for row in packet_rows(&words) {
+                lines.push_str(row["line"].as_str().unwrap());
+                lines.push('\n');
+            }
+            assert_eq!(lines, out(&text), "{words:?}");
+        }
+    }
+}
+
+/// Who talks to whom is said of what is shown, not of what was captured.
+#[test]
+fn objects_of_anonymized_packets_name_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    fs::write(&key, "5b".repeat(32)).unwrap();
+    let plain = packet_rows(&["-r", "vlan.pcap", "-t"]);
+    let options = ["--anonymize", "--anonymize-key", key.to_str().unwrap()];
+    let words = [&["-r", "vlan.pcap", "-t"][..], &options].concat();
+    let hidden = packet_rows(&words);
+    assert_eq!(plain.len(), hidden.len());
+    for (plain, hidden) in plain.iter().zip(&hidden) {
+        for field in [
+            "vlan",
+            "ip_version",
+            "protocol",
+            "protocol_name",
+            "from_port",
+        ] {
+            assert_eq!(plain[field], hidden[field], "{field}");
+        }
+        for field in ["from", "to", "from_mac", "to_mac"] {
+            let Some(old) = plain[field].as_str() else {
+                assert!(hidden[field].is_null(), "{field}");
+                continue;
+            };
+            // Groups that everybody uses stay.
+            if old.starts_with("ff") || old.starts_with("33:33") || old == "::" {
+                continue;
+            }
+            assert_ne!(old, hidden[field], "{field}");
+            assert!(
+                !hidden.to_string().contains(&format!("\"{old}")),
+                "{hidden}"
+            );
+            let line = hidden["line"].as_str().unwrap();
+            let is_there = line.split([' ', ',']).any(|word| word == old);
+            assert!(!is_there, "{line}");
+        }
     }
 }
 

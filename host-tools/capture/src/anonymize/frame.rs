@@ -1,7 +1,8 @@
 //! Where addresses stand in a frame. Each function replaces those it knows and
 //! says how many octets from its beginning it knows.
 
-use super::{Anonymizer, Payload, checksum, icmp, options};
+use super::checksum::{self, Checksum};
+use super::{Anonymizer, Payload, icmp, options, replace};
 
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
@@ -16,17 +17,6 @@ pub(super) fn half(octets: &[u8], at: usize) -> Option<u16> {
         .get(at..)?
         .first_chunk()
         .map(|pair| u16::from_be_bytes(*pair))
-}
-
-/// Replaces `N` octets at `at`, if they are there.
-pub(super) fn replace<const N: usize>(
-    octets: &mut [u8],
-    at: usize,
-    by: impl FnOnce([u8; N]) -> [u8; N],
-) -> Option<()> {
-    let place = octets.get_mut(at..)?.first_chunk_mut::<N>()?;
-    *place = by(*place);
-    Some(())
 }
 
 /// Octets from `at` on; none where there are none.
@@ -45,12 +35,11 @@ pub(super) fn ethernet(frame: &mut [u8], to: &mut Anonymizer) -> usize {
 }
 
 fn ethernet_at(frame: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
-    let Some(destination) = frame.first_chunk::<6>().copied() else {
-        return 0; // not even an address is whole
-    };
-    let _ = replace(frame, 0, |octets| to.addresses.mac(octets));
-    if replace(frame, 6, |octets| to.addresses.mac(octets)).is_none() {
-        return 6;
+    let destination = frame.first_chunk::<6>().copied().unwrap_or_default();
+    for at in [0, 6] {
+        if to.mac(frame, at).is_none() {
+            return at;
+        }
     }
     let (mut at, mut kind) = (14, half(frame, 12));
     while let Some(0x8100 | 0x88a8 | 0x9100) = kind {
@@ -127,10 +116,10 @@ fn arp(packet: &mut [u8], to: &mut Anonymizer) -> usize {
         return 8;
     }
     for at in [8, 18] {
-        if replace(packet, at, |octets| to.addresses.mac(octets)).is_none() {
+        if to.mac(packet, at).is_none() {
             return at;
         }
-        if replace(packet, at + 6, |octets| to.addresses.v4(octets)).is_none() {
+        if to.v4(packet, at + 6).is_none() {
             return at + 6;
         }
     }
@@ -150,34 +139,26 @@ fn ipv4(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     let Some(&first) = packet.first() else {
         return 0;
     };
-    let header = usize::from(first & 0xf) * 4;
-    if first >> 4 != 4 || header < 20 {
+    let claimed = usize::from(first & 0xf) * 4;
+    if first >> 4 != 4 || claimed < 20 {
         return 0;
     }
     let total = half(packet, 2).map_or(0, usize::from);
     let (header, on_wire) = match total {
         // A card is to cut it into segments: it has no length of its own yet.
-        0 => (header, UNKNOWN),
+        0 => (claimed, UNKNOWN),
         // Too short for its header: nothing behind the fixed part is one.
-        _ if total < header => (20, 20),
-        _ => (header, total),
+        _ if total < claimed => (20, 20),
+        _ => (claimed, total),
     };
     let packet = up_to(packet, on_wire);
     let there = header.min(packet.len());
-    let before = checksum::sum(packet.get(..there).unwrap_or_default());
-    let addresses = checksum::sum(packet.get(12..20).unwrap_or_default());
-    let whole = replace(packet, 12, |octets| to.addresses.v4(octets))
-        .and_then(|()| replace(packet, 16, |octets| to.addresses.v4(octets)));
-    let pseudo = (
-        addresses,
-        checksum::sum(packet.get(12..20).unwrap_or_default()),
-    );
+    let own = Checksum::of_header(packet, claimed);
+    let before = checksum::sum(packet.get(12..20).unwrap_or_default());
+    let whole = to.v4(packet, 12).and_then(|()| to.v4(packet, 16));
+    let after = checksum::sum(packet.get(12..20).unwrap_or_default());
     options::only(packet.get_mut(20..there).unwrap_or_default(), options::ipv4);
-    let after = checksum::sum(packet.get(..there).unwrap_or_default());
-    checksum::update(packet, 10, before, after);
-    if to.payload == Payload::Cut && (there < header || header < usize::from(first & 0xf) * 4) {
-        checksum::clear::<2>(packet, 10);
-    }
+    own.write(packet, there, 0);
     if whole.is_none() {
         // What there is of an address in part is not shown.
         return if packet.len() < 16 { 12 } else { 16 };
@@ -190,7 +171,8 @@ fn ipv4(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
         0 => on_wire.saturating_sub(header),
         _ => UNKNOWN,
     };
-    header + transport(from(packet, header), rest, protocol, pseudo, to, depth)
+    let segment = from(packet, header);
+    header + transport(segment, rest, protocol, (before, after), to, depth)
 }
 
 fn ipv6(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
@@ -204,29 +186,32 @@ fn ipv6(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     };
     let packet = up_to(packet, on_wire);
     let before = checksum::sum(packet.get(8..40).unwrap_or_default());
-    if replace(packet, 8, |octets| to.addresses.v6(octets)).is_none() {
-        return 8;
-    }
-    if replace(packet, 24, |octets| to.addresses.v6(octets)).is_none() {
-        return 24;
+    for at in [8, 24] {
+        if to.v6(packet, at).is_none() {
+            return at;
+        }
     }
     let after = checksum::sum(packet.get(8..40).unwrap_or_default());
     let (mut at, mut next) = (40, packet.get(6).copied());
     for _ in 0..8 {
         match next {
-            // Hop-by-hop and destination options.
-            Some(0 | 60) => {
+            // Hop-by-hop and destination options, routes.
+            Some(0 | 43 | 60) => {
                 let Some(&[following, length]) =
                     packet.get(at..).and_then(<[u8]>::first_chunk::<2>)
                 else {
                     return at;
                 };
                 let end = at + (usize::from(length) + 1) * 8;
-                let Some(options) = packet.get_mut(at + 2..end) else {
-                    return at;
-                };
-                if !options::only_ipv6(options) {
-                    return at;
+                let there = end.min(packet.len());
+                let inside = packet.get_mut(at + 2..there).unwrap_or_default();
+                match next {
+                    // Its type, and how many addresses are still to come.
+                    Some(43) => inside.get_mut(2..).unwrap_or_default().fill(0),
+                    _ => options::only_ipv6(inside),
+                }
+                if there < end {
+                    return there;
                 }
                 (at, next) = (end, Some(following));
             }
@@ -246,8 +231,7 @@ fn ipv6(packet: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
                 }
                 next = Some(following);
             }
-            // Routing headers are full of addresses.
-            Some(43) | None => return at,
+            None => return at,
             Some(protocol) => {
                 let pseudo = (before, after);
                 let rest = on_wire.saturating_sub(at);
@@ -268,50 +252,28 @@ fn transport(
     to: &mut Anonymizer,
     depth: u8,
 ) -> usize {
+    let checksum = Checksum::of_segment(segment, on_wire, protocol, pseudo.0);
     let known = match protocol {
         1 => icmp::v4(segment, to, depth),
-        58 => icmp::v6(segment, pseudo, to, depth),
+        58 => icmp::v6(segment, to, depth),
         2 => icmp::igmp(segment, to),
         4 | 41 if depth > 0 => ip(segment, to, depth - 1),
-        6 => tcp(segment, pseudo),
-        17 | 136 => {
-            // Without a checksum there is none to keep right.
-            if half(segment, 6).is_some_and(|checksum| checksum != 0) {
-                checksum::update(segment, 6, pseudo.0, pseudo.1);
-                let _ = replace(segment, 6, |new: [u8; 2]| match new {
-                    [0, 0] => [0xff, 0xff],
-                    other => other,
-                });
-            }
-            8
-        }
+        6 => tcp(segment),
+        17 | 136 | 50 => 8,
         132 => 12,
-        50 => 8,
         47 => gre(segment, to, depth),
+        51 if depth > 0 => authentication(segment, on_wire, pseudo, to, depth - 1),
         _ => 0,
     };
     let known = known.min(segment.len());
     // UDP has a length of its own, which the checksum goes by.
     let is_all = known == on_wire && (protocol != 17 || half(segment, 4) == Some(8));
-    if to.payload == Payload::Cut && !is_all {
-        untold(segment, protocol);
+    if to.is_cut || to.payload == Payload::Cut && !is_all {
+        checksum::untold(segment, protocol);
+    } else if let Some(checksum) = checksum {
+        checksum.write(segment, known, pseudo.1);
     }
     known
-}
-
-/// Clears the checksum over a segment of which not all is shown.
-fn untold(segment: &mut [u8], protocol: u8) {
-    match protocol {
-        1 | 2 | 58 => checksum::clear::<2>(segment, 2),
-        6 => checksum::clear::<2>(segment, 16),
-        17 | 136 => checksum::clear::<2>(segment, 6),
-        // SCTP's is a CRC.
-        132 => checksum::clear::<4>(segment, 8),
-        47 if half(segment, 0).is_some_and(|flags| flags & 0x8000 != 0) => {
-            checksum::clear::<2>(segment, 4);
-        }
-        _ => {}
-    }
 }
 
 /// RFC 2784, 2890: flags say what is before the packet.
@@ -328,7 +290,6 @@ fn gre(segment: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
     };
     let words = (flags & 0xb000).count_ones() as usize;
     let header = 4 + words * 4;
-    let before = checksum::sum(segment);
     let inner = from(segment, header);
     let known = match kind {
         IPV4 => ipv4(inner, to, depth),
@@ -336,23 +297,38 @@ fn gre(segment: &mut [u8], to: &mut Anonymizer, depth: u8) -> usize {
         0x6558 => ethernet_at(inner, to, depth),
         _ => 0,
     };
-    if flags & 0x8000 != 0 {
-        let after = checksum::sum(segment);
-        checksum::update(segment, 4, before, after);
-    }
     header + known
 }
 
-fn tcp(segment: &mut [u8], pseudo: (u32, u32)) -> usize {
+/// RFC 4302: the value that proves what is behind it is over addresses, too, and
+/// proves nothing any more.
+fn authentication(
+    segment: &mut [u8],
+    on_wire: usize,
+    pseudo: (u32, u32),
+    to: &mut Anonymizer,
+    depth: u8,
+) -> usize {
+    const FIXED: usize = 12;
+    let Some(&[next, words]) = segment.first_chunk::<2>() else {
+        return 0;
+    };
+    let header = (usize::from(words) + 2) * 4;
+    let there = header.min(segment.len());
+    segment.get_mut(FIXED..there).unwrap_or_default().fill(0);
+    if header < FIXED {
+        return header;
+    }
+    let rest = on_wire.saturating_sub(header);
+    header + transport(from(segment, header), rest, next, pseudo, to, depth)
+}
+
+fn tcp(segment: &mut [u8]) -> usize {
     let header = match segment.get(12) {
         Some(octet) if octet >> 4 >= 5 => usize::from(octet >> 4) * 4,
         _ => 20,
     };
     let there = header.min(segment.len());
-    let before = checksum::sum(segment.get(..there).unwrap_or_default());
     options::only(segment.get_mut(20..there).unwrap_or_default(), options::tcp);
-    let after = checksum::sum(segment.get(..there).unwrap_or_default());
-    checksum::update(segment, 16, before, after);
-    checksum::update(segment, 16, pseudo.0, pseudo.1);
     header
 }

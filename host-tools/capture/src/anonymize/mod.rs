@@ -6,9 +6,16 @@
 //! anonymization", ICNP 2002). IPv4, IPv6 and MAC addresses each have a
 //! mapping of their own, wherever they stand in what is known here: Ethernet,
 //! ARP, IP (within IP and GRE, too), ICMP with the packets it quotes, neighbour
-//! discovery, IGMP, MLD. Checksums follow: right where they were right, wrong
-//! where they were wrong. One that is over octets which are cut, or which the
-//! capture does not hold, would tell their sum: it is zero.
+//! discovery, IGMP, MLD.
+//!
+//! A checksum over addresses is right where it was, and zero anywhere else: where
+//! it was wrong, where checksum offload left the sum of a pseudo header alone,
+//! where it covers octets that are cut or that the capture does not hold (a
+//! fragment's, a quoted packet's). Brought up to date by the difference, it would
+//! tell of the addresses that were there; over octets that are not shown, of
+//! their sum. So none says more than the octets beside it, but whether it was
+//! right. One that covers no address, as an echo's of ICMP or SCTP's, stays while
+//! all is shown that it covers.
 //!
 //! What is kept on purpose: multicast stays multicast with its scope, groups
 //! that everybody uses (`224.0.0.0/24`, `ff02::1`; of MAC addresses
@@ -21,12 +28,15 @@
 //! addresses and secrets stand in payload: a cut packet is shorter than it was
 //! on the wire, and says so. A header ends where IP says that the packet does,
 //! and options are kept at the length they are defined to have, without what
-//! pads them; others are overwritten (IPv4, TCP), or cut with what follows.
-//! [`Payload::Kept`] leaves payload, and the checksums over it, with whatever
-//! they tell; so it leaves an FCS, which a caller must have dropped. Not hidden
-//! in either case: ports, lengths, times, sequence numbers, and who talks with
-//! whom how much. Whoever can send packets past the capture can find out what an
-//! address became; so one key should not serve for long.
+//! pads them; others are overwritten, and so are routes of IPv6 and what proves
+//! an authentication header. [`Payload::Kept`] leaves payload with whatever it
+//! tells: what is not known here, too, as DCCP, OSPF and reports of `IGMPv3` and
+//! `MLDv2`, with checksums over addresses that it may have; and an FCS, which a
+//! caller must have dropped. An address of which there is only a part ends the
+//! frame either way. Not hidden in either case: ports, lengths, times, sequence
+//! numbers, and who talks with whom how much. Whoever can send packets past the
+//! capture can find out what an address became; so one key should not serve for
+//! long.
 //!
 //! Order of use: [`Key::random`] or [`Key::parse`], [`Anonymizer::new`],
 //! [`Anonymizer::frame`] for each.
@@ -103,6 +113,8 @@ pub enum Payload {
 pub struct Anonymizer {
     addresses: Addresses,
     payload: Payload,
+    /// Whether an address of this frame ends behind what there is of it.
+    is_cut: bool,
 }
 
 impl Anonymizer {
@@ -111,16 +123,50 @@ impl Anonymizer {
         Self {
             addresses: Addresses::new(&key.0),
             payload,
+            is_cut: false,
         }
     }
 
     /// Replaces the addresses of an Ethernet frame without FCS; how many of its
     /// octets may be shown.
     pub fn frame(&mut self, frame: &mut [u8]) -> usize {
-        let known = frame::ethernet(frame, self);
+        self.is_cut = false;
+        let known = frame::ethernet(frame, self).min(frame.len());
         match self.payload {
-            Payload::Cut => known.min(frame.len()),
-            Payload::Kept => frame.len(),
+            Payload::Kept if !self.is_cut => frame.len(),
+            _ => known,
         }
     }
+
+    /// Replaces an IPv4 address at `at`, if all of it is there.
+    fn v4(&mut self, octets: &mut [u8], at: usize) -> Option<()> {
+        replace(octets, at, |old| self.addresses.v4(old)).or_else(|| self.none(octets, at))
+    }
+
+    /// Likewise an IPv6 address.
+    fn v6(&mut self, octets: &mut [u8], at: usize) -> Option<()> {
+        replace(octets, at, |old| self.addresses.v6(old)).or_else(|| self.none(octets, at))
+    }
+
+    /// Likewise a MAC address.
+    fn mac(&mut self, octets: &mut [u8], at: usize) -> Option<()> {
+        replace(octets, at, |old| self.addresses.mac(old)).or_else(|| self.none(octets, at))
+    }
+
+    /// A part of an address cannot be replaced: the frame is to end before it.
+    fn none(&mut self, octets: &[u8], at: usize) -> Option<()> {
+        self.is_cut |= octets.len() > at;
+        None
+    }
+}
+
+/// Replaces `N` octets at `at`, if they are there.
+fn replace<const N: usize>(
+    octets: &mut [u8],
+    at: usize,
+    by: impl FnOnce([u8; N]) -> [u8; N],
+) -> Option<()> {
+    let place = octets.get_mut(at..)?.first_chunk_mut::<N>()?;
+    *place = by(*place);
+    Some(())
 }

@@ -38,31 +38,23 @@ pub(super) fn only(options: &mut [u8], is_kept: fn(u8, usize) -> bool) {
     }
 }
 
-/// Whether an IPv6 header has only options without an address: padding, router
-/// alert, jumbo payload (RFC 8200, 2711, 2675). Then its padding is zeroes
-/// afterwards, else nothing changes.
-pub(super) fn only_ipv6(options: &mut [u8]) -> bool {
+/// Overwrites options of an IPv6 header that may hold an address: they become
+/// padding. Kept are a router alert and a jumbo payload's length (RFC 2711,
+/// 2675); what pads is zeroes afterwards.
+pub(super) fn only_ipv6(options: &mut [u8]) {
+    const PAD: u8 = 1;
     let mut at = 0;
-    while let Some(kind) = options.get(at) {
-        at += match (kind, options.get(at + 1)) {
-            (0, _) => 1,
-            (1, Some(length)) => usize::from(*length) + 2,
-            (5, Some(2)) => 4,
-            (0xc2, Some(4)) => 6,
-            _ => return false,
+    while let Some([kind, rest @ ..]) = options.get_mut(at..) {
+        let length = rest.first().map_or(0, |length| usize::from(*length));
+        let is_kept = matches!((*kind, length), (5, 2) | (0xc2, 4));
+        at += match *kind {
+            0 => 1,
+            _ => 2 + length,
         };
-    }
-    if at > options.len() {
-        return false;
-    }
-    at = 0;
-    while let Some(kind) = options.get(at).copied() {
-        let length = options.get(at + 1).map_or(0, |length| usize::from(*length));
-        let end = if kind == 0 { at + 1 } else { at + 2 + length };
-        if kind == 1 {
-            options.get_mut(at + 2..end).unwrap_or_default().fill(0);
+        if *kind > 0 && !is_kept {
+            *kind = PAD;
+            let end = rest.len().min(1 + length);
+            rest.get_mut(1..end).unwrap_or_default().fill(0);
         }
-        at = end;
     }
-    true
 }

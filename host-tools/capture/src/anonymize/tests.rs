@@ -8,6 +8,9 @@ use proptest::prelude::*;
 use super::addresses::Addresses;
 use super::{Anonymizer, Key, Payload};
 
+mod behind;
+mod checksums;
+mod ends;
 mod untold;
 
 /// The key of Crypto-PAn's own sample.
@@ -226,14 +229,6 @@ fn tcp_and_udp_have_right_checksums_and_no_payload() {
             other @ etherparse::NetSlice::Arp(_) => panic!("{other:?}"),
         }
     }
-    // A wrong checksum stays as wrong as it was.
-    let mut wrong = udp.clone();
-    wrong[40] ^= 0x55;
-    let (right, wrong) = (
-        anonymized(&udp, Payload::Kept),
-        anonymized(&wrong, Payload::Kept),
-    );
-    assert_ne!(right[40..42], wrong[40..42]);
 }
 
 #[test]

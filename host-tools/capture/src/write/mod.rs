@@ -25,6 +25,10 @@ use std::path::PathBuf;
 
 pub use rotate::{Files, Rotation};
 
+/// Octets of the longest packet that other programs read: libpcap's
+/// `MAXIMUM_SNAPLEN`, tcpdump's where all of a packet is kept, Wireshark's.
+pub const LONGEST: u32 = 262_144;
+
 /// Form of a capture file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FileFormat {
@@ -66,6 +70,14 @@ pub struct InterfaceInfo {
     /// Octets of FCS at the end of its packets, where it is known that there
     /// are some.
     pub fcs_octets: Option<u8>,
+}
+
+impl InterfaceInfo {
+    /// Octets that a packet can have; `u32::MAX` where there is no limit.
+    #[must_use]
+    pub fn longest(&self) -> u32 {
+        crate::reader::limit(self.snap_len)
+    }
 }
 
 /// Of [`Packet::flags`]: it was received.

@@ -1,23 +1,21 @@
 //! pcap (draft-ietf-opsawg-pcap), in little-endian octets.
 
-use super::{InterfaceInfo, Packet};
+use super::{InterfaceInfo, LONGEST, Packet};
 
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
 const NANOSECONDS: u32 = 0xa1b2_3c4d;
 const ETHERNET: u32 = 1;
-/// What tcpdump says where all of a packet is kept.
-const WHOLE: u32 = 262_144;
 
 pub(super) fn header(out: &mut Vec<u8>, nanos: bool, interfaces: &[InterfaceInfo]) {
     // The greatest of all: 0 is the whole packet.
     let snap_len = interfaces
         .iter()
         .map(|info| match info.snap_len {
-            0 => WHOLE,
+            0 => LONGEST,
             octets => octets,
         })
         .max()
-        .unwrap_or(WHOLE);
+        .unwrap_or(LONGEST);
     // Bits 28-31 count the FCS in units of 16 bits where bit 26 is set.
     let mut fcs = interfaces.iter().map(|info| info.fcs_octets);
     let first = fcs.next().flatten();

@@ -2,8 +2,9 @@
 
 use magpie_protocol::{PacketHead, PacketPart, PartPlace, Sum};
 
-/// Octets of the longest packet that is believed.
-const MAX_PACKET: u32 = 1 << 20;
+/// Octets of the longest packet that is believed: the longest that programs
+/// which read capture files do.
+const MAX_PACKET: u32 = 262_144;
 
 /// A packet that is whole.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Parts {
         match part.place {
             PartPlace::First(head) => {
                 self.open = None;
-                if part.number < self.next || head.captured_len > MAX_PACKET {
+                if part.number < self.next || head.captured_len > head.wire_len.min(MAX_PACKET) {
                     return None;
                 }
                 self.open = Some((part.number, head, octets.to_vec()));
@@ -145,6 +146,25 @@ mod tests {
             "longer than said"
         );
         assert_eq!(parts.take(&first(5, u32::MAX, 0), b"abc"), None);
+        let more = vec![7; 2001];
+        assert_eq!(
+            parts.take(&first(5, 2001, 0), &more),
+            None,
+            "longer than on the wire"
+        );
+        let huge = PacketHead {
+            wire_len: u32::MAX,
+            ..head(262_145, 0)
+        };
+        let huge = PacketPart {
+            place: PartPlace::First(huge),
+            ..first(5, 0, 0)
+        };
+        assert_eq!(
+            parts.take(&huge, &vec![7; 262_145]),
+            None,
+            "longer than any"
+        );
         assert!(parts.take(&first(6, 1, 0), b"a").is_some());
         assert_eq!(parts.take(&first(6, 1, 0), b"a"), None, "again");
         assert!(parts.take(&first(u64::MAX, 1, 0), b"a").is_some());

@@ -1,10 +1,13 @@
 //! What became of captured packets: rows, the last lines, the books.
 
 use std::fmt::{self, Write as _};
+use std::net::IpAddr;
 
 use magpie_capture::write::{INBOUND, OUTBOUND, Packet};
 use serde_json::Value;
 
+use super::names;
+use super::packet::Talk;
 use super::rows::Row;
 
 /// What the source itself counted of an interface; `None` where it counts
@@ -205,9 +208,15 @@ fn put(row: &mut Row, name: &str, value: impl Into<Value>) {
     row.insert(name.into(), value.into());
 }
 
-/// A packet, as it goes into a file: its source, its interface, and its octets
-/// in hex where they are wanted.
-pub fn packet(number: u64, packet: &Packet<'_>, of: (&str, &str), hex: bool) -> Row {
+/// A packet, as it goes into a file: its source, its interface, who talks to
+/// whom, its line, and its octets in hex where they are wanted.
+pub fn packet(
+    number: u64,
+    packet: &Packet<'_>,
+    of: (&str, &str),
+    (talk, line): (&Talk, &str),
+    hex: bool,
+) -> Row {
     let mut row = Row::new();
     put(&mut row, "type", "packet");
     put(&mut row, "source", of.0);
@@ -223,6 +232,8 @@ pub fn packet(number: u64, packet: &Packet<'_>, of: (&str, &str), hex: bool) -> 
         _ => None,
     };
     put(&mut row, "direction", direction);
+    put_talk(&mut row, talk);
+    put(&mut row, "line", line);
     put(&mut row, "dropped_before", packet.dropped);
     put(&mut row, "comment", packet.comment);
     if hex {
@@ -234,6 +245,39 @@ pub fn packet(number: u64, packet: &Packet<'_>, of: (&str, &str), hex: bool) -> 
         put(&mut row, "octets", text);
     }
     row
+}
+
+fn put_talk(row: &mut Row, talk: &Talk) {
+    /// Greatest value that is no type but a length (IEEE 802.3).
+    const MAX_LENGTH: u16 = 1_500;
+    let mac = |octets: [u8; 6]| octets.map(|octet| format!("{octet:02x}")).join(":");
+    let [from_mac, to_mac] = each(talk.macs.map(|macs| macs.map(mac)));
+    put(row, "from_mac", from_mac);
+    put(row, "to_mac", to_mac);
+    put(row, "vlan", talk.vlan.as_slice());
+    let version = |ends: [IpAddr; 2]| if ends[0].is_ipv4() { 4 } else { 6 };
+    let is_ip = talk.protocol.is_some();
+    let version = talk.ends.filter(|_| is_ip).map(version);
+    put(row, "ip_version", version);
+    put(row, "protocol", talk.protocol);
+    let name = match (talk.protocol, talk.ethertype) {
+        (Some(protocol), _) => names::protocol(protocol),
+        (None, Some(..=MAX_LENGTH)) => Some("llc"),
+        (None, Some(ethertype)) => names::ethertype(ethertype.into()),
+        (None, None) => None,
+    };
+    put(row, "protocol_name", name.map(str::to_lowercase));
+    let [from, to] = each(talk.ends.map(|ends| ends.map(|end| end.to_string())));
+    let [from_port, to_port] = each(talk.ports);
+    put(row, "from", from);
+    put(row, "from_port", from_port);
+    put(row, "to", to);
+    put(row, "to_port", to_port);
+}
+
+/// Both or none.
+fn each<T>(both: Option<[T; 2]>) -> [Option<T>; 2] {
+    both.map_or([None, None], |both| both.map(Some))
 }
 
 /// What became of an interface's packets.

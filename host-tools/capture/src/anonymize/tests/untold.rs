@@ -6,23 +6,23 @@ use etherparse::{Icmpv6Type, PacketBuilder};
 use super::{A, B, Key, MACS, Payload, addresses, anonymized, tells_nothing};
 use crate::anonymize::Anonymizer;
 
-const SECRET: &[u8] = b"magpie!!";
+pub(super) const SECRET: &[u8] = b"magpie!!";
 
-fn v6(text: &str) -> [u8; 16] {
+pub(super) fn v6(text: &str) -> [u8; 16] {
     text.parse::<std::net::Ipv6Addr>().unwrap().octets()
 }
 
-fn hides(frame: &[u8]) {
+pub(super) fn hides(frame: &[u8]) {
     let found = frame.windows(4).any(|four| four == &SECRET[..4]);
     assert!(!found, "{frame:?}");
 }
 
-fn ether(kind: u16, packet: &[u8]) -> Vec<u8> {
+pub(super) fn ether(kind: u16, packet: &[u8]) -> Vec<u8> {
     [&MACS.1[..], &MACS.0, &kind.to_be_bytes(), packet].concat()
 }
 
 /// An IPv4 packet whose header has these options.
-fn ipv4(options: &[u8], protocol: u8, segment: &[u8]) -> Vec<u8> {
+pub(super) fn ipv4(options: &[u8], protocol: u8, segment: &[u8]) -> Vec<u8> {
     let first = 0x45 + u8::try_from(options.len() / 4).unwrap();
     let total = u16::try_from(20 + options.len() + segment.len()).unwrap();
     let [high, low] = total.to_be_bytes();
@@ -30,7 +30,7 @@ fn ipv4(options: &[u8], protocol: u8, segment: &[u8]) -> Vec<u8> {
     [&fixed[..], &A, &B, options, segment].concat()
 }
 
-fn ipv6(next: u8, rest: &[u8]) -> Vec<u8> {
+pub(super) fn ipv6(next: u8, rest: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(rest.len()).unwrap().to_be_bytes();
     let (c, d) = (v6("2001:db8::1"), v6("2001:db8::2"));
     [&[0x60, 0, 0, 0, high, low, next, 64][..], &c, &d, rest].concat()
@@ -207,12 +207,14 @@ fn padding_is_zeroes() {
     for kind in [5, 0xc2] {
         let long = [&[17, 1, kind, 12][..], SECRET, &[9; 4], &udp].concat();
         let cut = anonymized(&ether(0x86dd, &ipv6(60, &long)), Payload::Cut);
-        assert_eq!(cut.len(), 14 + 40);
+        assert_eq!(cut.len(), 14 + 40 + 16 + 8);
+        hides(&cut);
+        assert_eq!(cut[56..58], [1, 12], "{kind}: padding");
     }
 }
 
 #[test]
-fn neighbours_options_are_known_at_their_own_length_only() {
+fn neighbours_options_are_kept_at_their_own_length_only() {
     let six = || PacketBuilder::ethernet2(MACS.0, MACS.1).ipv6(v6("fe80::1"), v6("ff02::1"), 255);
     let advertisement = Icmpv6Type::Unknown {
         type_u8: 134,
@@ -230,7 +232,8 @@ fn neighbours_options_are_known_at_their_own_length_only() {
         builder.write(&mut frame, &message).unwrap();
         let cut = anonymized(&frame, Payload::Cut);
         hides(&cut);
-        assert_eq!(cut.len(), 14 + 40 + 16);
+        assert_eq!(cut.len(), frame.len());
+        assert!(cut[72..].iter().all(|octet| *octet == 0));
     }
     let mut frame = Vec::new();
     let message = [&fixed[..], &[5, 1, 0, 0, 0, 0, 5, 220]].concat();

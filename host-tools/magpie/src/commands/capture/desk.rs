@@ -1,7 +1,8 @@
 //! Everything behind the sources: who is chosen, in which order, and counted.
 
-use magpie_capture::write::{InterfaceInfo, Packet as Written, Statistics};
+use magpie_capture::write::{InterfaceInfo, LONGEST, Packet as Written, Statistics};
 
+use super::bounds::{Cut, up_to};
 use super::merge::{Merge, held};
 use super::output::{Output, Put};
 use super::run::{Ended, Wants, now_ns};
@@ -19,6 +20,7 @@ struct Known {
     stream: usize,
     /// Lost, and not told by a written packet yet.
     dropped: u64,
+    cut: Cut,
     first_ns: Option<u64>,
     last_ns: Option<u64>,
 }
@@ -41,8 +43,8 @@ pub(super) struct Desk<'a> {
     /// Of packets to be anonymized.
     buffer: Vec<u8>,
     began_ns: u64,
-    /// Of all interfaces.
-    snap_len: Option<u32>,
+    /// Octets that a packet can have, as all interfaces declare it.
+    longest: Option<u32>,
 }
 
 impl<'a> Desk<'a> {
@@ -59,13 +61,14 @@ impl<'a> Desk<'a> {
             failure: None,
             buffer: Vec::new(),
             began_ns: now_ns(),
-            snap_len: None,
+            longest: None,
         }
     }
 
-    /// Makes the file, where its name is known.
-    pub(super) fn open(&mut self, is_now: bool) -> anyhow::Result<()> {
-        self.output.open(self.began_ns, is_now)
+    /// Makes the file, where its name is known. The only source `is_file`: what
+    /// it tells of its interfaces comes with its first packet.
+    pub(super) fn open(&mut self, is_now: bool, is_file: bool) -> anyhow::Result<()> {
+        self.output.open(self.began_ns, is_now, is_file)
     }
 
     /// Whether sources may end.
@@ -84,13 +87,14 @@ impl<'a> Desk<'a> {
     }
 
     /// The number of a source's interface in this run; a new one is told to
-    /// the file.
+    /// the file. `longest` are octets of a packet, as far as the source knows.
     pub(super) fn number(
         &mut self,
         stream: usize,
         source: &str,
         local: u32,
         info: Option<&InterfaceInfo>,
+        longest: u32,
     ) -> anyhow::Result<usize> {
         let at = usize::try_from(local).unwrap_or(usize::MAX);
         let numbers = &mut self.numbers[stream];
@@ -108,13 +112,14 @@ impl<'a> Desk<'a> {
             about: Interface::new(source, &name),
             stream,
             dropped: 0,
+            cut: Cut::default(),
             first_ns: None,
             last_ns: None,
         });
         if info.name.is_none() && info.description.is_none() {
             info.description = Some(format!("from {source}"));
         }
-        info.snap_len = self.snap_len(&info);
+        info.snap_len = self.longest(longest);
         if let Some(expression) = self.wants.expression.text() {
             info.filter = Some(expression);
         }
@@ -131,23 +136,27 @@ impl<'a> Desk<'a> {
     }
 
     /// All interfaces of a file have the same, since libpcap reads no others.
-    fn snap_len(&mut self, info: &InterfaceInfo) -> u32 {
-        const WHOLE: u32 = 262_144;
-        let own = match info.snap_len {
-            // Several sources: who knows what the others have.
-            octets if octets > 0 && self.merge.is_none() => octets,
-            _ => WHOLE,
+    fn longest(&mut self, of_source: u32) -> u32 {
+        let own = match self.merge {
+            None => of_source,
+            // Who knows what the others have.
+            Some(_) => LONGEST,
         };
-        let own = self.wants.snap_len.unwrap_or(own);
-        *self.snap_len.get_or_insert(own)
+        let own = self.wants.snap_len.unwrap_or(own).min(LONGEST);
+        *self.longest.get_or_insert(own)
     }
 
     /// A packet from its source; false: no more are wanted.
     pub(super) fn take(&mut self, stream: usize, source: &str, packet: &Packet<'_>) -> bool {
-        let number = match self.number(stream, source, packet.interface, packet.info) {
+        let (local, info) = (packet.interface, packet.info);
+        let number = match self.number(stream, source, local, info, packet.longest) {
             Ok(number) => number,
             Err(error) => return self.fail(error),
         };
+        let longest = self.longest(packet.longest);
+        let packet = &self.known[number]
+            .cut
+            .bounded(packet, self.wants.snap_len, longest);
         self.latest_ns[stream] = self.latest_ns[stream].max(packet.at_ns);
         let wants_no_more = self.wants_no_more();
         let known = &mut self.known[number];
@@ -184,9 +193,7 @@ impl<'a> Desk<'a> {
             self.known[number].about.beyond += 1;
             return false;
         }
-        let most = self.wants.snap_len.unwrap_or(u32::MAX);
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let mut octets = packet.octets.get(..most).unwrap_or(packet.octets);
+        let mut octets = up_to(packet.octets, self.longest.unwrap_or(LONGEST));
         let mut comment = packet.comment;
         if let Some(anonymizer) = &mut self.wants.anonymizer {
             self.buffer.clear();
@@ -290,6 +297,7 @@ impl<'a> Desk<'a> {
                 dropped: 0,
                 comment: held.comment.as_deref(),
                 info: None,
+                longest: u32::MAX,
                 choice: Choice::Taken,
             };
             self.put(held.interface as usize, &packet, held.dropped);
@@ -302,11 +310,15 @@ impl<'a> Desk<'a> {
         // Interfaces that are known by now, and gave nothing.
         for (stream, source) in sources.iter().enumerate() {
             if let Some(info) = source.interface()
-                && let Err(error) = self.number(stream, source.name(), 0, Some(info))
+                && let Err(error) =
+                    self.number(stream, source.name(), 0, Some(info), info.longest())
             {
                 self.fail(error);
             }
             self.update(stream, source.counted());
+        }
+        for known in &self.known {
+            known.cut.say(&known.about.source, self.longest);
         }
         let statistics: Vec<_> = self
             .known

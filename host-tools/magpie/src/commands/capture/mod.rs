@@ -1,6 +1,7 @@
 //! `magpie capture`: packets of files, interfaces and sensors, chosen, shown
 //! and written.
 
+mod bounds;
 mod decoder;
 mod desk;
 mod expression;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use magpie_capture::anonymize::{Anonymizer, Key, Payload};
-use magpie_capture::write::InterfaceInfo;
+use magpie_capture::write::{InterfaceInfo, LONGEST};
 use magpie_os::CaptureOptions;
 use magpie_sources::{OpenOptions, Spec, Stop, open_all};
 
@@ -102,8 +103,8 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
 /// As tcpdump tells it, on stderr.
 fn tell(options: &Options, source: &dyn PacketSource) {
     let snap_len = match options.snap_len {
-        0 => 262_144,
-        octets => octets,
+        0 => LONGEST,
+        octets => octets.min(LONGEST),
     };
     if source.is_live() {
         note(&format!(

@@ -75,13 +75,14 @@ pub(super) struct Output {
 struct Lines {
     out: BufWriter<StdoutLock<'static>>,
     how: How,
+    printer: Printer,
     text: String,
     each_line: bool,
     named: bool,
 }
 
 enum How {
-    Text(Box<Printer>),
+    Text,
     Json { hex: bool },
 }
 
@@ -100,11 +101,9 @@ impl Output {
                 InfoFormat::Json => How::Json {
                     hex: options.hex + options.hex_ascii > 0,
                 },
-                InfoFormat::Table => How::Text(Box::new(Printer::new(
-                    style(options),
-                    Services::of_system(),
-                ))),
+                InfoFormat::Table => How::Text,
             },
+            printer: Printer::new(style(options), Services::of_system()),
             text: String::new(),
             each_line: options.line_buffered,
             named,
@@ -125,10 +124,18 @@ impl Output {
         })
     }
 
-    /// Makes the file, if it does not wait for the first packet's time; that is
-    /// about now where `is_now`.
-    pub(super) fn open(&mut self, at_ns: u64, is_now: bool) -> anyhow::Result<()> {
+    /// Makes the file, if it does not wait for the first packet: for its time,
+    /// which is about now where `is_now`, or since pcap declares all at its
+    /// beginning and the one source, that `is_file`, has told nothing yet.
+    pub(super) fn open(&mut self, at_ns: u64, is_now: bool, is_file: bool) -> anyhow::Result<()> {
         match &self.file {
+            File::Waits(rotation)
+                if is_file
+                    && self.interfaces.is_empty()
+                    && rotation.format != FileFormat::Pcapng =>
+            {
+                Ok(())
+            }
             File::Waits(rotation) if is_now || rotation.every.is_none() => self.create(at_ns),
             _ => Ok(()),
         }
@@ -268,31 +275,30 @@ impl Output {
 
 impl Lines {
     fn packet(&mut self, number: u64, packet: &Packet<'_>, of: (&str, &str)) -> io::Result<()> {
-        match &mut self.how {
+        self.text.clear();
+        let direction = match packet.flags & 3 {
+            INBOUND => Some(Direction::In),
+            OUTBOUND => Some(Direction::Out),
+            _ => None,
+        };
+        let talk = self.printer.print(
+            &PacketRef {
+                at_ns: packet.at_ns,
+                octets: packet.octets,
+                wire_len: usize::try_from(packet.wire_len).unwrap_or(usize::MAX),
+                link: LinkType::Ethernet,
+                interface: self.named.then_some(of.1),
+                direction: direction.filter(|_| self.named),
+            },
+            &mut self.text,
+        );
+        match self.how {
             How::Json { hex } => {
-                let row = view::packet(number, packet, of, *hex);
+                let line = self.text.strip_suffix('\n').unwrap_or(&self.text);
+                let row = view::packet(number, packet, of, (&talk, line), hex);
                 json::line(&row, &mut self.out)?;
             }
-            How::Text(printer) => {
-                self.text.clear();
-                let direction = match packet.flags & 3 {
-                    INBOUND => Some(Direction::In),
-                    OUTBOUND => Some(Direction::Out),
-                    _ => None,
-                };
-                printer.print(
-                    &PacketRef {
-                        at_ns: packet.at_ns,
-                        octets: packet.octets,
-                        wire_len: usize::try_from(packet.wire_len).unwrap_or(usize::MAX),
-                        link: LinkType::Ethernet,
-                        interface: self.named.then_some(of.1),
-                        direction: direction.filter(|_| self.named),
-                    },
-                    &mut self.text,
-                );
-                self.out.write_all(self.text.as_bytes())?;
-            }
+            How::Text => self.out.write_all(self.text.as_bytes())?,
         }
         if self.each_line {
             self.out.flush()?;
@@ -343,7 +349,10 @@ pub(super) fn about() -> About {
 }
 
 fn style(options: &Options) -> Style {
+    // An object has octets of its own, and no colours.
+    let is_json = options.format == InfoFormat::Json;
     let dump = match (options.ascii, options.hex_ascii, options.hex) {
+        _ if is_json => Dump::None,
         (0, 0, 0) => Dump::None,
         (1, ..) => Dump::Ascii,
         (2.., ..) => Dump::AsciiLink,
@@ -353,7 +362,7 @@ fn style(options: &Options) -> Style {
         (0, 0, 2..) => Dump::HexLink,
     };
     Style {
-        numeric: options.numeric > 0,
+        numeric: is_json || options.numeric > 0,
         quiet: options.quiet,
         verbose: options.verbose,
         link: options.link,
@@ -362,7 +371,7 @@ fn style(options: &Options) -> Style {
         time: Time::of_flags(options.time),
         nanoseconds: options.nano,
         number: options.number,
-        colour: output::is_screen() && std::env::var_os("NO_COLOR").is_none(),
+        colour: !is_json && output::is_screen() && std::env::var_os("NO_COLOR").is_none(),
         zone: TimeZone::system(),
     }
 }

@@ -63,11 +63,12 @@ pub(super) fn run(
     let mut desk = Desk::new(&sources, wants, output);
     for (stream, source) in sources.iter().enumerate() {
         if let Some(info) = source.interface() {
-            desk.number(stream, source.name(), 0, Some(info))?;
+            desk.number(stream, source.name(), 0, Some(info), info.longest())?;
         }
     }
     let is_now = sources.iter().all(|source| source.is_now());
-    desk.open(is_now)?;
+    let is_file = sources.len() == 1 && sources.iter().all(|source| !source.is_live());
+    desk.open(is_now, is_file)?;
     let source_failed = drive(&mut sources, &mut desk, stop);
     Ok(desk.end(&sources, source_failed))
 }

@@ -199,6 +199,7 @@ impl PacketSource for Sensor {
                         dropped: packet.dropped_before.frames.saturating_add(lost),
                         comment: comment.as_deref(),
                         info: self.info.as_ref(),
+                        longest: u32::MAX,
                         choice: Choice::Taken,
                     };
                     enough |= !take(&packet);

@@ -30,6 +30,8 @@ pub(super) struct Packet<'a> {
     pub(super) comment: Option<&'a str>,
     /// What is known of the interface.
     pub(super) info: Option<&'a InterfaceInfo>,
+    /// Octets that a packet of the source can have, as far as it knows by now.
+    pub(super) longest: u32,
     /// Whether the filter is still to be asked.
     pub(super) choice: Choice,
 }
@@ -171,6 +173,7 @@ impl PacketSource for CaptureFile {
                         dropped: frame.said.dropped,
                         comment: frame.said.comment,
                         info: frame.info,
+                        longest: frame.longest,
                         choice: Choice::Asked,
                     };
                     if !take(&packet) {
@@ -304,6 +307,7 @@ impl PacketSource for Listener {
                 dropped: drops.saturating_sub(self.told),
                 comment: None,
                 info: Some(&self.info),
+                longest: u32::MAX,
                 choice: match self.direction {
                     Direction::In if frame.outgoing => Choice::Refused,
                     Direction::Out if !frame.outgoing => Choice::Refused,

@@ -101,13 +101,29 @@ fn folder(options: &Options, folders: &Folders) -> anyhow::Result<PathBuf> {
 
 /// Tried, since rights are more than bits.
 fn may_write(folder: &Path) -> bool {
-    let probe = folder.join(format!(".magpie-{}", std::process::id()));
-    let made = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&probe)
-        .is_ok();
-    made && fs::remove_file(&probe).is_ok()
+    beside(folder).is_ok_and(|(_, probe)| fs::remove_file(probe).is_ok())
+}
+
+/// A file in this folder that nobody has, and how it is called. Another process
+/// may have our number, in a container that shares the folder, or have left a
+/// file of that name.
+fn beside(folder: &Path) -> io::Result<(fs::File, PathBuf)> {
+    const TRIES: u32 = 64;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let path = folder.join(format!(".magpie-{}-{tries}", std::process::id()));
+        let made = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(&path);
+        match made {
+            Ok(file) => return Ok((file, path)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < TRIES => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 /// A word for sh: nothing in it is special.
@@ -158,9 +174,13 @@ fn refused(error: io::Error, path: &Path, action: &str) -> anyhow::Error {
 /// What others should know of a program or a folder above it, by its mode,
 /// owner and group: all users' Wiresharks start it, root's among them.
 fn doubt(mode: u32, owner: u32, group: u32) -> Option<&'static str> {
+    const KIND: u32 = 0o170_000;
+    const FOLDER: u32 = 0o040_000;
     const STICKY: u32 = 0o1000;
     let others_write = mode & 0o002 != 0 || mode & 0o020 != 0 && group != 0;
-    if owner != 0 || others_write && mode & STICKY == 0 {
+    // What is root's in a folder stays where that is sticky.
+    let stays = mode & KIND == FOLDER && mode & STICKY != 0;
+    if owner != 0 || others_write && !stays {
         return Some(
             "others than root can change it, and a Wireshark that root starts would run what \
              they put there",
@@ -182,6 +202,23 @@ fn doubts(program: &Path) -> Vec<String> {
     program.ancestors().filter_map(about).collect()
 }
 
+/// Puts the script into the folder: beside its place, then in it, so that
+/// Wireshark never sees half of it.
+fn put(folder: &Path, script: &str) -> io::Result<()> {
+    let (mut file, beside) = beside(folder)?;
+    let mut write = || -> io::Result<()> {
+        file.write_all(script.as_bytes())?;
+        // Whatever the umask is: others use it.
+        file.set_permissions(fs::Permissions::from_mode(0o755))?;
+        fs::rename(&beside, folder.join(NAME))
+    };
+    let done = write();
+    if done.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    done
+}
+
 /// `--install`.
 pub(super) fn install(options: &Options) -> anyhow::Result<Exit> {
     let folders = Folders::of_system();
@@ -193,23 +230,7 @@ pub(super) fn install(options: &Options) -> anyhow::Result<Exit> {
         return Err(not_ours(&path));
     }
     fs::create_dir_all(&folder).map_err(|e| refused(e, &folder, "--install"))?;
-    // Beside it, then in its place: Wireshark never sees half of it.
-    let beside = folder.join(format!(".magpie-{}", std::process::id()));
-    let write = || -> io::Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o755)
-            .open(&beside)?;
-        file.write_all(script.as_bytes())?;
-        // Whatever the umask is: others use it.
-        file.set_permissions(fs::Permissions::from_mode(0o755))?;
-        fs::rename(&beside, &path)
-    };
-    if let Err(error) = write() {
-        let _ = fs::remove_file(&beside);
-        return Err(refused(error, &path, "--install"));
-    }
+    put(&folder, &script).map_err(|e| refused(e, &path, "--install"))?;
     say(&format!("{}: calls {}", path.display(), program.display()));
     if folders.system.as_ref() == Some(&folder) {
         for doubt in doubts(&program) {
@@ -287,6 +308,9 @@ mod tests {
             (0o040_700, 0, 0, Some("closed")),
             // /tmp: what root has there stays.
             (0o041_777, 0, 0, None),
+            // Of a program the bit says nothing.
+            (0o101_777, 0, 0, Some("change")),
+            (0o101_775, 0, 50, Some("change")),
         ] {
             let said = doubt(mode, owner, group);
             assert_eq!(said.is_some(), expected.is_some(), "{mode:o}");
@@ -305,6 +329,33 @@ mod tests {
             said.iter().any(|doubt| doubt.starts_with(&named)),
             "{said:?}"
         );
+    }
+
+    #[test]
+    fn what_another_process_has_beside_it_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let others = folder
+            .path()
+            .join(format!(".magpie-{}-1", std::process::id()));
+        fs::write(&others, "another's").expect("a file");
+        let names = || {
+            let entries = fs::read_dir(folder.path()).expect("a folder");
+            let mut names: Vec<_> = entries.map(|entry| entry.expect("one").path()).collect();
+            names.sort();
+            names
+        };
+        put(folder.path(), "ours").expect("it is put there");
+        let path = folder.path().join(NAME);
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "ours");
+        assert_eq!(fs::read_to_string(&others).expect("a file"), "another's");
+        assert_eq!(names(), [others.clone(), path.clone()]);
+        assert!(may_write(folder.path()));
+        // Nor is anything left or lost where it fails.
+        fs::remove_file(&path).expect("ours");
+        fs::create_dir_all(path.join("full")).expect("a folder");
+        assert!(put(folder.path(), "ours").is_err());
+        assert_eq!(fs::read_to_string(&others).expect("a file"), "another's");
+        assert_eq!(names(), [others, path]);
     }
 
     #[test]

@@ -48,6 +48,10 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
             octets.v4(at)?.to_string()
         })
     };
+    if is_ip && protocol_len == 4 && page.talk.ends.is_none() {
+        let ends = [octets.v4(sender_protocol)?, octets.v4(target_protocol)?];
+        page.talk.ends = Some(ends.map(Into::into));
+    }
     let link = |at| -> Result<String, Cut> {
         Ok(match octets.slice(at, hardware_len)? {
             [] => "<empty>".to_owned(),

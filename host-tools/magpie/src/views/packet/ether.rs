@@ -36,6 +36,9 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
         to: frame.array(0)?,
         from: frame.array(6)?,
     };
+    if let Some(talk) = page.frame() {
+        talk.macs = Some([macs.from, macs.to]);
+    }
     if page.style.link {
         put!(page, "{}, ", macs.words());
     }
@@ -48,13 +51,20 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
         if !rest.has(4) {
             return Err(rest.of("vlan").cut());
         }
+        let tci = rest.u16(0)?;
+        if let Some(talk) = page.frame() {
+            talk.vlan.push(tci & 0x0fff);
+        }
         if page.style.link {
             tell_type(page, kind);
             tell_length(page, &mut length_told, frame.length());
-            put!(page, "{}, ", tag(rest.u16(0)?));
+            put!(page, "{}, ", tag(tci));
         }
         kind = rest.u16(2)?;
         rest = rest.after(4);
+    }
+    if let Some(talk) = page.frame() {
+        talk.ethertype = Some(kind);
     }
     if kind <= MAX_LENGTH_FIELD {
         let said = usize::from(kind);

@@ -26,6 +26,8 @@ pub(super) struct Network {
     pub(super) fragmented: bool,
     /// Whether the ends are told already, so that only ports remain.
     pub(super) told: bool,
+    /// Whether what follows belongs to the outer header.
+    pub(super) outer: bool,
 }
 
 impl Network {
@@ -93,6 +95,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     let offset = fragment & 0x1fff;
     let protocol = octets.u8(9)?;
     let ends = [octets.v4(12)?.into(), octets.v4(16)?.into()];
+    let outer = page.talk.hear(ends, protocol);
     if page.style.verbose > 0 && !tell_header(page, octets, header)? {
         page.ends(ends, None);
         put!(page, ": ");
@@ -109,6 +112,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
         last: final_destination(octets, header).unwrap_or(ends[1]),
         fragmented: fragment & MORE_FRAGMENTS != 0,
         told: false,
+        outer,
     };
     if !matches!(protocol, TCP | UDP | DCCP | SCTP) {
         page.ends(ends, None);
@@ -281,6 +285,9 @@ pub(super) fn carried(
 ) -> Told {
     let length = octets.length();
     let is_v4 = network.ends[0].is_ipv4();
+    if network.outer {
+        page.talk.protocol = Some(protocol);
+    }
     match protocol {
         TCP => tcp::print(page, octets, network),
         UDP => udp::print(page, octets, network),

@@ -66,6 +66,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
         last: ends[1],
         fragmented: false,
         told: !matches!(next, TCP | UDP | DCCP | SCTP),
+        outer: page.talk.hear(ends, next),
     };
     if network.told {
         page.ends(ends, None);
@@ -126,6 +127,9 @@ fn headers(
                 put!(page, "{offset}|{carried})");
                 header.slice(0, 8)?;
                 if offset > 0 || rest.length() <= 8 {
+                    if network.outer {
+                        page.talk.protocol = Some(header.u8(0)?);
+                    }
                     return Ok(());
                 }
                 put!(page, " ");

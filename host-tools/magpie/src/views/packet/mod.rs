@@ -32,6 +32,7 @@ mod ppp;
 mod records;
 mod sequences;
 mod stamp;
+mod talk;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ use octets::Octets;
 use page::{Ink, Page, put};
 use sequences::Sequences;
 use stamp::Stamps;
+pub use talk::Talk;
 
 /// Longest frame that is printed, in octets, on the wire as captured:
 /// libpcap's bound.
@@ -241,8 +243,9 @@ impl Printer {
         }
     }
 
-    /// Appends the lines of a packet, the last one ended, to `out`.
-    pub fn print(&mut self, packet: &PacketRef<'_>, out: &mut String) {
+    /// Appends the lines of a packet, the last one ended, to `out`; who talks to
+    /// whom in it.
+    pub fn print(&mut self, packet: &PacketRef<'_>, out: &mut String) -> Talk {
         self.printed += 1;
         let number = self.printed;
         let mut page = Page::new(out, &self.style, &self.services, &mut self.sequences);
@@ -270,7 +273,7 @@ impl Printer {
             let words = format_args!("[Invalid header: {}]", wrong.join(", "));
             page.paint(Ink::Alarm, words);
             out.push('\n');
-            return;
+            return Talk::default();
         }
         let stamp = self.stamps.show(packet.at_ns, &self.style);
         if !stamp.is_empty() {
@@ -296,6 +299,7 @@ impl Printer {
             page.cut(cut);
         }
         let payload = page.payload(packet.octets);
+        let talk = std::mem::take(&mut page.talk);
         match self.style.dump {
             Dump::None => {}
             Dump::Hex => dump::hex(out, dump::INDENT, payload),
@@ -307,5 +311,6 @@ impl Printer {
             Dump::AsciiLink => dump::ascii(out, packet.octets),
         }
         out.push('\n');
+        talk
     }
 }

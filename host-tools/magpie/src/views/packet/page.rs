@@ -7,7 +7,7 @@ use magpie_os::{Services, SocketKind};
 
 use super::octets::{Cut, Octets};
 use super::sequences::Sequences;
-use super::{Dump, Style};
+use super::{Dump, Style, Talk};
 
 /// Outcome of printing a header: an error tells that the capture ended in it.
 pub(super) type Told = Result<(), Cut>;
@@ -28,6 +28,7 @@ pub(super) struct Page<'a> {
     pub(super) style: &'a Style,
     pub(super) services: &'a Services,
     pub(super) sequences: &'a mut Sequences,
+    pub(super) talk: Talk,
     link_header: usize,
     depth: u8,
 }
@@ -66,6 +67,7 @@ impl<'a> Page<'a> {
             style,
             services,
             sequences,
+            talk: Talk::default(),
             link_header: 0,
             depth: 0,
         }
@@ -115,6 +117,12 @@ impl<'a> Page<'a> {
         if self.depth == 0 {
             self.link_header = octets;
         }
+    }
+
+    /// The frame itself, and not one that it carries: what it says of who talks
+    /// to whom.
+    pub(super) fn frame(&mut self) -> Option<&mut Talk> {
+        (self.depth == 0).then_some(&mut self.talk)
     }
 
     /// What of the packet follows the link header.

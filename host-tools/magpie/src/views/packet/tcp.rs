@@ -157,6 +157,9 @@ fn tell_numbers(page: &mut Page<'_>, segment: Octets<'_>, payload: usize, origin
 
 /// `a.port > b.port: `, or only the ports where the ends are told already.
 pub(super) fn tell_ends(page: &mut Page<'_>, kind: SocketKind, ports: [u16; 2], network: Network) {
+    if network.outer {
+        page.talk.ports = Some(ports);
+    }
     if network.told {
         let [source, destination] = ports.map(|port| page.port(kind, port));
         page.paint(Ink::Ends, format_args!("{source} > {destination}"));

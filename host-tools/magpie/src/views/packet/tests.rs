@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use magpie_os::Services;
 use proptest::prelude::*;
 
@@ -111,6 +113,91 @@ fn line_of(style: &Style, hex: &str) -> String {
     let mut line = lines_of(style, &[octets(hex)]);
     assert_eq!(line.pop(), Some('\n'));
     line
+}
+
+/// What is said of who talks to whom, short.
+fn talk_of(hex: &str) -> String {
+    let octets = octets(hex);
+    let mut printer = Printer::new(plain(), Services::default());
+    let packet = PacketRef {
+        at_ns: 0,
+        octets: &octets,
+        wire_len: octets.len(),
+        link: LinkType::Ethernet,
+        interface: None,
+        direction: None,
+    };
+    let talk = printer.print(&packet, &mut String::new());
+    let [from, to] = talk.macs.unwrap().map(|mac| page::hex(&mac));
+    let mut words = format!("{from}>{to} {:?} {:x?}", talk.vlan, talk.ethertype);
+    if let Some([from, to]) = talk.ends {
+        let _ = write!(words, " {from}>{to}");
+    }
+    let _ = write!(words, " {:?} {:?}", talk.protocol, talk.ports);
+    words
+}
+
+#[test]
+fn who_talks_to_whom_is_what_the_first_headers_say() {
+    const ENDS: &str = "020000000066>020000000017";
+    for (frame, said) in [
+        (
+            SYN,
+            "[] Some(800) 10.0.10.23>10.0.10.66 Some(6) Some([49152, 80])",
+        ),
+        (
+            FRAMES[2],
+            "[10] Some(800) 1.1.1.1>10.0.10.23 Some(17) Some([53, 49152])",
+        ),
+        // Not those of what is quoted, or carried.
+        (FRAMES[3], "[] Some(800) 10.0.10.1>10.0.10.23 Some(1) None"),
+        (
+            FRAMES[11],
+            "[] Some(800) 10.0.10.1>10.0.10.23 Some(47) None",
+        ),
+        (
+            FRAMES[12],
+            "[] Some(800) 10.0.10.1>10.0.10.23 Some(17) Some([49152, 4789])",
+        ),
+        // Behind labels and a session, though.
+        (
+            FRAMES[8],
+            "[] Some(8847) 10.0.10.23>192.0.2.1 Some(17) Some([12345, 53])",
+        ),
+        (FRAMES[9], "[] Some(8864) fe80::1>fe80::2 Some(58) None"),
+        // What is behind the headers of IPv6, and of AH.
+        (
+            FRAMES[6],
+            "[] Some(86dd) 2001:db8::1>2001:db8::2 Some(17) Some([4000, 4001])",
+        ),
+        (
+            FRAMES[18],
+            "[] Some(800) 10.0.10.1>10.0.10.23 Some(50) None",
+        ),
+        (
+            FRAMES[17],
+            "[] Some(800) 10.0.10.1>10.0.10.23 Some(132) Some([2905, 2905])",
+        ),
+    ] {
+        assert_eq!(talk_of(frame), format!("{ENDS} {said}"));
+    }
+    assert_eq!(
+        talk_of(ARP),
+        "020000000066>ffffffffffff [] Some(806) 10.0.10.66>10.0.10.23 None None"
+    );
+    // A later fragment has no ports; what is cut has what is there.
+    let mut later: String = SYN.split_whitespace().collect();
+    later.replace_range(40..44, "00b9");
+    assert_eq!(
+        talk_of(&later),
+        format!("{ENDS} [] Some(800) 10.0.10.23>10.0.10.66 Some(6) None")
+    );
+    let cut = |octets: usize| talk_of(&SYN.split_whitespace().collect::<String>()[..2 * octets]);
+    assert_eq!(
+        cut(36),
+        format!("{ENDS} [] Some(800) 10.0.10.23>10.0.10.66 Some(6) None")
+    );
+    assert_eq!(cut(33), format!("{ENDS} [] Some(800) None None"));
 }
 
 #[test]

@@ -103,6 +103,9 @@ pub(super) fn ports_only(
     let name = if protocol == ip::SCTP { "sctp" } else { "dccp" };
     let octets = octets.of(name);
     let ports = [octets.u16(0)?, octets.u16(2)?];
+    if network.outer {
+        page.talk.ports = Some(ports);
+    }
     // `/etc/services` names ports of TCP and UDP; numbers are right for all.
     let [source, destination] = ports;
     if network.told {
