@@ -29,6 +29,18 @@ fn a_script_is_put_there_and_taken_away() {
         .output()
         .expect("a script that runs");
     assert!(said(&asked).contains("interface {value=magpie-serial}"));
+    // Images are found by who knows nothing of them.
+    let images = folder.path().join("our images");
+    let with_images = [&install[..], &["--images", path(&images)]].concat();
+    assert_eq!(magpie(&with_images).status.code(), Some(2));
+    fs::create_dir(&images).expect("a folder");
+    assert!(magpie(&with_images).status.success());
+    let text = fs::read_to_string(&script).expect("a script");
+    assert!(text.contains(&format!("export MAGPIE_IMAGES='{}'\n", path(&images))));
+    let asked = std::process::Command::new(&script)
+        .arg("--extcap-interfaces")
+        .output();
+    assert!(said(&asked.expect("a script that runs")).contains("interface {value=magpie-serial}"));
     assert!(magpie(&uninstall).status.success());
     assert!(!script.exists());
     // What somebody else put there stays.

@@ -12,13 +12,15 @@ the snap length, board, serial port.
 
 Examples:
   sudo magpie extcap --install                  for all users (Debian: the only place)
+  sudo magpie extcap --install --images target/images
+                                                the same, with emulated boards ready to start
   magpie extcap --install --user                where Wireshark looks into a folder of the user
   magpie extcap --install --dir ~/extcap        then: WIRESHARK_EXTCAP_DIR=~/extcap wireshark
   tshark -i magpie-serial-ttyACM0 -f 'port 53'
   tshark -i magpie-qemu-mps2-an386 -o extcap.magpie_qemu_mps2_an386.feed:lab.pcap
   magpie extcap --uninstall
 
-What is installed is a script of two lines that calls this program where it is now: install again
+What is installed is a short script that calls this program where it is now: install again
 when it moves. Listening to interfaces of this machine needs CAP_NET_RAW, as `magpie capture` does.";
 
 /// `magpie extcap`.
@@ -37,6 +39,10 @@ pub struct Extcap {
     /// Into the folder of everybody's Wireshark
     #[arg(long, conflicts_with = "dir")]
     pub system: bool,
+    /// Images of emulated boards are in this folder, whoever calls (else where
+    /// `MAGPIE_IMAGES` says when Wireshark starts)
+    #[arg(long, value_name = "FOLDER", requires = "install")]
+    pub images: Option<PathBuf>,
     /// Into this folder; Wireshark has to be told of it, see below
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,

@@ -1,5 +1,5 @@
-//! Makes this program known to Wireshark: a script of two lines in a folder
-//! that Wireshark looks into.
+//! Makes this program known to Wireshark: a short script in a folder that
+//! Wireshark looks into.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -131,14 +131,39 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-fn script(program: &Path) -> anyhow::Result<String> {
-    let Some(program) = program.to_str() else {
-        bail!("{}: its path is not UTF-8; move it", program.display());
+/// Calls the program; where images are is told it, unless somebody said
+/// otherwise.
+fn script(program: &Path, images: Option<&Path>) -> anyhow::Result<String> {
+    let text = |path: &Path| match path.to_str() {
+        Some(text) => Ok(quoted(text)),
+        None => bail!("{}: its path is not UTF-8; move it", path.display()),
     };
+    let images = match images {
+        Some(folder) => format!(
+            "[ \"$MAGPIE_IMAGES\" ] || export MAGPIE_IMAGES={}\n",
+            text(folder)?
+        ),
+        None => String::new(),
+    };
+    let program = text(program)?;
     Ok(format!(
-        "#!/bin/sh\n{MARK}\nexec {} extcap \"$@\"\n",
-        quoted(program)
+        "#!/bin/sh\n{MARK}\n{images}exec {program} extcap \"$@\"\n"
     ))
+}
+
+/// The folder of images, from wherever Wireshark is started.
+fn images(options: &Options) -> anyhow::Result<Option<PathBuf>> {
+    let Some(folder) = &options.images else {
+        return Ok(None);
+    };
+    let whole = fs::canonicalize(folder).with_context(|| folder.display().to_string())?;
+    if !whole.is_dir() {
+        bail!(
+            "{}: no folder; `cargo xtask build` fills one",
+            folder.display()
+        );
+    }
+    Ok(Some(whole))
 }
 
 /// What is there: nothing, something of ours, or somebody's.
@@ -224,7 +249,8 @@ pub(super) fn install(options: &Options) -> anyhow::Result<Exit> {
     let folders = Folders::of_system();
     let folder = folder(options, &folders)?;
     let program = std::env::current_exe().context("where this program is")?;
-    let script = script(&program)?;
+    let images = images(options)?;
+    let script = script(&program, images.as_deref())?;
     let path = folder.join(NAME);
     if is_ours(&path)? == Some(false) {
         return Err(not_ours(&path));
@@ -232,6 +258,9 @@ pub(super) fn install(options: &Options) -> anyhow::Result<Exit> {
     fs::create_dir_all(&folder).map_err(|e| refused(e, &folder, "--install"))?;
     put(&folder, &script).map_err(|e| refused(e, &path, "--install"))?;
     say(&format!("{}: calls {}", path.display(), program.display()));
+    if let Some(images) = images {
+        say(&format!("emulated boards: images in {}", images.display()));
+    }
     if folders.system.as_ref() == Some(&folder) {
         for doubt in doubts(&program) {
             say(&doubt);
@@ -360,7 +389,12 @@ mod tests {
 
     #[test]
     fn a_path_cannot_leave_its_quotes() {
-        let script = script(Path::new("/a b/$(id)'; rm -r x; '/magpie")).expect("UTF-8");
+        let evil = Path::new("/a b/$(id)'; rm -r x; '/magpie");
+        let script = script(evil, Some(evil)).expect("UTF-8");
+        assert!(
+            script.contains("='/a b/$(id)'\\''; rm -r x; '\\''/magpie'\nexec "),
+            "{script}"
+        );
         assert!(
             script.ends_with("exec '/a b/$(id)'\\''; rm -r x; '\\''/magpie' extcap \"$@\"\n"),
             "{script}"
