@@ -5,6 +5,7 @@ use magpie_protocol::{
 };
 
 use super::*;
+use crate::tests::HIDDEN;
 
 /// Selects every frame.
 const ALL: BpfInstruction = BpfInstruction {
