@@ -46,11 +46,7 @@ fn a_stalled_line_drops_packets_and_says_which() {
     let frames = numbered(6_000, 1_000);
     write(&path, &frames);
     let source = board_fed(board, path, &QemuOptions::default());
-    let all = vec![BpfInstruction {
-        code: 0x06,
-        k: 262_144,
-        ..BpfInstruction::default()
-    }];
+    let all = vec![BpfInstruction::new(0x06, 0, 0, 262_144)];
     let capture = SensorCapture::new(source, request(all, false, capture_action(false)));
     let mut stalls = 2;
     let ran = run(capture, |event| {
@@ -94,11 +90,7 @@ fn times_are_this_hosts_within_their_bound() {
     let mut options = QemuOptions::default();
     options.emulator.clock = BoardClock::Own;
     let source = board_fed(board, own_named("vlan.pcap").path, &options);
-    let all = vec![BpfInstruction {
-        code: 0x06,
-        k: 262_144,
-        ..BpfInstruction::default()
-    }];
+    let all = vec![BpfInstruction::new(0x06, 0, 0, 262_144)];
     let mut begin = None;
     let ran = run(
         SensorCapture::new(source, request(all, false, capture_action(true))),
@@ -150,11 +142,7 @@ fn a_restart_forgets_filters_and_says_so() {
     )
     .unwrap_or_else(|e| panic!("{e}"));
     let control = source.control();
-    let all = vec![BpfInstruction {
-        code: 0x06,
-        k: 262_144,
-        ..BpfInstruction::default()
-    }];
+    let all = vec![BpfInstruction::new(0x06, 0, 0, 262_144)];
     let again = FilterRequest {
         again: true,
         ..request(all, false, capture_action(true))

@@ -1,4 +1,4 @@
-//! Edges of the link: Ethernet, tags, PPPoE, MPLS, ARP.
+//! Edges of the link: Ethernet, tags, PPP over Ethernet, MPLS, ARP.
 
 use std::vec;
 use std::vec::Vec;
