@@ -171,6 +171,7 @@ fn refusals_are_worded_as_by_ping() {
     let paths = Paths::start(&["walls"]);
     for refused in REFUSED {
         let target: IpAddr = refused.target.parse().expect("an address");
+        let words = refused.words();
         let options = ["-c", "1", "-W", "1"];
         let look = || {
             // All at the same time are four errors.
@@ -181,7 +182,7 @@ fn refusals_are_worded_as_by_ping() {
         };
         let drawn = |theirs: &Fields| {
             let mut said = theirs.refusals.iter().map(|refusal| &*refusal.why);
-            said.next() == Some(refused.words) && said.next().is_none()
+            said.next() == Some(&*words) && said.next().is_none()
         };
         // What ping only numbers, ours names (RFC 4443 section 3.1).
         let named = |mut look: Look<Fields, _>| {
@@ -196,7 +197,7 @@ fn refusals_are_worded_as_by_ping() {
             }
             look
         };
-        let is_named = refused.words.contains("Unknown code");
+        let is_named = words.contains("Unknown code");
         beside(
             refused.target,
             |theirs| is_named || drawn(theirs),

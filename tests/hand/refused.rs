@@ -24,8 +24,19 @@ pub(crate) struct Refused {
     pub(crate) target: &'static str,
     pub(crate) ttl: u8,
     pub(crate) annotation: &'static str,
-    pub(crate) words: &'static str,
+    words: &'static str,
     pub(crate) by_kernel: bool,
+}
+
+impl Refused {
+    /// ping's words. It begins those of IPv6 all alike.
+    pub(crate) fn words(&self) -> String {
+        if self.target.contains(':') {
+            format!("Destination unreachable: {}", self.words)
+        } else {
+            self.words.to_owned()
+        }
+    }
 }
 
 const fn gate(target: &'static str, annotation: &'static str, words: &'static str) -> Refused {
@@ -74,48 +85,16 @@ pub(crate) const REFUSED: &[Refused] = &[
     wall("10.7.110.13", "!X", "Packet filtered"),
     wall("10.7.110.14", "!V", "Precedence Violation"),
     wall("10.7.110.15", "!C", "Precedence Cutoff"),
-    gate(
-        "2001:db8:7:101::1",
-        "!X",
-        "Destination unreachable: Administratively prohibited",
-    ),
+    gate("2001:db8:7:101::1", "!X", "Administratively prohibited"),
     // Linux says "no route" of `unreachable`, too.
-    gate(
-        "2001:db8:7:102::1",
-        "!N",
-        "Destination unreachable: No route",
-    ),
-    gate(
-        "2001:db8:7:103::1",
-        "!N",
-        "Destination unreachable: No route",
-    ),
-    wall(
-        "2001:db8:7:110::1",
-        "!X",
-        "Destination unreachable: Administratively prohibited",
-    ),
-    wall(
-        "2001:db8:7:110::2",
-        "!H",
-        "Destination unreachable: Beyond scope of source address",
-    ),
-    wall(
-        "2001:db8:7:110::3",
-        "!H",
-        "Destination unreachable: Address unreachable",
-    ),
+    gate("2001:db8:7:102::1", "!N", "No route"),
+    gate("2001:db8:7:103::1", "!N", "No route"),
+    wall("2001:db8:7:110::1", "!X", "Administratively prohibited"),
+    wall("2001:db8:7:110::2", "!H", "Beyond scope of source address"),
+    wall("2001:db8:7:110::3", "!H", "Address unreachable"),
     // RFC 4443 has two more, which ping does not know.
-    wall(
-        "2001:db8:7:110::5",
-        "!<5>",
-        "Destination unreachable: Unknown code 5",
-    ),
-    wall(
-        "2001:db8:7:110::6",
-        "!<6>",
-        "Destination unreachable: Unknown code 6",
-    ),
+    wall("2001:db8:7:110::5", "!<5>", "Unknown code 5"),
+    wall("2001:db8:7:110::6", "!<6>", "Unknown code 6"),
 ];
 
 /// The kernel's limit for unreachable destinations, which IPv6 has not.
@@ -153,7 +132,7 @@ fn what_cannot_be_reached_and_why() {
             let said = last.annotations().into_iter().map(str::to_owned);
             (last.ttl, last.hosts(), said.collect::<BTreeSet<_>>())
         });
-        let drawn = (vec![(by, refused.words.to_owned())], (0, 1));
+        let drawn = (vec![(by, refused.words())], (0, 1));
         seen(refused.target, &drawn, || {
             rest(refused);
             refusals_of(&ping(&paths, &["-c", "1", "-W", "1"], target))

@@ -13,17 +13,13 @@ use magpie_tests::wire::Plan;
 
 const MINUTE_US: u64 = 60_000_000;
 
-fn op(code: u16, jt: u8, jf: u8, k: u32) -> BpfInstruction {
-    BpfInstruction { code, jt, jf, k }
-}
-
 /// `greater 101`.
 fn longer() -> Vec<BpfInstruction> {
     vec![
-        op(0x80, 0, 0, 0),
-        op(0x25, 0, 1, 100),
-        op(0x06, 0, 0, 262_144),
-        op(0x06, 0, 0, 0),
+        BpfInstruction::new(0x80, 0, 0, 0),
+        BpfInstruction::new(0x25, 0, 1, 100),
+        BpfInstruction::new(0x06, 0, 0, 262_144),
+        BpfInstruction::new(0x06, 0, 0, 0),
     ]
 }
 

@@ -23,6 +23,11 @@ impl BpfInstruction {
     /// Octets of one instruction.
     pub const OCTETS: usize = 8;
 
+    /// In the order of the fields, as `BPF_JUMP` has them.
+    pub const fn new(code: u16, jt: u8, jf: u8, k: u32) -> Self {
+        Self { code, jt, jf, k }
+    }
+
     /// As it stands in a [`crate::Command::LoadFilter`], and as
     /// [`crate::Command::StartFilter`]'s check sum has it: code, jt, jf, k, little
     /// endian.

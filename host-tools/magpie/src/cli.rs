@@ -201,7 +201,7 @@ pub enum Format {
 #[derive(Debug, Args)]
 pub struct ViewOptions {
     /// How to show what was seen
-    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    #[arg(long, default_value = "table")]
     pub format: Format,
     /// Which table, for --format csv
     #[arg(long, value_enum, value_name = "NAME", required_if_eq("format", "csv"))]
@@ -407,7 +407,7 @@ pub struct Info {
     #[arg(value_name = "SOURCE")]
     pub source: Spec,
     /// How to show it
-    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    #[arg(long, default_value = "table")]
     pub format: InfoFormat,
     /// Wait so many seconds for an answer
     #[arg(long, value_name = "N", default_value_t = 10.0)]

@@ -1,5 +1,5 @@
 //! What is told of this machine (sockets, routes, interfaces), of hand-made
-//! ones: held against files, as `golden.rs` does.
+//! ones: held against files, as `views` does.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -18,22 +17,9 @@ use magpie_probe::trace::{
 };
 use serde_json::Value;
 
-/// Compares with the file, or writes it where that was asked for.
-fn golden(name: &str, got: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
-    if std::env::var_os("MAGPIE_BLESS").is_some() {
-        std::fs::write(&path, got).unwrap();
-        return;
-    }
-    let want = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; MAGPIE_BLESS=1 writes it", path.display()));
-    for (n, (want, got)) in want.lines().zip(got.lines()).enumerate() {
-        assert_eq!(want, got, "{name}, line {}", n + 1);
-    }
-    assert_eq!(want, got, "{name}");
-}
+mod blessed;
+
+use blessed::golden;
 
 fn at(n: u8) -> IpAddr {
     IpAddr::from([10, 0, 0, n])

@@ -15,17 +15,13 @@ use super::*;
 use crate::tests::{capture, frame, options};
 use crate::{InProcess, SensorOptions};
 
-fn op(code: u16, jt: u8, jf: u8, k: u32) -> BpfInstruction {
-    BpfInstruction { code, jt, jf, k }
-}
-
 /// Frames whose source address ends in an even octet.
 fn even() -> Vec<BpfInstruction> {
     vec![
-        op(0x30, 0, 0, 29),
-        op(0x45, 1, 0, 1),
-        op(0x06, 0, 0, 262_144),
-        op(0x06, 0, 0, 0),
+        BpfInstruction::new(0x30, 0, 0, 29),
+        BpfInstruction::new(0x45, 1, 0, 1),
+        BpfInstruction::new(0x06, 0, 0, 262_144),
+        BpfInstruction::new(0x06, 0, 0, 0),
     ]
 }
 
@@ -110,7 +106,11 @@ fn it_ends_at_its_limit() {
 
 #[test]
 fn a_bad_program_is_refused_by_name() {
-    let bad = vec![op(0x30, 0, 0, 29), op(0x45, 1, 7, 1), op(0x06, 0, 0, 1)];
+    let bad = vec![
+        BpfInstruction::new(0x30, 0, 0, 29),
+        BpfInstruction::new(0x45, 1, 7, 1),
+        BpfInstruction::new(0x06, 0, 0, 1),
+    ];
     let (capture, events) = run(capture(10, 2), &options(), request(bad, 0));
     let [FilterEvent::Refused { why, .. }] = &events[..] else {
         panic!("{events:?}");
@@ -133,7 +133,7 @@ fn a_bad_program_is_refused_by_name() {
 /// The longest program there is goes over in many commands.
 #[test]
 fn a_long_program_arrives_whole() {
-    let mut program = vec![op(0x30, 0, 0, 29); 252];
+    let mut program = vec![BpfInstruction::new(0x30, 0, 0, 29); 252];
     program.extend(even());
     let (capture, events) = run(capture(100, 10), &options(), request(program, 0));
     assert_eq!(packets(&events).len(), 50);

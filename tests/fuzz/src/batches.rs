@@ -31,12 +31,7 @@ pub fn storage(flow_sets: usize, outbox: usize) -> Storage<'static> {
     }
 }
 
-const ALL: BpfInstruction = BpfInstruction {
-    code: 6,
-    jt: 0,
-    jf: 0,
-    k: 262_144,
-};
+const ALL: BpfInstruction = BpfInstruction::new(0x06, 0, 0, 262_144);
 
 /// Everything the host may ask.
 pub fn commands() -> Vec<Command> {

@@ -266,24 +266,10 @@ impl<R: Registers> Lan9118<R> {
         let frame = on_wire.saturating_sub(FCS_OCTETS);
         let fits = buffer.get_mut(..frame);
         let too_long = fits.is_none();
-        let mut rest = on_wire.div_ceil(4);
         // Every word is read, also of a frame that is of no use: the fast
         // forward of RX_DP_CTRL leaks FIFO space in QEMU.
-        let (words, tail) = fits.unwrap_or_default().as_chunks_mut::<4>();
-        rest = rest.saturating_sub(words.len());
-        for word in words {
-            *word = self.registers.read(RX_DATA_FIFO).to_le_bytes();
-        }
-        if !tail.is_empty() {
-            rest = rest.saturating_sub(1);
-            let word = self.registers.read(RX_DATA_FIFO).to_le_bytes();
-            for (to, from) in tail.iter_mut().zip(word) {
-                *to = from;
-            }
-        }
-        for _ in 0..rest {
-            self.registers.read(RX_DATA_FIFO);
-        }
+        let (octets, words) = (fits.unwrap_or_default(), on_wire.div_ceil(4));
+        self.registers.read_fifo(RX_DATA_FIFO, octets, words);
         Some(match status.error() {
             Some(error) => Err(error),
             None if too_long => Err(ReceiveError::TooLong(frame)),

@@ -24,6 +24,26 @@ pub trait Registers {
         let value = self.read(offset);
         self.write(offset, change(value));
     }
+
+    /// Reads a FIFO of so many words: its first octets fill `octets`, the rest is
+    /// of no use.
+    fn read_fifo(&self, offset: u32, octets: &mut [u8], words: usize) {
+        let mut rest = words;
+        let (whole, tail) = octets.as_chunks_mut::<4>();
+        rest = rest.saturating_sub(whole.len());
+        for word in whole {
+            *word = self.read(offset).to_le_bytes();
+        }
+        if !tail.is_empty() {
+            rest = rest.saturating_sub(1);
+            for (to, from) in tail.iter_mut().zip(self.read(offset).to_le_bytes()) {
+                *to = from;
+            }
+        }
+        for _ in 0..rest {
+            self.read(offset);
+        }
+    }
 }
 
 /// A window onto a device of the machine.
@@ -93,7 +113,38 @@ impl Registers for Mmio {
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+
     use super::*;
+
+    /// Words that count upwards.
+    struct Fifo(Cell<u32>);
+
+    impl Registers for Fifo {
+        fn read(&self, offset: u32) -> u32 {
+            assert_eq!(offset, 8);
+            self.0.set(self.0.get() + 1);
+            self.0.get() * 0x0101_0101
+        }
+
+        fn write(&mut self, _: u32, _: u32) {}
+    }
+
+    #[test]
+    fn a_fifo_is_read_whole_and_fills_what_there_is() {
+        for (room, words, filled) in [
+            (7, 5, &[1, 1, 1, 1, 2, 2, 2][..]),
+            (8, 2, &[1, 1, 1, 1, 2, 2, 2, 2]),
+            (0, 3, &[]),
+            (1, 1, &[1]),
+        ] {
+            let fifo = Fifo(Cell::new(0));
+            let mut octets = [0; 8];
+            fifo.read_fifo(8, &mut octets[..room], words);
+            assert_eq!(&octets[..room], filled);
+            assert_eq!(fifo.0.get() as usize, words);
+        }
+    }
 
     #[test]
     fn words_inside_the_window_only() {

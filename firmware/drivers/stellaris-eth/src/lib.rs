@@ -209,8 +209,6 @@ impl<R: Registers> StellarisEthernet<R> {
             self.restart_receiver();
             return Some(Err(ReceiveError::OutOfStep));
         };
-        // One word, with the frame's first two octets, has been read.
-        let mut rest = total.div_ceil(4).saturating_sub(1);
         let fits = buffer.get_mut(..frame);
         let too_long = fits.is_none();
         let fits = fits.unwrap_or_default();
@@ -218,21 +216,9 @@ impl<R: Registers> StellarisEthernet<R> {
         for (to, from) in head.iter_mut().zip([first, second]) {
             *to = from;
         }
-        let (words, tail) = body.as_chunks_mut::<4>();
-        rest = rest.saturating_sub(words.len());
-        for word in words {
-            *word = self.registers.read(MACDATA).to_le_bytes();
-        }
-        if !tail.is_empty() {
-            rest = rest.saturating_sub(1);
-            let word = self.registers.read(MACDATA).to_le_bytes();
-            for (to, from) in tail.iter_mut().zip(word) {
-                *to = from;
-            }
-        }
-        for _ in 0..rest {
-            self.registers.read(MACDATA);
-        }
+        // One word, with the frame's first two octets, has been read.
+        let rest = total.div_ceil(4).saturating_sub(1);
+        self.registers.read_fifo(MACDATA, body, rest);
         Some(if too_long {
             Err(ReceiveError::TooLong(frame))
         } else {

@@ -46,6 +46,7 @@ mod phy;
 mod port;
 mod registers;
 mod ring;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod transmit;
@@ -58,6 +59,7 @@ pub use phy::Link;
 pub use port::{Ethernet, Fault};
 pub use registers::EthRegisters;
 pub use ring::{Booked, Frame, Loss, Memory, Ring, Stamp, Word};
+pub use shared::{DmaAccess, DmaShared};
 pub use transmit::{Refused, TransmitMemory, TransmitRing, Transmitted};
 
 /// Longest frame that is received whole, in octets without FCS. (The MAC cuts

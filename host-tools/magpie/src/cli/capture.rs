@@ -201,13 +201,7 @@ pub struct Capture {
     #[arg(short, help_heading = "Lines")]
     pub line_buffered: bool,
     /// For people, or one object a line (octets with -x)
-    #[arg(
-        long,
-        value_enum,
-        default_value = "table",
-        value_name = "FORMAT",
-        help_heading = "Lines"
-    )]
+    #[arg(long, default_value = "table", help_heading = "Lines")]
     pub format: InfoFormat,
 }
 

@@ -34,6 +34,6 @@ pub struct Interfaces {
           conflicts_with = "list_interfaces")]
     pub rate: Option<Duration>,
     /// How to show them
-    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    #[arg(long, default_value = "table")]
     pub format: InfoFormat,
 }

@@ -86,7 +86,7 @@ pub struct Sockets {
     #[arg(short = 'H', long)]
     pub no_header: bool,
     /// How to show them; json has everything, processes with -p
-    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    #[arg(long, default_value = "table")]
     pub format: InfoFormat,
     /// Which ones (see below)
     #[arg(value_name = "FILTER")]

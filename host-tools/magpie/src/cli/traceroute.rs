@@ -141,7 +141,7 @@ pub struct Traceroute {
     #[arg(long)]
     pub fast: bool,
     /// How to show it
-    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    #[arg(long, default_value = "table")]
     pub format: Format,
 }
 

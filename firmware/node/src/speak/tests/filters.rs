@@ -5,14 +5,10 @@ use magpie_protocol::{
 };
 
 use super::*;
+use crate::tests::HIDDEN;
 
 /// Selects every frame.
-const ALL: BpfInstruction = BpfInstruction {
-    code: 6,
-    jt: 0,
-    jf: 0,
-    k: 262_144,
-};
+const ALL: BpfInstruction = BpfInstruction::new(0x06, 0, 0, 262_144);
 /// Its CRC-32.
 const CHECK: u32 = 0xc721_13ea;
 

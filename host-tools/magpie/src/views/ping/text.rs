@@ -235,15 +235,7 @@ pub fn summary(host: &str, summary: &Summary, has_gap: bool) -> String {
         "--- {host} ping statistics ---\n{} packets transmitted, {} received",
         summary.transmitted, summary.received
     );
-    for (n, what) in [
-        (summary.duplicates, "duplicates"),
-        (summary.bad_sums, "corrupted"),
-        (summary.errors, "errors"),
-    ] {
-        if n > 0 {
-            let _ = write!(text, ", +{n} {what}");
-        }
-    }
+    add_more(&mut text, summary);
     if summary.transmitted > 0 {
         let loss = percent(summary.lost(), summary.transmitted);
         let time = (summary.elapsed.as_micros() + 500) / 1_000;
@@ -274,6 +266,19 @@ pub fn summary(host: &str, summary: &Summary, has_gap: bool) -> String {
     }
     text.push_str(&own_line(summary));
     text
+}
+
+/// What came beside the answers.
+fn add_more(text: &mut String, summary: &Summary) {
+    for (n, what) in [
+        (summary.duplicates, "duplicates"),
+        (summary.bad_sums, "corrupted"),
+        (summary.errors, "errors"),
+    ] {
+        if n > 0 {
+            let _ = write!(text, ", +{n} {what}");
+        }
+    }
 }
 
 fn own_line(summary: &Summary) -> String {
@@ -338,15 +343,7 @@ pub fn short_summary(summary: &Summary) -> String {
             millis(trips.max)
         );
     }
-    for (n, what) in [
-        (summary.duplicates, "duplicates"),
-        (summary.bad_sums, "corrupted"),
-        (summary.errors, "errors"),
-    ] {
-        if n > 0 {
-            let _ = write!(text, ", +{n} {what}");
-        }
-    }
+    add_more(&mut text, summary);
     let own = own_line(summary);
     if !own.is_empty() {
         let _ = write!(text, ", {}", own.trim_end());
