@@ -42,7 +42,7 @@ const FILTER_SLOTS: usize = 4;
 const PACKETS: usize = if cfg!(magpie_no_payload) {
     0
 } else {
-    54 * 1024
+    50 * 1024
 };
 
 const FREE: CountEntry = CountEntry {

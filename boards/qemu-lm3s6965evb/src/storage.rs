@@ -14,7 +14,7 @@ magpie_node::storage! {
     resend: if cfg!(magpie_speak) { 4096 } else { 2560 },
     scratch: 2048,
     doubled_sets: 32, // 128 frames: 860 us of 100 Mbit/s
-    filter_slots: 0, // a program alone takes 2 KB
+    filter_slots: 0, // one alone takes 3 KB
     packets: 0,
     network: 2,
 }
