@@ -38,6 +38,8 @@ pub(super) struct Sensor {
     started: bool,
     /// Of boots that ended meanwhile.
     past: Past,
+    /// A filter's run ended with the boot.
+    restarted: bool,
     /// When a packet's time was last said to be how wrong.
     bound_us: Option<u64>,
     /// The sensor's time was told to be no wall time.
@@ -102,6 +104,7 @@ impl Sensor {
             snap_len: asks.snap_len,
             started: false,
             past: Past::default(),
+            restarted: false,
             bound_us: None,
             told: false,
             before: None,
@@ -159,6 +162,33 @@ impl Sensor {
         (self.hurried || self.ended) && !self.refused && !over
     }
 
+    /// What an event changes here.
+    fn heed(&mut self, event: &FilterEvent) {
+        match event {
+            FilterEvent::Started { .. } => {
+                if !std::mem::replace(&mut self.started, true) {
+                    self.before = self.capture.picture().ledger();
+                }
+                self.describe();
+                note(&format!("{}: the filter runs on the sensor", self.name));
+            }
+            FilterEvent::Forgotten { account, .. } => {
+                self.restarted = true;
+                self.past.add(account);
+            }
+            _ => {}
+        }
+    }
+
+    /// What is in no sum, whatever those say.
+    fn unknown(&self) -> Option<&'static str> {
+        if self.restarted {
+            // What it counted after its last word, and did not keep.
+            return Some("sensor restarted");
+        }
+        self.is_unheard().then_some("sensor unheard")
+    }
+
     fn account(&self) -> FilterAccount {
         self.capture.account().copied().unwrap_or_default()
     }
@@ -179,14 +209,8 @@ impl PacketSource for Sensor {
         let mut refused = None;
         let mut enough = false;
         for event in events {
+            self.heed(&event);
             match event {
-                FilterEvent::Started { .. } => {
-                    if !std::mem::replace(&mut self.started, true) {
-                        self.before = self.capture.picture().ledger();
-                    }
-                    self.describe();
-                    note(&format!("{}: the filter runs on the sensor", self.name));
-                }
                 FilterEvent::Packet(packet) => {
                     let (at_ns, comment) = self.time(&packet);
                     let lost = packet.lost_before;
@@ -204,8 +228,7 @@ impl PacketSource for Sensor {
                     enough |= !take(&packet);
                 }
                 FilterEvent::Refused { why, .. } => refused = Some(why.to_string()),
-                FilterEvent::Forgotten { account, .. } => self.past.add(&account),
-                FilterEvent::Status(_) | FilterEvent::Ended(_) => {}
+                _ => {}
             }
         }
         for warning in self.capture.warnings() {
@@ -274,7 +297,7 @@ impl PacketSource for Sensor {
             seen: seen(|ledger| Some(ledger.counted.frames)),
             sensor: Some(self.past.dropped.saturating_add(dropped)),
             link: Some(self.past.lost.saturating_add(lost)),
-            unknown: unheard.then_some("sensor unheard"),
+            unknown: self.unknown(),
             lost_before: seen(lost_before),
             ..Counted::default()
         }
@@ -335,8 +358,38 @@ fn lost_before(ledger: &Ledger) -> Option<u64> {
 mod tests {
     use magpie_protocol::{FilterState, Sum};
 
+    use magpie_sources::Incoming;
+
     use super::*;
     use crate::views::capture::{Books, Interface};
+
+    /// A sensor that nothing comes from.
+    struct Mute;
+
+    impl Source for Mute {
+        fn name(&self) -> &'static str {
+            "serial:/dev/a"
+        }
+
+        fn receive(&mut self, _: Duration) -> Result<Incoming, SourceError> {
+            Ok(Incoming::Idle)
+        }
+
+        fn send(&mut self, _: &[u8]) -> Result<(), SourceError> {
+            Ok(())
+        }
+    }
+
+    fn mute() -> Sensor {
+        let asks = Asks {
+            program: Vec::new(),
+            literal: false,
+            snap_len: 0,
+            packets: 0,
+        };
+        let spec = "serial:/dev/a".parse().unwrap();
+        Sensor::new(&spec, Box::new(Mute), asks)
+    }
 
     fn sum(frames: u64) -> Sum {
         Sum { frames, octets: 0 }
@@ -390,5 +443,31 @@ mod tests {
         // In between the sums are behind, or ahead.
         assert_eq!(selected(&account(FilterState::Running, 7), false), 13);
         assert_eq!(selected(&account(FilterState::Running, 500), false), 500);
+    }
+
+    /// What it counted after its last word is in no sum, however those agree.
+    #[test]
+    fn a_restart_loses_what_was_not_told() {
+        for again in [true, false] {
+            let mut sensor = mute();
+            sensor.heed(&FilterEvent::Started { slot: 0, run: 1 });
+            assert_eq!(sensor.counted().unknown, None);
+            let account = account(FilterState::Running, 20);
+            sensor.heed(&FilterEvent::Forgotten { account, again });
+            // Its last word of what followed is heard, or is not to come.
+            sensor.ended = !again;
+            let interface = Interface {
+                read: 10,
+                kept: 10,
+                counted: sensor.counted(),
+                ..Interface::new("serial:/dev/a", "a")
+            };
+            let line = Books::of(&[interface]).to_string();
+            assert_eq!(
+                line,
+                "books PARTIAL(sensor restarted) received=20 kept=10 filtered=0 beyond=0 \
+                 dropped=10(sensor 8,link 2) unaccounted=0"
+            );
+        }
     }
 }
