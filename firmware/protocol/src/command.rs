@@ -45,7 +45,8 @@ pub struct Configuration {
     pub dedup_us: Option<u32>,
 }
 
-/// A request of the host.
+/// A request of the host. Numbers are its own choice, and another host's may be
+/// the same: an answer goes by the way of its command, or not at all.
 ///
 /// | command | fields |
 /// |---|---|

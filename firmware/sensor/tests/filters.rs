@@ -9,7 +9,7 @@ use magpie_protocol::{
     FilterState, FilterStatus, Instructions, Items, Ledger, MAX_ITEM, NetState, Outcome, PartPlace,
     Port, Record, RecordSource, Sum, UplinkCounts, VERSION_MINOR, Want, decode_packet_part,
 };
-use magpie_sensor::{Config, FilterSlot, Identity, Sensor, Storage};
+use magpie_sensor::{Config, FilterSlot, Identity, Sensor, Storage, Way};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -656,6 +656,7 @@ fn whoever_may_be_anybody_is_refused_and_counted() {
         ..Port::default()
     });
     drain(&mut core, 0, Want::Live);
+    core.set_way(Way::Network);
     let program = all();
     let stop = Command::StopFilter {
         id: 3,

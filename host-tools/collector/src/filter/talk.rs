@@ -227,7 +227,7 @@ impl Filters {
             Step::Start => CommandType::StartFilter,
             Step::Running | Step::Over => return,
         };
-        if reply.command != answered as u8 {
+        if reply.command != answered as u8 || reply.slot != filter.request.slot {
             return;
         }
         if reply.outcome != Outcome::Done {
