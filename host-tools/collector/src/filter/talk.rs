@@ -39,6 +39,8 @@ struct Filter {
     /// Number of the command asked; 0 before.
     id: u32,
     asking: Asking,
+    /// The sensor said that it has done that; its status is awaited.
+    done: bool,
     attempts: u8,
     /// It was said that it runs.
     started: bool,
@@ -70,6 +72,7 @@ impl Filter {
             step: Step::Clear,
             id: 0,
             asking: Asking::new(ASK_RETRY_US),
+            done: false,
             attempts: 0,
             started: false,
             account,
@@ -82,6 +85,7 @@ impl Filter {
         self.step = step;
         self.id = 0;
         self.asking = Asking::new(ASK_RETRY_US);
+        self.done = false;
     }
 
     /// The run that was asked for, or is under way.
@@ -265,7 +269,8 @@ impl Filters {
             Step::Load(_) => filter.go(Step::Start),
             Step::Start => started(filter, boot_id, &mut self.events),
             // Until its status comes it is asked on: one that is lost comes again.
-            Step::Stop { .. } | Step::Running | Step::Over => {}
+            Step::Stop { .. } => filter.done = true,
+            Step::Running | Step::Over => {}
         }
     }
 
@@ -275,8 +280,9 @@ impl Filters {
             return;
         };
         if !filter.has_run(status.run) {
-            // Asked to stop, and never started.
-            if matches!(filter.step, Step::Stop { .. }) && !filter.started && filter.id != 0 {
+            // It has stopped and never ran: behind the answer to its stop, its own
+            // word would be the first of this slot.
+            if matches!(filter.step, Step::Stop { .. }) && !filter.started && filter.done {
                 filter.step = Step::Over;
                 self.events.push(FilterEvent::Ended(filter.account));
             }

@@ -39,21 +39,25 @@ fn status(run: u32, state: FilterState) -> FilterStatus {
     }
 }
 
+fn done(id: u32, command: CommandType) -> FilterReply {
+    FilterReply {
+        id,
+        command: command as u8,
+        slot: 0,
+        outcome: Outcome::Done,
+        reason: FilterReason::None,
+        instruction: 0,
+    }
+}
+
 /// A filter that runs, and the number of its run.
 fn running() -> (Filters, u32) {
     let mut filters = Filters::default();
     filters.request(request(true));
     for command in [CommandType::StopFilter, CommandType::StartFilter] {
         filters.ask(1, MINOR).unwrap();
-        let reply = FilterReply {
-            id: filters.all[0].id,
-            command: command as u8,
-            slot: 0,
-            outcome: Outcome::Done,
-            reason: FilterReason::None,
-            instruction: 0,
-        };
-        filters.take_reply(1, &reply);
+        let id = filters.all[0].id;
+        filters.take_reply(1, &done(id, command));
     }
     let run = filters.account(0).unwrap().run;
     filters.take_status(1, &status(run, FilterState::Running));
@@ -118,4 +122,69 @@ fn one_that_is_stopped_before_it_ran_ends_with_a_word() {
         [FilterEvent::Ended(FilterAccount { run: 0, .. })]
     ));
     assert!(!filters.is_busy());
+}
+
+/// One that is asked to start and, before anything is heard of that, to stop;
+/// the number of its run, and of the stop.
+fn stopped_unheard() -> (Filters, u32, u32) {
+    let mut filters = Filters::default();
+    filters.request(request(true));
+    filters.ask(1, MINOR).unwrap();
+    let id = filters.all[0].id;
+    filters.take_reply(1, &done(id, CommandType::StopFilter));
+    filters.ask(1, MINOR).unwrap();
+    let run = filters.account(0).unwrap().run;
+    filters.stop(0, false);
+    filters.ask(1, MINOR).unwrap();
+    let stop = filters.all[0].id;
+    (filters, run, stop)
+}
+
+/// The sensor may still be about to start it.
+#[test]
+fn words_of_other_runs_do_not_answer_a_stop() {
+    let (mut filters, run, stop) = stopped_unheard();
+    let other = status(run - 1, FilterState::Stopped);
+    filters.take_status(1, &other);
+    assert!(filters.is_busy(), "nothing says that the stop was heard");
+    // Nor does the answer to what was asked before.
+    filters.take_reply(1, &done(stop - 1, CommandType::StopFilter));
+    filters.take_status(1, &other);
+    assert!(filters.is_busy());
+    assert_eq!(filters.take_events(), []);
+    // Behind the answer its own word would come, had it run.
+    filters.take_reply(1, &done(stop, CommandType::StopFilter));
+    assert!(filters.is_busy());
+    filters.take_status(1, &other);
+    assert!(matches!(filters.take_events()[..], [FilterEvent::Ended(_)]));
+    assert!(!filters.is_busy());
+}
+
+#[test]
+fn one_that_ran_unheard_is_counted_behind_its_stop() {
+    let (mut filters, run, stop) = stopped_unheard();
+    filters.take_reply(1, &done(stop, CommandType::StopFilter));
+    let mut last = status(run, FilterState::Stopped);
+    last.forwarded = last.kept;
+    filters.take_status(1, &last);
+    let events = filters.take_events();
+    let [
+        FilterEvent::Started { .. },
+        FilterEvent::Status(_),
+        FilterEvent::Ended(account),
+    ] = events[..]
+    else {
+        panic!("{events:?}");
+    };
+    assert_eq!((account.run, account.matched.frames), (run, 9));
+}
+
+#[test]
+fn a_stop_that_is_asked_for_anew_is_answered_anew() {
+    let (mut filters, run, stop) = stopped_unheard();
+    filters.take_reply(1, &done(stop, CommandType::StopFilter));
+    filters.stop(0, true);
+    filters.ask(1, MINOR).unwrap();
+    filters.take_status(1, &status(run - 1, FilterState::Stopped));
+    assert!(filters.is_busy());
 }
