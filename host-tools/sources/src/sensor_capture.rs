@@ -6,6 +6,8 @@ use magpie_collector::{
     FilterAccount, FilterEvent, FilterRequest, Limits, Picture, Session, SessionError,
 };
 
+use magpie_protocol::Ledger;
+
 use crate::{Incoming, Offered, Source, SourceError, Uplink};
 
 /// Longest wait for a batch: the session has timers of its own.
@@ -77,6 +79,17 @@ impl Waiting {
     }
 }
 
+/// What the sensor had counted when the filter began to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Began {
+    /// Nothing: what it is fed waited for the filter.
+    WithTheFeed,
+    /// It has not said so yet.
+    Unknown,
+    /// This.
+    At(Box<Ledger>),
+}
+
 /// One sensor that runs a filter for us, behind any [`Source`].
 ///
 /// Order of use: [`Self::turn`] until it says [`CaptureTurn::Ended`];
@@ -88,6 +101,7 @@ pub struct SensorCapture {
     session: Session,
     picture: Picture,
     slot: u8,
+    began: Began,
     phase: Phase,
     /// The user wants no more.
     ending: bool,
@@ -110,7 +124,11 @@ impl SensorCapture {
     /// Asks the sensor behind this source for a filter.
     /// What a capture file feeds waits until the filter runs.
     pub fn new(mut source: Box<dyn Source>, request: FilterRequest) -> Self {
-        source.hold_feed();
+        let began = if source.hold_feed() {
+            Began::WithTheFeed
+        } else {
+            Began::Unknown
+        };
         let mut session = Session::new(source.name());
         let missed_at = source.answers().then(|| Instant::now() + SILENCE);
         let slot = request.slot;
@@ -120,6 +138,7 @@ impl SensorCapture {
             source,
             session,
             slot,
+            began,
             phase: Phase::Running,
             ending: false,
             patience: PATIENCE,
@@ -147,6 +166,33 @@ impl SensorCapture {
     /// What the filter came to so far, in the present or last boot of the sensor.
     pub fn account(&self) -> Option<&FilterAccount> {
         self.session.filter_account(self.slot)
+    }
+
+    /// How much a number in the sensor's books has grown since the filter began to
+    /// run, over all boots; `None` where they do not say. It begins at the first
+    /// books of that time, so a little may be missing, and nothing is too much.
+    pub fn grown(&self, of: impl Fn(&Ledger) -> Option<u64>) -> Option<u64> {
+        let now = self.picture.ledger()?;
+        let before = match &self.began {
+            Began::WithTheFeed => 0,
+            Began::At(began) if began.at_us != now.at_us => of(began)?,
+            // One ledger says nothing of what followed.
+            Began::Unknown | Began::At(_) => return None,
+        };
+        of(&now)?.checked_sub(before)
+    }
+
+    /// Keeps the first books of which the sensor's time says that the filter ran.
+    fn note_books(&mut self) {
+        if self.began != Began::Unknown {
+            return;
+        }
+        let ran_us = self.account().and_then(|account| account.began_us);
+        if let Some((ran_us, ledger)) = ran_us.zip(self.picture.ledger())
+            && ledger.at_us >= ran_us
+        {
+            self.began = Began::At(Box::new(ledger));
+        }
     }
 
     /// See [`Source::offered`].
@@ -203,7 +249,10 @@ impl SensorCapture {
             let now_us = self.source.received_at().unwrap_or_else(host_us);
             let mut came = false;
             match incoming {
-                Incoming::Batch(batch) => self.take(now_us, &batch)?,
+                Incoming::Batch(batch) => {
+                    self.take(now_us, &batch)?;
+                    self.note_books();
+                }
                 Incoming::Idle => {}
                 Incoming::Reconnected => self.session.reconnected(),
                 Incoming::FeedDone => match self.phase {

@@ -31,8 +31,6 @@ pub(super) struct Asks {
 pub(super) struct Sensor {
     name: String,
     capture: SensorCapture,
-    /// It boots with us, so that all it counts is of this run.
-    is_ours: bool,
     info: Option<InterfaceInfo>,
     snap_len: u32,
     started: bool,
@@ -44,7 +42,6 @@ pub(super) struct Sensor {
     bound_us: Option<u64>,
     /// The sensor's time was told to be no wall time.
     told: bool,
-    before: Option<Ledger>,
     refused: bool,
     ended: bool,
     /// Not waited for to its end.
@@ -99,7 +96,6 @@ impl Sensor {
         Self {
             name: spec.to_string(),
             capture: SensorCapture::new(source, request),
-            is_ours: matches!(spec, Spec::Qemu { .. }),
             info: None,
             snap_len: asks.snap_len,
             started: false,
@@ -107,7 +103,6 @@ impl Sensor {
             restarted: false,
             bound_us: None,
             told: false,
-            before: None,
             refused: false,
             ended: false,
             hurried: false,
@@ -166,9 +161,7 @@ impl Sensor {
     fn heed(&mut self, event: &FilterEvent) {
         match event {
             FilterEvent::Started { .. } => {
-                if !std::mem::replace(&mut self.started, true) {
-                    self.before = self.capture.picture().ledger();
-                }
+                self.started = true;
                 self.describe();
                 note(&format!("{}: the filter runs on the sensor", self.name));
             }
@@ -279,26 +272,19 @@ impl PacketSource for Sensor {
         let account = self.account();
         let (dropped, lost) = (account.dropped.frames, account.lost.frames);
         let unheard = self.is_unheard();
-        let ledger = self.capture.picture().ledger();
-        let seen = |of: fn(&Ledger) -> Option<u64>| {
-            let before = match &self.before {
-                Some(before) => of(before)?,
-                None if self.is_ours => 0,
-                None => return None,
-            };
-            of(ledger.as_ref()?)?.checked_sub(before)
-        };
+        let received = self
+            .past
+            .matched
+            .saturating_add(selected(&account, unheard));
+        let seen = self.capture.grown(|ledger| Some(ledger.counted.frames));
         Counted {
-            received: Some(
-                self.past
-                    .matched
-                    .saturating_add(selected(&account, unheard)),
-            ),
-            seen: seen(|ledger| Some(ledger.counted.frames)),
+            received: Some(received),
+            // Before the first books of its time it saw at least those.
+            seen: seen.map(|seen| seen.max(received)),
             sensor: Some(self.past.dropped.saturating_add(dropped)),
             link: Some(self.past.lost.saturating_add(lost)),
             unknown: self.unknown(),
-            lost_before: seen(lost_before),
+            lost_before: self.capture.grown(lost_before),
             ..Counted::default()
         }
     }
