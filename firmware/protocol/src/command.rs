@@ -110,6 +110,8 @@ pub enum Command {
         instructions: Instructions,
     },
     /// Verifies the program in a slot and lets it look at every frame from now on.
+    /// Behind the answer come its status and the ledger: what is counted from
+    /// there on was shown to it.
     StartFilter {
         /// Number, not 0, that comes back, and tells this run from others.
         id: u32,

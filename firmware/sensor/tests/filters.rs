@@ -690,6 +690,41 @@ fn whoever_may_be_anybody_is_refused_and_counted() {
     assert!(!drain(&mut core, 0, Want::Final).is_empty());
 }
 
+/// Whoever counts what a sensor saw meanwhile needs to know where it began.
+#[test]
+fn the_books_as_of_its_start_come_behind_a_filter() {
+    let mut core = sensor(1, 4000);
+    feed(&mut core, 1, &frame(2, 60));
+    load(&mut core, 0, &all());
+    for (id, told) in [(7, true), (7, false), (8, false)] {
+        core.handle_command(2, &start(id, 0, &all(), CAPTURE));
+        feed(&mut core, 3, &frame(3, 60));
+        // Before its packets.
+        let mut out = [0; MAX_ITEM];
+        assert_eq!(core.poll_record(3, Want::Packet, &mut out), None);
+        let kinds = drain(&mut core, 3, Want::Live);
+        let kinds: Vec<_> = kinds
+            .iter()
+            .map(|record| match record {
+                Record::FilterReply(_) => "reply",
+                Record::FilterStatus(_) => "status",
+                Record::Ledger(ledger) => {
+                    assert_eq!((ledger.at_us, ledger.flush), (3, 0));
+                    "ledger"
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let want: &[_] = if told {
+            &["reply", "status", "ledger"]
+        } else {
+            &["reply"]
+        };
+        assert_eq!(kinds, want, "start {id}");
+        packets(&mut core, MAX_ITEM, 9);
+    }
+}
+
 /// Live records go before packets, and packets to nobody who cannot read them.
 #[test]
 fn packets_come_after_all_else() {

@@ -198,6 +198,11 @@ impl Sensor<'_> {
             if let Some(status) = self.filters.take_status(now_us) {
                 return self.emit_live(&Record::FilterStatus(status), out);
             }
+            if self.filters.take_start() {
+                // Whoever counts what is seen meanwhile begins there.
+                let ledger = Record::Ledger(self.told_ledger(now_us));
+                return self.emit_live(&ledger, out);
+            }
         }
         for _ in 0..STEPS {
             if let Step::Made(emitted) = self.live_step(now_us, out)? {
@@ -226,7 +231,7 @@ impl Sensor<'_> {
             || !filter_replies.is_empty()
             || *live != Stage::Resting
             || self.exporter.has_port()
-            || self.filters.has_status();
+            || self.filters.has_news();
         // By the network anybody may listen: there they wait.
         if waits || *way == Way::Network || *host_minor < PacketPart::SINCE {
             return None;

@@ -35,6 +35,8 @@ pub(crate) struct Filters<'a> {
     running: usize,
     /// A filter runs that wants frames to wait for room.
     waits: bool,
+    /// A filter has started, and the books as of then are to be told.
+    has_started: bool,
     /// Longest frame there is.
     max_frame: usize,
     /// Octets of the oldest packet that have left.
@@ -85,6 +87,7 @@ impl<'a> Filters<'a> {
             ring: Ring::new(octets),
             running: 0,
             waits: false,
+            has_started: false,
             max_frame: max_frame as usize,
             sent: 0,
         }
@@ -244,6 +247,7 @@ impl<'a> Filters<'a> {
         let prepared = slot.prepare(of, check);
         prepared.map_err(|(why, at)| (Outcome::BadValue, why, at))?;
         slot.start(id, literal, action);
+        self.has_started = true;
         Ok(())
     }
 
@@ -254,9 +258,14 @@ impl<'a> Filters<'a> {
         }
     }
 
-    /// Whether [`Self::take_status`] has one.
-    pub(crate) fn has_status(&self) -> bool {
-        self.slots.iter().any(|slot| slot.0.status_due)
+    /// Whether there is something to tell of them: a status, or a start.
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_started || self.slots.iter().any(|slot| slot.0.status_due)
+    }
+
+    /// Whether one has started; once each time.
+    pub(crate) fn take_start(&mut self) -> bool {
+        core::mem::take(&mut self.has_started)
     }
 
     /// What one of them did, once each time it is due.
