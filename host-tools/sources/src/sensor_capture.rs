@@ -6,8 +6,9 @@ use magpie_collector::{
     FilterAccount, FilterEvent, FilterRequest, Limits, Picture, Session, SessionError,
 };
 
-use magpie_protocol::Ledger;
+use magpie_protocol::{FilterState, Ledger};
 
+use crate::waiting::Waiting;
 use crate::{Incoming, Offered, Source, SourceError, Uplink};
 
 /// Longest wait for a batch: the session has timers of its own.
@@ -15,13 +16,14 @@ const TURN: Duration = Duration::from_millis(50);
 /// A sensor that is asked to stop, or for its books, has so long without a word
 /// that brings that nearer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// And so long whatever it says: more than the largest memory for packets
-/// takes over a slow line.
-const LONGEST: Duration = Duration::from_mins(5);
 /// A sensor that said nothing for so long is missed aloud.
 const SILENCE: Duration = Duration::from_secs(8);
 /// Refused batches that are named one by one.
 const REFUSALS_NAMED: u64 = 3;
+
+/// How a filter ended that was not asked to.
+const FORGOT: &str = "the sensor was restarted and forgot";
+const STOPPED: &str = "the sensor heard nothing of this program for 30 seconds and stopped";
 
 /// How it stands with a capture through a sensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,37 +48,6 @@ enum Phase {
     /// The sensor is to say its books; given up then.
     Flushing(Waiting),
     Ended,
-}
-
-/// Something that is waited for while it comes nearer, and not for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Waiting {
-    patience: Duration,
-    until: Instant,
-    /// Whatever comes.
-    at_last: Instant,
-    /// How much had come when that was last more.
-    come: u64,
-}
-
-impl Waiting {
-    fn new(now: Instant, patience: Duration, come: u64) -> Self {
-        Self {
-            patience,
-            until: now + patience,
-            at_last: now + LONGEST.max(patience),
-            come,
-        }
-    }
-
-    /// Whether it is waited for no longer, now that so much has come.
-    fn is_over(&mut self, now: Instant, come: u64) -> bool {
-        if come > self.come {
-            self.come = come;
-            self.until = now + self.patience;
-        }
-        now >= self.until.min(self.at_last)
-    }
 }
 
 /// What the sensor had counted when the filter began to run.
@@ -325,16 +296,16 @@ impl SensorCapture {
     /// What an event means for the rest.
     fn note(&mut self, event: &FilterEvent) {
         let over = match event {
-            FilterEvent::Refused { .. } | FilterEvent::Ended(_) => true,
-            FilterEvent::Forgotten { again, .. } => {
-                let name = self.source.name();
-                self.warnings.push(if *again {
-                    format!(
-                        "{name}: the sensor was restarted and forgot the filter; it is set again"
-                    )
-                } else {
-                    format!("{name}: the sensor was restarted and forgot the filter")
-                });
+            FilterEvent::Refused { .. } => true,
+            FilterEvent::Ended(account) => {
+                if account.state == FilterState::Unheard {
+                    self.warn_of_an_end(STOPPED, false);
+                }
+                true
+            }
+            FilterEvent::Forgotten { account, again } => {
+                let how = if account.is_over() { STOPPED } else { FORGOT };
+                self.warn_of_an_end(how, *again);
                 !again
             }
             _ => false,
@@ -345,6 +316,13 @@ impl SensorCapture {
         if over && matches!(self.phase, Phase::Running | Phase::Stopping(_)) {
             self.end_feed();
         }
+    }
+
+    fn warn_of_an_end(&mut self, how: &str, again: bool) {
+        let then = if again { "; it is set again" } else { "" };
+        let name = self.source.name();
+        self.warnings
+            .push(format!("{name}: {how} the filter{then}"));
     }
 
     /// The books are drawn up as of the last frame that was offered.

@@ -13,6 +13,7 @@ use magpie_protocol::{
 
 use super::*;
 use crate::tests::{capture, frame, options};
+use crate::waiting::LONGEST;
 use crate::{InProcess, SensorOptions};
 
 fn op(code: u16, jt: u8, jf: u8, k: u32) -> BpfInstruction {

@@ -1,8 +1,8 @@
 //! What the host says of filters, until it is answered.
 
 use magpie_protocol::{
-    BpfInstruction, Command, CommandType, FilterReason, FilterReply, FilterStatus, Instructions,
-    Outcome, PacketPart,
+    BpfInstruction, Command, CommandType, FilterReason, FilterReply, FilterState, FilterStatus,
+    Instructions, Outcome, PacketPart,
 };
 
 use super::has_stopped;
@@ -24,7 +24,7 @@ enum Step {
     Load(usize),
     /// That the program runs.
     Start,
-    /// Nothing: it runs.
+    /// That it runs on: the sensor stops what nobody asks for.
     Running,
     /// That it stops; then, whether its last packet has left.
     Stop { discard: bool },
@@ -120,8 +120,17 @@ impl Filter {
                 of,
                 check: check_sum(&self.request.program),
             }),
+            Step::Running => Some(Command::StartFilter {
+                id,
+                slot,
+                literal: self.request.literal,
+                action: self.request.action,
+                // Whatever another program has put there must not begin.
+                of: 0,
+                check: 0,
+            }),
             Step::Stop { discard } => Some(Command::StopFilter { id, slot, discard }),
-            Step::Running | Step::Over => None,
+            Step::Over => None,
         }
     }
 }
@@ -194,7 +203,7 @@ impl Filters {
     /// milliseconds makes numbers that an earlier session did not use.
     pub(crate) fn ask(&mut self, now_us: u64, minor: u8) -> Option<Command> {
         for filter in &mut self.all {
-            if matches!(filter.step, Step::Running | Step::Over) {
+            if filter.step == Step::Over {
                 continue;
             }
             if minor < FilterStatus::SINCE {
@@ -292,8 +301,17 @@ impl Filters {
         filter.account.take(status);
         self.events.push(FilterEvent::Status(filter.account));
         if status.is_over() {
-            filter.step = Step::Over;
-            self.events.push(FilterEvent::Ended(filter.account));
+            let account = filter.account;
+            if status.state == FilterState::Unheard && filter.request.again {
+                self.events.push(FilterEvent::Forgotten {
+                    account,
+                    again: true,
+                });
+                *filter = Filter::new(filter.request.clone());
+            } else {
+                filter.step = Step::Over;
+                self.events.push(FilterEvent::Ended(account));
+            }
         } else if has_stopped(status.state) && filter.step == Step::Running {
             // By itself: its last word may be lost, and is to be asked for.
             filter.go(Step::Stop { discard: false });

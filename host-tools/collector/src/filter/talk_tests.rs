@@ -188,3 +188,78 @@ fn a_stop_that_is_asked_for_anew_is_answered_anew() {
     filters.take_status(1, &status(run - 1, FilterState::Stopped));
     assert!(filters.is_busy());
 }
+
+/// A sensor stops what nobody asks for.
+#[test]
+fn one_that_runs_is_asked_for_again_and_again() {
+    let (mut filters, run) = running();
+    let mut asked = Vec::new();
+    for now_us in (0..60_000_000).step_by(100_000) {
+        while let Some(command) = filters.ask(now_us, MINOR) {
+            let Command::StartFilter { id, of: 0, .. } = command else {
+                panic!("{command:?}");
+            };
+            assert_eq!(id, run);
+            asked.push(now_us);
+        }
+    }
+    assert!((7..12).contains(&asked.len()), "{asked:?}");
+    let pauses = asked.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(pauses.max().unwrap() * 3 < FilterStatus::LIFE_US);
+    filters.stop(0, false);
+    filters.ask(60_000_000, MINOR).unwrap();
+    assert!(
+        filters
+            .ask(120_000_000, MINOR)
+            .is_some_and(|command| { matches!(command, Command::StopFilter { .. }) })
+    );
+}
+
+/// The sensor heard nobody for a while, and is heard again: what the run came
+/// to is known, and another one begins.
+#[test]
+fn one_that_a_sensor_gave_up_is_set_again() {
+    let (mut filters, run) = running();
+    let mut last = status(run, FilterState::Unheard);
+    filters.take_status(1, &last);
+    let [FilterEvent::Status(account)] = filters.take_events()[..] else {
+        panic!("{filters:?}");
+    };
+    assert!(!account.is_over(), "packets are still to come");
+    last.forwarded = last.kept;
+    filters.take_status(1, &last);
+    let events = filters.take_events();
+    let [
+        FilterEvent::Status(_),
+        FilterEvent::Forgotten {
+            account,
+            again: true,
+        },
+    ] = events[..]
+    else {
+        panic!("{events:?}");
+    };
+    assert!(account.is_over());
+    assert_eq!(account.matched.frames, 9);
+    let clear = filters.ask(20_000_000, MINOR);
+    assert!(matches!(
+        clear,
+        Some(Command::StopFilter { discard: true, .. })
+    ));
+    assert_eq!(filters.account(0).unwrap().matched, Sum::default());
+}
+
+#[test]
+fn one_that_was_to_stop_is_not_set_again_for_being_unheard() {
+    let (mut filters, run) = running();
+    filters.stop(0, false);
+    let mut last = status(run, FilterState::Unheard);
+    last.forwarded = last.kept;
+    filters.take_status(1, &last);
+    let events = filters.take_events();
+    assert!(matches!(
+        events[..],
+        [FilterEvent::Status(_), FilterEvent::Ended(_)]
+    ));
+    assert!(!filters.is_busy());
+}

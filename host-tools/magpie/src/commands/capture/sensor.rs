@@ -6,7 +6,7 @@ use magpie_capture::write::InterfaceInfo;
 use magpie_collector::{
     FilterAccount, FilterEvent, FilterPacket, FilterRequest, State as BooksState,
 };
-use magpie_protocol::{BpfInstruction, FilterAction, Known, Ledger};
+use magpie_protocol::{BpfInstruction, FilterAction, FilterState, Known, Ledger};
 use magpie_sources::{CaptureTurn, Feed, SensorCapture, Source, SourceError, Spec};
 
 use super::source::{Choice, Packet, PacketSource, SourceBooks, State, Take};
@@ -36,8 +36,8 @@ pub(super) struct Sensor {
     started: bool,
     /// Of boots that ended meanwhile.
     past: Past,
-    /// A filter's run ended with the boot.
-    restarted: bool,
+    /// Why frames may have passed without being asked of the filter.
+    blind: Option<&'static str>,
     /// When a packet's time was last said to be how wrong.
     bound_us: Option<u64>,
     /// The sensor's time was told to be no wall time.
@@ -100,7 +100,7 @@ impl Sensor {
             snap_len: asks.snap_len,
             started: false,
             past: Past::default(),
-            restarted: false,
+            blind: None,
             bound_us: None,
             told: false,
             refused: false,
@@ -166,8 +166,17 @@ impl Sensor {
                 note(&format!("{}: the filter runs on the sensor", self.name));
             }
             FilterEvent::Forgotten { account, .. } => {
-                self.restarted = true;
+                // What it counted after its last word, and did not keep; or all that
+                // came when it had stopped.
+                self.blind = Some(if account.is_over() {
+                    "filter stopped"
+                } else {
+                    "sensor restarted"
+                });
                 self.past.add(account);
+            }
+            FilterEvent::Ended(account) if account.state == FilterState::Unheard => {
+                self.blind = Some("filter stopped");
             }
             _ => {}
         }
@@ -175,11 +184,8 @@ impl Sensor {
 
     /// What is in no sum, whatever those say.
     fn unknown(&self) -> Option<&'static str> {
-        if self.restarted {
-            // What it counted after its last word, and did not keep.
-            return Some("sensor restarted");
-        }
-        self.is_unheard().then_some("sensor unheard")
+        let unheard = self.is_unheard().then_some("sensor unheard");
+        self.blind.or(unheard)
     }
 
     fn account(&self) -> FilterAccount {
@@ -342,7 +348,7 @@ fn lost_before(ledger: &Ledger) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use magpie_protocol::{FilterState, Sum};
+    use magpie_protocol::Sum;
 
     use magpie_sources::Incoming;
 
@@ -454,6 +460,39 @@ mod tests {
                 "books PARTIAL(sensor restarted) received=20 kept=10 filtered=0 beyond=0 \
                  dropped=10(sensor 8,link 2) unaccounted=0"
             );
+        }
+    }
+
+    /// All that it selected is known, and what it would have is not.
+    #[test]
+    fn a_filter_that_the_sensor_stopped_was_blind_for_a_while() {
+        let account = account(FilterState::Unheard, 13);
+        let again = FilterEvent::Forgotten {
+            account,
+            again: true,
+        };
+        for (event, sums) in [
+            (
+                again,
+                "received=13 kept=10 filtered=0 beyond=0 dropped=3(sensor 1,link 2)",
+            ),
+            (FilterEvent::Ended(account), "received=0 "),
+        ] {
+            let mut sensor = mute();
+            sensor.heed(&FilterEvent::Started { slot: 0, run: 1 });
+            sensor.heed(&event);
+            let counted = sensor.counted();
+            let read = counted.received.map_or(0, |all| all.min(10));
+            let interface = Interface {
+                read,
+                kept: read,
+                counted,
+                ..Interface::new("serial:/dev/a", "a")
+            };
+            let line = Books::of(&[interface]).to_string();
+            let begins = format!("books PARTIAL(filter stopped) {sums}");
+            assert!(line.starts_with(&begins), "{line}");
+            assert!(line.ends_with(" unaccounted=0"), "{line}");
         }
     }
 }
