@@ -112,7 +112,7 @@ pub enum Command {
     /// Verifies the program in a slot and lets it look at every frame from now on.
     /// Behind the answer come its status and the ledger: what is counted from
     /// there on was shown to it. The same number again prolongs its run on a board
-    /// ([`crate::FilterStatus::LIFE_US`]); with `of` 0 it can begin none.
+    /// ([`crate::FilterStatus::LIFE_S`]); with `of` 0 it can begin none.
     StartFilter {
         /// Number, not 0, that comes back, and tells this run from others.
         id: u32,

@@ -346,7 +346,7 @@ pub enum FilterState {
     PacketLimit,
     /// So were octets.
     OctetLimit,
-    /// Its host did not ask for it again within [`FilterStatus::LIFE_US`].
+    /// Its host did not ask for it again within [`FilterStatus::LIFE_S`] seconds.
     Unheard,
     /// A state of a newer version.
     Unknown(u8),
@@ -422,11 +422,10 @@ impl FilterStatus {
     /// Minor version from which hosts read it.
     pub const SINCE: u8 = 4;
 
-    /// So long a board's filter runs without being asked for again, in
-    /// microseconds: that of a host which is gone must neither choose what the
-    /// tables see for ever, nor pick packets for nobody. A host asks every 8
-    /// seconds.
-    pub const LIFE_US: u64 = 30_000_000;
+    /// So many seconds a board's filter runs without being asked for again: that of
+    /// a host which is gone must neither choose what the tables see for ever, nor
+    /// pick packets for nobody. A host asks every 8.
+    pub const LIFE_S: u8 = 30;
 
     /// Nothing of this run is still to come.
     pub fn is_over(&self) -> bool {

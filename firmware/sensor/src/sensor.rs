@@ -404,6 +404,23 @@ impl<'a> Sensor<'a> {
         }
     }
 
+    /// Whether any filter looks at frames.
+    pub fn runs_filters(&self) -> bool {
+        self.filters.is_running()
+    }
+
+    /// Stops filters that nobody asked for again for
+    /// [`magpie_protocol::FilterStatus::LIFE_S`] seconds (a second more at most) of
+    /// this clock, which is to go on where that of frames stands or leaps. To be
+    /// called before frames are observed; where it never is, filters run until they
+    /// are told to stop.
+    pub fn end_unheard_filters(&mut self, now_us: u64) {
+        if self.runs_filters() {
+            self.filters.end_unheard(now_us);
+            self.set_looks();
+        }
+    }
+
     /// Whether a filter wants the next frame to wait until there is room for it
     /// ([`magpie_protocol::FilterAction::Capture`]): for a caller who can make
     /// frames wait.

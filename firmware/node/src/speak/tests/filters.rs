@@ -195,6 +195,28 @@ fn an_answer_goes_only_where_it_was_asked_for() {
     }
 }
 
+/// Whoever reads the line is gone, or another program than asked.
+#[test]
+fn without_a_word_for_it_a_filter_stops() {
+    for asks in [true, false] {
+        let mut bench = Bench::new(None);
+        say_by_line(&mut bench, &[HELLO]);
+        say_by_line(&mut bench, &set(false));
+        bench.rest();
+        for _ in 0..5 {
+            bench.now_us += 8_000_000;
+            let [_, start] = set(false);
+            let word = if asks { start } else { HELLO };
+            say_by_line(&mut bench, &[word]);
+            bench.rest();
+        }
+        kinds_by_line(&mut bench);
+        frames(&mut bench, 20);
+        let came = packets(&kinds_by_line(&mut bench));
+        assert_eq!(came, if asks { 20 } else { 0 });
+    }
+}
+
 /// Frames wait for room, where they can and were asked to; then all come.
 #[test]
 fn frames_wait_for_packets_only_where_that_was_asked_for() {
