@@ -2,7 +2,7 @@
 
 use magpie_link::{Deframer, FrameCounts, Sender};
 use magpie_protocol::Command;
-use magpie_sensor::Sensor;
+use magpie_sensor::{Sensor, Way};
 
 use crate::{Clock, Uart};
 
@@ -73,15 +73,6 @@ impl Control {
         }
         taken
     }
-}
-
-/// By which way a batch came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// The serial line: whoever has it in his hands has the board.
-    Line,
-    /// The network, where anybody may have sent it.
-    Network,
 }
 
 /// Does what a batch of the host asks. False for one that is refused, which

@@ -120,6 +120,9 @@ impl<'b> Node<'b> {
             &mut self.sender,
             &mut self.sensor,
         );
+        if self.sensor.runs_filters() {
+            self.sensor.end_unheard_filters(boot_us());
+        }
         let asked = side.listen(
             &boot_us,
             self.capture.clock(),

@@ -2,7 +2,7 @@
 
 use magpie_link::{MAX_BATCH, MAX_FRAME, Sender, frame};
 use magpie_protocol::{Emitted, RecordSource, Tally, UplinkCounts, Want};
-use magpie_sensor::Sensor;
+use magpie_sensor::{Sensor, Way};
 
 use crate::speak::{Ends, Sent, Side};
 use crate::{Clock, FrameReceiver, Uart};
@@ -44,15 +44,10 @@ pub(crate) struct Uplink<'b> {
 struct Clocked<'s, 'b> {
     sensor: &'s mut Sensor<'b>,
     sensor_us: u64,
-    /// Packets may go this way.
-    packets: bool,
 }
 
 impl RecordSource for Clocked<'_, '_> {
     fn poll_record(&mut self, _link_us: u64, want: Want, out: &mut [u8]) -> Option<Emitted> {
-        if want == Want::Packet && !self.packets {
-            return None;
-        }
         self.sensor.poll_record(self.sensor_us, want, out)
     }
 
@@ -170,13 +165,16 @@ impl<'b> Uplink<'b> {
                     return given;
                 }
                 let now_us = boot_us();
+                self.datagram = self.network;
+                sensor.set_way(if self.network {
+                    Way::Network
+                } else {
+                    Way::Line
+                });
                 let source = Clocked {
                     sensor,
                     sensor_us: clock.now(now_us),
-                    // By the network anybody may listen: there they wait.
-                    packets: !self.network,
                 };
-                self.datagram = self.network;
                 if !self.next_batch(now_us, source, sender, scratch) {
                     return given;
                 }

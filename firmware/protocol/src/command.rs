@@ -45,7 +45,8 @@ pub struct Configuration {
     pub dedup_us: Option<u32>,
 }
 
-/// A request of the host.
+/// A request of the host. Numbers are its own choice, and another host's may be
+/// the same: an answer goes by the way of its command, or not at all.
 ///
 /// | command | fields |
 /// |---|---|
@@ -109,6 +110,9 @@ pub enum Command {
         instructions: Instructions,
     },
     /// Verifies the program in a slot and lets it look at every frame from now on.
+    /// Behind the answer come its status and the ledger: what is counted from
+    /// there on was shown to it. The same number again prolongs its run on a board
+    /// ([`crate::FilterStatus::LIFE_S`]); with `of` 0 it can begin none.
     StartFilter {
         /// Number, not 0, that comes back, and tells this run from others.
         id: u32,

@@ -351,6 +351,8 @@ pub enum FilterState {
     PacketLimit,
     /// So were octets.
     OctetLimit,
+    /// Its host did not ask for it again within [`FilterStatus::LIFE_S`] seconds.
+    Unheard,
     /// A state of a newer version.
     Unknown(u8),
 }
@@ -363,6 +365,7 @@ impl From<u8> for FilterState {
             2 => Self::Stopped,
             3 => Self::PacketLimit,
             4 => Self::OctetLimit,
+            5 => Self::Unheard,
             other => Self::Unknown(other),
         }
     }
@@ -376,6 +379,7 @@ impl From<FilterState> for u8 {
             FilterState::Stopped => 2,
             FilterState::PacketLimit => 3,
             FilterState::OctetLimit => 4,
+            FilterState::Unheard => 5,
             FilterState::Unknown(code) => code,
         }
     }
@@ -394,7 +398,7 @@ impl From<FilterState> for u8 {
 /// | slot | octet |
 /// | run | varint |
 /// | `at_us` | varint |
-/// | state | octet |
+/// | state | octet (0 = free, 1 = running, 2 = stopped, 3 = packet limit, 4 = octet limit, 5 = unheard) |
 /// | action | octet (0 = count, 1 = capture, 2 = only); snap length, packets, octets: varint each; wait: octet; 0 but for a capture |
 /// | matched, kept, dropped, forwarded | 2 varints each: frames, octets |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -422,6 +426,11 @@ pub struct FilterStatus {
 impl FilterStatus {
     /// Minor version from which hosts read it.
     pub const SINCE: u8 = 4;
+
+    /// So many seconds a board's filter runs without being asked for again: that of
+    /// a host which is gone must neither choose what the tables see for ever, nor
+    /// pick packets for nobody. A host asks every 8.
+    pub const LIFE_S: u8 = 30;
 
     /// Nothing of this run is still to come.
     pub fn is_over(&self) -> bool {

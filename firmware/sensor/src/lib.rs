@@ -18,7 +18,8 @@
 //!    record is ever lost; and while [`Sensor::must_wait`], then no packet is of a
 //!    filter that asks for that.
 //! 4. [`Sensor::handle_command`] for what the host says; or
-//!    [`Sensor::handle_unauthenticated`] where nothing tells who says it.
+//!    [`Sensor::handle_unauthenticated`] where nothing tells who says it. Where
+//!    there are both, [`Sensor::set_way`] says which of them gets the records.
 //!
 //! ```
 //! use magpie_protocol::{RecordSource, Want, MAX_ITEM};
@@ -72,6 +73,7 @@ mod unsent;
 pub use config::{Config, Identity};
 pub use doubled::{DoubledSet, DoubledTable, EMPTY_DOUBLED_SET};
 pub use echo::{EchoSet, EchoSlot, RequestSet, RequestSlot};
+pub use export::Way;
 pub use filter::FilterSlot;
 pub use flow::{FlowSet, FlowSlot};
 pub use outbox::OutboxEntry;

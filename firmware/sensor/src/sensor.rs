@@ -11,7 +11,7 @@ use crate::{
     dissect::{self, Content, Parsed},
     doubled::Detector,
     echo::Echoes,
-    export::Exporter,
+    export::{Exporter, Way},
     filter::{self, Filters, Seen},
     flow::{Flows, FollowUp},
     hash::{Secret, draw},
@@ -341,29 +341,41 @@ impl<'a> Sensor<'a> {
 
     /// Does what the host asks, or answers why not.
     pub fn handle_command(&mut self, now_us: u64, command: &Command) {
+        self.handle(now_us, Way::Line, command);
+    }
+
+    /// Does what is asked by whoever may be anybody, because nothing tells who
+    /// it is: commands about filters are refused, answered so and counted
+    /// ([`Port::refused`]). A sensor that hands out payload is a wiretap.
+    pub fn handle_unauthenticated(&mut self, now_us: u64, command: &Command) {
+        self.handle(now_us, Way::Network, command);
+    }
+
+    fn handle(&mut self, now_us: u64, way: Way, command: &Command) {
         match *command {
             Command::Hello { major, .. } => {
                 self.exporter.greet();
                 self.filters.show();
                 if major != VERSION_MAJOR {
-                    self.reply(0, CommandType::Hello, Outcome::BadVersion);
+                    self.reply(way, 0, CommandType::Hello, Outcome::BadVersion);
                 }
             }
             // The link's matter: nothing for the core to do.
             Command::Ack { .. } => {}
             Command::Flush { id } => self.exporter.flush(id),
             Command::TimeSync { id, host_us } => {
-                self.exporter.answer_time(TimeReply {
+                let reply = TimeReply {
                     id,
                     host_us,
                     received_us: now_us,
                     sent_us: now_us,
-                });
+                };
+                self.exporter.answer_time(way, reply);
             }
             Command::Configure { id, set }
                 if set.dedup_us.is_some_and(|us| us > 0) && self.doubled.capacity() == 0 =>
             {
-                self.reply(id, CommandType::Configure, Outcome::Unsupported);
+                self.reply(way, id, CommandType::Configure, Outcome::Unsupported);
             }
             Command::Configure { id, set } => {
                 let config = &mut self.config;
@@ -378,27 +390,35 @@ impl<'a> Sensor<'a> {
                 config.dedup_us = set.dedup_us.unwrap_or(config.dedup_us);
                 self.set_looks();
                 self.flows.configure(&self.config);
-                self.reply(id, CommandType::Configure, Outcome::Done);
+                self.reply(way, id, CommandType::Configure, Outcome::Done);
             }
             Command::LoadFilter { .. }
             | Command::StartFilter { .. }
-            | Command::StopFilter { .. } => {
-                let reply = self.filters.handle(command);
-                self.set_looks();
-                self.exporter.answer_filter(reply);
-            }
+            | Command::StopFilter { .. } => match way {
+                Way::Network => self.exporter.refuse(way, filter::refuse(command)),
+                Way::Line => {
+                    let reply = self.filters.handle(command);
+                    self.set_looks();
+                    self.exporter.answer_filter(way, reply);
+                }
+            },
         }
     }
 
-    /// Does what is asked by whoever may be anybody, because nothing tells who
-    /// it is: commands about filters are refused, answered so and counted
-    /// ([`Port::refused`]). A sensor that hands out payload is a wiretap.
-    pub fn handle_unauthenticated(&mut self, now_us: u64, command: &Command) {
-        match command {
-            Command::LoadFilter { .. }
-            | Command::StartFilter { .. }
-            | Command::StopFilter { .. } => self.exporter.refuse(filter::refuse(command)),
-            _ => self.handle_command(now_us, command),
+    /// Whether any filter looks at frames.
+    pub fn runs_filters(&self) -> bool {
+        self.filters.is_running()
+    }
+
+    /// Stops filters that nobody asked for again for
+    /// [`magpie_protocol::FilterStatus::LIFE_S`] seconds (a second more at most) of
+    /// this clock, which is to go on where that of frames stands or leaps. To be
+    /// called before frames are observed; where it never is, filters run until they
+    /// are told to stop.
+    pub fn end_unheard_filters(&mut self, now_us: u64) {
+        if self.runs_filters() {
+            self.filters.end_unheard(now_us);
+            self.set_looks();
         }
     }
 
@@ -409,12 +429,14 @@ impl<'a> Sensor<'a> {
         self.filters.must_wait()
     }
 
-    fn reply(&mut self, id: u32, command: CommandType, outcome: Outcome) {
-        self.exporter.answer(CommandReply {
+    fn reply(&mut self, way: Way, id: u32, command: CommandType, outcome: Outcome) {
+        let command = command as u8;
+        let reply = CommandReply {
             id,
-            command: command as u8,
+            command,
             outcome,
-        });
+        };
+        self.exporter.answer(way, reply);
     }
 
     /// From now on a counter table that is owned grows before a key is counted

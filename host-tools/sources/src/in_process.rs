@@ -160,8 +160,9 @@ impl Source for InProcess {
         self.feed == Feed::AtEnd
     }
 
-    fn hold_feed(&mut self) {
+    fn hold_feed(&mut self) -> bool {
         self.held = true;
+        true
     }
 
     fn release_feed(&mut self) {

@@ -31,6 +31,7 @@ mod spec;
 mod tap;
 mod udp;
 mod uplink;
+mod waiting;
 
 pub use drive::{
     DriveOptions, FlushOutcome, Lane, Notice, Phase, Report, Shown, Status, Stop, drive,

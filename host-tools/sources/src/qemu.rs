@@ -393,10 +393,11 @@ impl Source for QemuBoard {
         }
     }
 
-    fn hold_feed(&mut self) {
+    fn hold_feed(&mut self) -> bool {
         let is_file = self.feed.as_ref().is_some_and(BoardFeed::is_file);
         self.holds = is_file;
         self.held = is_file;
+        is_file
     }
 
     fn release_feed(&mut self) {

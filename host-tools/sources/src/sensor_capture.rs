@@ -6,6 +6,9 @@ use magpie_collector::{
     FilterAccount, FilterEvent, FilterRequest, Limits, Picture, Session, SessionError,
 };
 
+use magpie_protocol::{FilterState, Ledger};
+
+use crate::waiting::Waiting;
 use crate::{Incoming, Offered, Source, SourceError, Uplink};
 
 /// Longest wait for a batch: the session has timers of its own.
@@ -13,13 +16,14 @@ const TURN: Duration = Duration::from_millis(50);
 /// A sensor that is asked to stop, or for its books, has so long without a word
 /// that brings that nearer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// And so long whatever it says: more than the largest memory for packets
-/// takes over a slow line.
-const LONGEST: Duration = Duration::from_mins(5);
 /// A sensor that said nothing for so long is missed aloud.
 const SILENCE: Duration = Duration::from_secs(8);
 /// Refused batches that are named one by one.
 const REFUSALS_NAMED: u64 = 3;
+
+/// How a filter ended that was not asked to.
+const FORGOT: &str = "the sensor was restarted and forgot";
+const STOPPED: &str = "the sensor heard nothing of this program for 30 seconds and stopped";
 
 /// How it stands with a capture through a sensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,35 +50,15 @@ enum Phase {
     Ended,
 }
 
-/// Something that is waited for while it comes nearer, and not for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Waiting {
-    patience: Duration,
-    until: Instant,
-    /// Whatever comes.
-    at_last: Instant,
-    /// How much had come when that was last more.
-    come: u64,
-}
-
-impl Waiting {
-    fn new(now: Instant, patience: Duration, come: u64) -> Self {
-        Self {
-            patience,
-            until: now + patience,
-            at_last: now + LONGEST.max(patience),
-            come,
-        }
-    }
-
-    /// Whether it is waited for no longer, now that so much has come.
-    fn is_over(&mut self, now: Instant, come: u64) -> bool {
-        if come > self.come {
-            self.come = come;
-            self.until = now + self.patience;
-        }
-        now >= self.until.min(self.at_last)
-    }
+/// What the sensor had counted when the filter began to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Began {
+    /// Nothing: what it is fed waited for the filter.
+    WithTheFeed,
+    /// It has not said so yet.
+    Unknown,
+    /// This.
+    At(Box<Ledger>),
 }
 
 /// One sensor that runs a filter for us, behind any [`Source`].
@@ -88,6 +72,7 @@ pub struct SensorCapture {
     session: Session,
     picture: Picture,
     slot: u8,
+    began: Began,
     phase: Phase,
     /// The user wants no more.
     ending: bool,
@@ -110,7 +95,11 @@ impl SensorCapture {
     /// Asks the sensor behind this source for a filter.
     /// What a capture file feeds waits until the filter runs.
     pub fn new(mut source: Box<dyn Source>, request: FilterRequest) -> Self {
-        source.hold_feed();
+        let began = if source.hold_feed() {
+            Began::WithTheFeed
+        } else {
+            Began::Unknown
+        };
         let mut session = Session::new(source.name());
         let missed_at = source.answers().then(|| Instant::now() + SILENCE);
         let slot = request.slot;
@@ -120,6 +109,7 @@ impl SensorCapture {
             source,
             session,
             slot,
+            began,
             phase: Phase::Running,
             ending: false,
             patience: PATIENCE,
@@ -147,6 +137,33 @@ impl SensorCapture {
     /// What the filter came to so far, in the present or last boot of the sensor.
     pub fn account(&self) -> Option<&FilterAccount> {
         self.session.filter_account(self.slot)
+    }
+
+    /// How much a number in the sensor's books has grown since the filter began to
+    /// run, over all boots; `None` where they do not say. It begins at the first
+    /// books of that time, so a little may be missing, and nothing is too much.
+    pub fn grown(&self, of: impl Fn(&Ledger) -> Option<u64>) -> Option<u64> {
+        let now = self.picture.ledger()?;
+        let before = match &self.began {
+            Began::WithTheFeed => 0,
+            Began::At(began) if began.at_us != now.at_us => of(began)?,
+            // One ledger says nothing of what followed.
+            Began::Unknown | Began::At(_) => return None,
+        };
+        of(&now)?.checked_sub(before)
+    }
+
+    /// Keeps the first books of which the sensor's time says that the filter ran.
+    fn note_books(&mut self) {
+        if self.began != Began::Unknown {
+            return;
+        }
+        let ran_us = self.account().and_then(|account| account.began_us);
+        if let Some((ran_us, ledger)) = ran_us.zip(self.picture.ledger())
+            && ledger.at_us >= ran_us
+        {
+            self.began = Began::At(Box::new(ledger));
+        }
     }
 
     /// See [`Source::offered`].
@@ -203,7 +220,10 @@ impl SensorCapture {
             let now_us = self.source.received_at().unwrap_or_else(host_us);
             let mut came = false;
             match incoming {
-                Incoming::Batch(batch) => self.take(now_us, &batch)?,
+                Incoming::Batch(batch) => {
+                    self.take(now_us, &batch)?;
+                    self.note_books();
+                }
                 Incoming::Idle => {}
                 Incoming::Reconnected => self.session.reconnected(),
                 Incoming::FeedDone => match self.phase {
@@ -276,16 +296,16 @@ impl SensorCapture {
     /// What an event means for the rest.
     fn note(&mut self, event: &FilterEvent) {
         let over = match event {
-            FilterEvent::Refused { .. } | FilterEvent::Ended(_) => true,
-            FilterEvent::Forgotten { again, .. } => {
-                let name = self.source.name();
-                self.warnings.push(if *again {
-                    format!(
-                        "{name}: the sensor was restarted and forgot the filter; it is set again"
-                    )
-                } else {
-                    format!("{name}: the sensor was restarted and forgot the filter")
-                });
+            FilterEvent::Refused { .. } => true,
+            FilterEvent::Ended(account) => {
+                if account.state == FilterState::Unheard {
+                    self.warn_of_an_end(STOPPED, false);
+                }
+                true
+            }
+            FilterEvent::Forgotten { account, again } => {
+                let how = if account.is_over() { STOPPED } else { FORGOT };
+                self.warn_of_an_end(how, *again);
                 !again
             }
             _ => false,
@@ -296,6 +316,13 @@ impl SensorCapture {
         if over && matches!(self.phase, Phase::Running | Phase::Stopping(_)) {
             self.end_feed();
         }
+    }
+
+    fn warn_of_an_end(&mut self, how: &str, again: bool) {
+        let then = if again { "; it is set again" } else { "" };
+        let name = self.source.name();
+        self.warnings
+            .push(format!("{name}: {how} the filter{then}"));
     }
 
     /// The books are drawn up as of the last frame that was offered.

@@ -7,12 +7,13 @@ use magpie_collector::{FilterRefusal, State};
 use magpie_link::{Overflow, Sender};
 use magpie_protocol::{
     BpfInstruction, Capacities, ClockKind, Command, CommandType, Emitted, FilterAction,
-    FilterReason, FilterReply, FilterState, FilterStatus, Hello, Outcome, Record, RecordSource,
-    Sum, Tally, UplinkCounts, VERSION_MAJOR, VERSION_MINOR, Want, encode_record,
+    FilterReason, FilterReply, FilterState, FilterStatus, Hello, Ledger, Outcome, Record,
+    RecordSource, Sum, Tally, UplinkCounts, VERSION_MAJOR, VERSION_MINOR, Want, encode_record,
 };
 
 use super::*;
 use crate::tests::{capture, frame, options};
+use crate::waiting::LONGEST;
 use crate::{InProcess, SensorOptions};
 
 /// Frames whose source address ends in an even octet.
@@ -158,6 +159,24 @@ fn only_what_is_selected_reaches_the_tables() {
     assert_eq!(capture.picture().flows().len(), 5);
 }
 
+fn ledger(at_us: u64, frames: u64) -> Record {
+    let mut ledger = Ledger {
+        at_us,
+        ..Ledger::default()
+    };
+    ledger.counted.frames = frames;
+    Record::Ledger(ledger)
+}
+
+fn runs(run: u32, at_us: u64) -> Record {
+    Record::FilterStatus(FilterStatus {
+        run,
+        at_us,
+        state: FilterState::Running,
+        ..FilterStatus::default()
+    })
+}
+
 /// A sensor that starts filters, and says of one that is to stop only that it
 /// still holds packets. A mute one says nothing.
 struct Stubborn {
@@ -166,6 +185,8 @@ struct Stubborn {
     run: u32,
     stopping: bool,
     mute: bool,
+    /// Said later, one in each batch.
+    later: VecDeque<Record>,
 }
 
 #[derive(Default)]
@@ -198,12 +219,14 @@ impl Stubborn {
             run: 0,
             stopping: false,
             mute,
+            later: VecDeque::new(),
         }
     }
 
     fn hear(&mut self, command: &Command) {
         let (id, kind) = match *command {
             Command::Hello { .. } => {
+                self.says.0.push_back(ledger(5, 100));
                 self.says.0.push_back(Record::Hello(Hello {
                     major: VERSION_MAJOR,
                     minor: VERSION_MINOR,
@@ -230,14 +253,15 @@ impl Stubborn {
             }
             _ => return,
         };
-        self.says.0.push_back(Record::FilterReply(FilterReply {
+        let reply = Record::FilterReply(FilterReply {
             id,
             command: kind as u8,
             slot: 0,
             outcome: Outcome::Done,
             reason: FilterReason::None,
             instruction: 0,
-        }));
+        });
+        self.says.0.push_back(reply);
     }
 }
 
@@ -264,6 +288,13 @@ impl Source for Stubborn {
                 dropped: Sum::default(),
                 forwarded: Sum::default(),
             }));
+        }
+        if self.run != 0 && self.says.0.is_empty() {
+            let mut next = self.later.pop_front();
+            if let Some(Record::FilterStatus(status)) = &mut next {
+                status.run = self.run;
+            }
+            self.says.0.extend(next);
         }
         let mut out = [0; magpie_link::MAX_BATCH];
         let sent = self
@@ -356,4 +387,36 @@ fn a_line_without_a_sensor_is_told_once() {
             assert!(warning.starts_with(begins), "{warning}");
         }
     }
+}
+
+/// What it had counted before is not of this capture, whenever that is told.
+#[test]
+fn what_a_sensor_saw_begins_with_the_filter() {
+    for (later, seen) in [
+        (vec![], None),
+        // Of the same moment, and of one before.
+        (vec![runs(0, 9)], None),
+        (vec![ledger(8, 120), runs(0, 9)], None),
+        (vec![runs(0, 9), ledger(9, 130)], None),
+        (vec![runs(0, 9), ledger(9, 130), ledger(12, 150)], Some(20)),
+        (
+            vec![runs(0, 9), ledger(10, 130), runs(0, 11), ledger(12, 171)],
+            Some(41),
+        ),
+    ] {
+        let mut sensor = Stubborn::new(false);
+        sensor.later = later.clone().into();
+        let mut capture = SensorCapture::new(Box::new(sensor), request(Vec::new(), 0));
+        turns(&mut capture, Duration::from_millis(200));
+        let frames = capture.grown(|ledger| Some(ledger.counted.frames));
+        assert_eq!(frames, seen, "{later:?}");
+    }
+}
+
+/// What is fed waits for the filter: all of it is of the capture.
+#[test]
+fn what_is_fed_is_seen_from_its_begin() {
+    let (capture, _) = run(capture(1_000, 10), &options(), request(even(), 0));
+    let frames = capture.grown(|ledger| Some(ledger.counted.frames));
+    assert_eq!(frames, Some(1_000));
 }

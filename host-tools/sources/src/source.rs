@@ -70,8 +70,10 @@ pub trait Source: Send {
 
     /// Where a capture file is fed: offers nothing until [`Self::release_feed`],
     /// neither now nor after a reset of the sensor, so that a filter can be set
-    /// before the first frame.
-    fn hold_feed(&mut self) {}
+    /// before the first frame. False: nothing waits.
+    fn hold_feed(&mut self) -> bool {
+        false
+    }
 
     /// Offers what there is.
     fn release_feed(&mut self) {}

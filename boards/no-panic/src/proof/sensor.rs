@@ -6,7 +6,7 @@ use magpie_link::{Overflow, Sender};
 use magpie_protocol::{
     BootReport, Losses, Port, RecordSource, Tally, UplinkCounts, Want, decode_command,
 };
-use magpie_sensor::{Config, DoubledSet, DoubledTable, Identity, Sensor, Storage, dissect};
+use magpie_sensor::{Config, DoubledSet, DoubledTable, Identity, Sensor, Storage, Way, dissect};
 use managed::Managed;
 use static_cell::ConstStaticCell;
 
@@ -31,7 +31,13 @@ pub(super) fn all() -> Sensor<'static> {
     black_box(&mut sensor);
     sensor.set_losses(opaque(Losses::default()));
     black_box((sensor.outbox_room(), sensor.boot_id(), sensor.poll_at()));
-    black_box(sensor.must_wait());
+    black_box((sensor.must_wait(), sensor.runs_filters()));
+    sensor.end_unheard_filters(opaque(0));
+    sensor.set_way(if opaque(false) {
+        Way::Network
+    } else {
+        Way::Line
+    });
     black_box(sensor.ledger(opaque(0)));
     sensor
 }

@@ -22,6 +22,10 @@
 //! - The first word of the UDP host moves them back. It is told every 2 s that the
 //!   sensor is here, by a batch without records.
 //!
+//! What is asked by the other way meanwhile is done (what is asked about filters: by
+//! the line), and not answered: numbers of commands are each host's own, and another
+//! one must not take the answer for his.
+//!
 //! A move loses nothing: what was not acknowledged is sent again by the new way, under
 //! its number. Before it, a host that answers is waited for, for half a second; what
 //! it has and could not acknowledge by then, both have.

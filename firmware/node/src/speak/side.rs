@@ -7,11 +7,11 @@ use core::sync::atomic::Ordering;
 
 use magpie_link::Sender;
 use magpie_protocol::{Command, NetState, VERSION_MAJOR, VERSION_MINOR};
-use magpie_sensor::Sensor;
+use magpie_sensor::{Sensor, Way};
 
 use super::host::{Ends, Host};
 use super::{COMMANDS_HEARD, FrameSender, Given, Placed, Settings, Stack, may_concern, may_leave};
-use crate::control::{MAX_COMMAND_BATCH, Way, obey};
+use crate::control::{MAX_COMMAND_BATCH, obey};
 use crate::{Clock, FrameReceiver};
 
 /// Datagrams taken in one turn.

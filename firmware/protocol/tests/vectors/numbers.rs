@@ -78,10 +78,12 @@ fn reasons_and_states_keep_their_numbers() {
         assert_eq!(matches!(reason, FilterReason::Unknown(_)), code > 18);
         let state = FilterState::from(code);
         assert_eq!(u8::from(state), code);
-        assert_eq!(matches!(state, FilterState::Unknown(_)), code > 4);
+        assert_eq!(matches!(state, FilterState::Unknown(_)), code > 5);
     }
     assert_eq!(FilterReason::from(4), FilterReason::NotAuthenticated);
     assert_eq!(FilterReason::from(12), FilterReason::UnknownCode);
     assert_eq!(FilterReason::from(18), FilterReason::DivisionByZero);
+    assert_eq!(FilterState::from(4), FilterState::OctetLimit);
+    assert_eq!(FilterState::from(5), FilterState::Unheard);
     assert_eq!(u8::from(Outcome::Refused), 4);
 }

@@ -16,13 +16,12 @@ use crate::{
     unsent::{Responder, Why},
 };
 
+mod answers;
 mod pass;
 
+use answers::Answers;
+pub use answers::Way;
 use pass::{Stage, Step};
-
-/// Answers that can wait at once; more than the host has commands without an
-/// answer under way.
-const ANSWERS: usize = 4;
 
 /// The passes under way and the answers to give.
 #[derive(Debug, Default)]
@@ -30,9 +29,11 @@ pub(crate) struct Exporter {
     greeted: bool,
     /// What the host reads; 0, which all do, until it said.
     host_minor: u8,
-    times: heapless::Deque<TimeReply, ANSWERS>,
-    answers: heapless::Deque<CommandReply, ANSWERS>,
-    filter_replies: heapless::Deque<FilterReply, ANSWERS>,
+    /// The way of the records to come.
+    way: Way,
+    times: Answers<TimeReply>,
+    answers: Answers<CommandReply>,
+    filter_replies: Answers<FilterReply>,
     /// Commands refused, since boot.
     refused: u32,
     port: Option<Port>,
@@ -49,13 +50,6 @@ pub(crate) struct Exporter {
     sweep_began_us: Option<u64>,
     live: Stage,
     live_began_us: Option<u64>,
-}
-
-fn push_over<T, const N: usize>(queue: &mut heapless::Deque<T, N>, value: T) {
-    if queue.is_full() {
-        queue.pop_front();
-    }
-    let _ = queue.push_back(value);
 }
 
 impl Exporter {
@@ -101,26 +95,26 @@ impl Exporter {
         }
     }
 
-    /// Answers a time request; of too many at once the oldest goes unanswered.
-    pub(crate) fn answer_time(&mut self, reply: TimeReply) {
-        push_over(&mut self.times, reply);
+    /// Answers a time request.
+    pub(crate) fn answer_time(&mut self, way: Way, reply: TimeReply) {
+        self.times.push(way, reply);
     }
 
-    /// Answers a command; likewise.
-    pub(crate) fn answer(&mut self, reply: CommandReply) {
-        push_over(&mut self.answers, reply);
+    /// Answers a command.
+    pub(crate) fn answer(&mut self, way: Way, reply: CommandReply) {
+        self.answers.push(way, reply);
     }
 
-    /// Answers a command about filters; likewise.
-    pub(crate) fn answer_filter(&mut self, reply: FilterReply) {
-        push_over(&mut self.filter_replies, reply);
+    /// Answers a command about filters.
+    pub(crate) fn answer_filter(&mut self, way: Way, reply: FilterReply) {
+        self.filter_replies.push(way, reply);
     }
 
     /// Answers one that is refused, and counts it: that is news.
-    pub(crate) fn refuse(&mut self, reply: FilterReply) {
+    pub(crate) fn refuse(&mut self, way: Way, reply: FilterReply) {
         self.refused = self.refused.saturating_add(1);
         self.port_due = true;
-        self.answer_filter(reply);
+        self.answer_filter(way, reply);
     }
 
     /// Whether the host reads what filters say.
@@ -130,6 +124,12 @@ impl Exporter {
 }
 
 impl Sensor<'_> {
+    /// By which way the records to come go. Answers go only by the way of their
+    /// commands, and packets only by the line.
+    pub fn set_way(&mut self, way: Way) {
+        self.exporter.way = way;
+    }
+
     fn poll_final(&mut self, now_us: u64, out: &mut [u8]) -> Option<Emitted> {
         if let Some(emitted) = self.outbox.pop(self.exporter.host_minor, out) {
             return Some(emitted);
@@ -183,19 +183,25 @@ impl Sensor<'_> {
         if let Some(port) = self.exporter.take_port(now_us) {
             return self.emit_live(&Record::Port(port), out);
         }
-        if let Some(mut time) = self.exporter.times.pop_front() {
+        let way = self.exporter.way;
+        if let Some(mut time) = self.exporter.times.next(way) {
             time.sent_us = now_us;
             return self.emit_live(&Record::TimeReply(time), out);
         }
-        if let Some(answer) = self.exporter.answers.pop_front() {
+        if let Some(answer) = self.exporter.answers.next(way) {
             return self.emit_live(&Record::CommandReply(answer), out);
         }
         if self.exporter.reads_filters() {
-            if let Some(reply) = self.exporter.filter_replies.pop_front() {
+            if let Some(reply) = self.exporter.filter_replies.next(way) {
                 return self.emit_live(&Record::FilterReply(reply), out);
             }
             if let Some(status) = self.filters.take_status(now_us) {
                 return self.emit_live(&Record::FilterStatus(status), out);
+            }
+            if self.filters.take_start() {
+                // Whoever counts what is seen meanwhile begins there.
+                let ledger = Record::Ledger(self.told_ledger(now_us));
+                return self.emit_live(&ledger, out);
             }
         }
         for _ in 0..STEPS {
@@ -212,6 +218,7 @@ impl Sensor<'_> {
         let Exporter {
             greeted,
             host_minor,
+            way,
             times,
             answers,
             filter_replies,
@@ -224,8 +231,9 @@ impl Sensor<'_> {
             || !filter_replies.is_empty()
             || *live != Stage::Resting
             || self.exporter.has_port()
-            || self.filters.has_status();
-        if waits || *host_minor < PacketPart::SINCE {
+            || self.filters.has_news();
+        // By the network anybody may listen: there they wait.
+        if waits || *way == Way::Network || *host_minor < PacketPart::SINCE {
             return None;
         }
         self.filters.poll_part(out)

@@ -128,7 +128,7 @@ impl Sensor<'_> {
     }
 
     /// The ledger as the host reads it.
-    fn told_ledger(&self, now_us: u64) -> Ledger {
+    pub(super) fn told_ledger(&self, now_us: u64) -> Ledger {
         self.ledger(now_us).told_to(self.exporter.host_minor)
     }
 

@@ -25,6 +25,7 @@ const PAYLOAD: bool = !cfg!(magpie_no_payload);
 const PASSED_A_CALL: usize = 256;
 /// A part is not begun for fewer octets, unless they are the last.
 const LEAST_OCTETS: usize = 64;
+const SECOND_US: u64 = 1_000_000;
 /// Octets of an item before its body, at most.
 const ITEM_HEAD: usize = 3;
 
@@ -35,6 +36,10 @@ pub(crate) struct Filters<'a> {
     running: usize,
     /// A filter runs that wants frames to wait for room.
     waits: bool,
+    /// As of when their ages are; `None`: the next that is told.
+    aged_us: Option<u64>,
+    /// A filter has started, and the books as of then are to be told.
+    has_started: bool,
     /// Longest frame there is.
     max_frame: usize,
     /// Octets of the oldest packet that have left.
@@ -96,6 +101,8 @@ impl<'a> Filters<'a> {
             ring: Ring::new(octets),
             running: 0,
             waits: false,
+            aged_us: None,
+            has_started: false,
             max_frame: max_frame as usize,
             sent: 0,
         }
@@ -252,6 +259,7 @@ impl<'a> Filters<'a> {
             _ => {}
         }
         if slot.run == id && slot.state != State::Free {
+            slot.prolong();
             return Ok(()); // it came before
         }
         if slot.is_running() {
@@ -263,7 +271,28 @@ impl<'a> Filters<'a> {
         let prepared = slot.prepare(of, check);
         prepared.map_err(|(why, at)| (Outcome::BadValue, why, at))?;
         slot.start(id, literal, action);
+        self.has_started = true;
+        self.aged_us = None;
         Ok(())
+    }
+
+    /// Stops those whose host is gone.
+    pub(crate) fn end_unheard(&mut self, now_us: u64) {
+        let since_us = *self.aged_us.get_or_insert(now_us);
+        let seconds = now_us.saturating_sub(since_us) / SECOND_US;
+        if seconds == 0 {
+            return;
+        }
+        let aged_us = since_us.saturating_add(seconds.saturating_mul(SECOND_US));
+        self.aged_us = Some(aged_us);
+        let seconds = u8::try_from(seconds).unwrap_or(u8::MAX);
+        let mut ended = false;
+        for FilterSlot(slot) in self.slots.iter_mut().take(self.running) {
+            ended |= slot.grow_older(seconds);
+        }
+        if ended {
+            self.look_who_runs();
+        }
     }
 
     /// Every slot that was used is to be told of.
@@ -273,9 +302,14 @@ impl<'a> Filters<'a> {
         }
     }
 
-    /// Whether [`Self::take_status`] has one.
-    pub(crate) fn has_status(&self) -> bool {
-        self.slots.iter().any(|slot| slot.0.status_due)
+    /// Whether there is something to tell of them: a status, or a start.
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_started || self.slots.iter().any(|slot| slot.0.status_due)
+    }
+
+    /// Whether one has started; once each time.
+    pub(crate) fn take_start(&mut self) -> bool {
+        core::mem::take(&mut self.has_started)
     }
 
     /// What one of them did, once each time it is due.

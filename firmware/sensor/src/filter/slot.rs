@@ -24,6 +24,7 @@ impl FilterSlot {
         status_due: false,
         run: 0,
         stopped_by: 0,
+        silent_s: 0,
         snap_len: 0,
         max_packets: 0,
         max_octets: 0,
@@ -49,6 +50,7 @@ pub(super) enum State {
     Stopped,
     PacketLimit,
     OctetLimit,
+    Unheard,
 }
 
 /// As in [`FilterAction`]; to count is 0.
@@ -81,6 +83,8 @@ pub(super) struct Slot {
     /// Numbers of the commands that started and stopped it.
     pub(super) run: u32,
     pub(super) stopped_by: u32,
+    /// Seconds since it was asked for.
+    silent_s: u8,
     pub(super) snap_len: u32,
     pub(super) max_packets: u64,
     pub(super) max_octets: u64,
@@ -227,12 +231,28 @@ impl Slot {
         }
         self.is_only = self.kind == Kind::Only;
         self.run = run;
+        self.prolong();
         self.literal = literal;
         self.kept_octets = 0;
         (self.matched, self.kept, self.dropped, self.forwarded) = (NONE, NONE, NONE, NONE);
         self.discarded = false;
         self.state = State::Running;
         self.status_due = true;
+    }
+
+    /// Whoever asked for it is still there.
+    pub(super) fn prolong(&mut self) {
+        self.silent_s = 0;
+    }
+
+    /// So many seconds have passed: it may be over; true if so.
+    pub(super) fn grow_older(&mut self, seconds: u8) -> bool {
+        self.silent_s = self.silent_s.saturating_add(seconds);
+        let is_over = self.is_running() && self.silent_s > FilterStatus::LIFE_S;
+        if is_over {
+            self.stop(State::Unheard);
+        }
+        is_over
     }
 
     /// Ends a run.
@@ -262,6 +282,7 @@ impl Slot {
                 State::Stopped => FilterState::Stopped,
                 State::PacketLimit => FilterState::PacketLimit,
                 State::OctetLimit => FilterState::OctetLimit,
+                State::Unheard => FilterState::Unheard,
             },
             action: match self.kind {
                 Kind::Count => FilterAction::Count,

@@ -5,6 +5,7 @@
 mod common;
 
 mod laws;
+mod life;
 mod packets;
 mod refused;
 mod runs;

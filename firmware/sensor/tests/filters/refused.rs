@@ -4,7 +4,7 @@ use magpie_protocol::{
     BpfInstruction, Command, CommandType, FilterAction, FilterReason, FilterReply, Instructions,
     MAX_ITEM, NetState, Outcome, Port, Record, Want,
 };
-use magpie_sensor::Sensor;
+use magpie_sensor::{Sensor, Way};
 
 use super::{
     CAPTURE, JA, JEQ, LD_LEN, RET, all, ask, frame, load, longer, op, packets, sensor, start,
@@ -178,6 +178,7 @@ fn whoever_may_be_anybody_is_refused_and_counted() {
         ..Port::default()
     });
     drain(&mut core, 0, Want::Live);
+    core.set_way(Way::Network);
     let program = all();
     let stop = Command::StopFilter {
         id: 3,

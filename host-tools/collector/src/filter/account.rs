@@ -16,6 +16,8 @@ pub struct FilterAccount {
     pub run: u32,
     /// In which boot of the sensor.
     pub boot_id: u32,
+    /// Sensor time of its first word: it ran by then.
+    pub began_us: Option<u64>,
     /// Whether it runs, or why not.
     pub state: FilterState,
     /// What is done with the frames that it selects.
@@ -39,6 +41,7 @@ pub struct FilterAccount {
 impl FilterAccount {
     /// Takes the sensor's word, which comes behind all packets it speaks of.
     pub(super) fn take(&mut self, status: &FilterStatus) {
+        self.began_us.get_or_insert(status.at_us);
         self.state = status.state;
         self.action = status.action;
         self.matched = status.matched;

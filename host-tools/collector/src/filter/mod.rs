@@ -25,7 +25,8 @@ pub struct FilterRequest {
     pub literal: bool,
     /// What is done with the frames it selects.
     pub action: FilterAction,
-    /// Asked again of another boot, which knows nothing of it.
+    /// Asked again of another boot, which knows nothing of it, and of a sensor that
+    /// stopped it because it heard nobody ask for it.
     pub again: bool,
 }
 
@@ -128,9 +129,11 @@ pub enum FilterEvent {
     Status(FilterAccount),
     /// It has stopped, and nothing more will come.
     Ended(FilterAccount),
-    /// The sensor was restarted and forgot it, with the packets that it held.
+    /// The sensor was restarted and forgot it, with the packets that it held; or
+    /// heard nobody ask for it, and stopped it.
     Forgotten {
-        /// As far as it was told.
+        /// As far as it was told; all of it where it was stopped
+        /// ([`FilterAccount::is_over`]).
         account: FilterAccount,
         /// It is asked for again.
         again: bool,

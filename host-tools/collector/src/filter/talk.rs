@@ -1,8 +1,8 @@
 //! What the host says of filters, until it is answered.
 
 use magpie_protocol::{
-    BpfInstruction, Command, CommandType, FilterReason, FilterReply, FilterStatus, Instructions,
-    Outcome, PacketPart,
+    BpfInstruction, Command, CommandType, FilterReason, FilterReply, FilterState, FilterStatus,
+    Instructions, Outcome, PacketPart,
 };
 
 use super::has_stopped;
@@ -24,7 +24,7 @@ enum Step {
     Load(usize),
     /// That the program runs.
     Start,
-    /// Nothing: it runs.
+    /// That it runs on: the sensor stops what nobody asks for.
     Running,
     /// That it stops; then, whether its last packet has left.
     Stop { discard: bool },
@@ -39,6 +39,8 @@ struct Filter {
     /// Number of the command asked; 0 before.
     id: u32,
     asking: Asking,
+    /// The sensor said that it has done that; its status is awaited.
+    done: bool,
     attempts: u8,
     /// It was said that it runs.
     started: bool,
@@ -70,6 +72,7 @@ impl Filter {
             step: Step::Clear,
             id: 0,
             asking: Asking::new(ASK_RETRY_US),
+            done: false,
             attempts: 0,
             started: false,
             account,
@@ -82,6 +85,7 @@ impl Filter {
         self.step = step;
         self.id = 0;
         self.asking = Asking::new(ASK_RETRY_US);
+        self.done = false;
     }
 
     /// The run that was asked for, or is under way.
@@ -116,8 +120,17 @@ impl Filter {
                 of,
                 check: check_sum(&self.request.program),
             }),
+            Step::Running => Some(Command::StartFilter {
+                id,
+                slot,
+                literal: self.request.literal,
+                action: self.request.action,
+                // Whatever another program has put there must not begin.
+                of: 0,
+                check: 0,
+            }),
             Step::Stop { discard } => Some(Command::StopFilter { id, slot, discard }),
-            Step::Running | Step::Over => None,
+            Step::Over => None,
         }
     }
 }
@@ -190,7 +203,7 @@ impl Filters {
     /// milliseconds makes numbers that an earlier session did not use.
     pub(crate) fn ask(&mut self, now_us: u64, minor: u8) -> Option<Command> {
         for filter in &mut self.all {
-            if matches!(filter.step, Step::Running | Step::Over) {
+            if filter.step == Step::Over {
                 continue;
             }
             if minor < FilterStatus::SINCE {
@@ -227,7 +240,7 @@ impl Filters {
             Step::Start => CommandType::StartFilter,
             Step::Running | Step::Over => return,
         };
-        if reply.command != answered as u8 {
+        if reply.command != answered as u8 || reply.slot != filter.request.slot {
             return;
         }
         if reply.outcome != Outcome::Done {
@@ -265,7 +278,8 @@ impl Filters {
             Step::Load(_) => filter.go(Step::Start),
             Step::Start => started(filter, boot_id, &mut self.events),
             // Until its status comes it is asked on: one that is lost comes again.
-            Step::Stop { .. } | Step::Running | Step::Over => {}
+            Step::Stop { .. } => filter.done = true,
+            Step::Running | Step::Over => {}
         }
     }
 
@@ -275,8 +289,9 @@ impl Filters {
             return;
         };
         if !filter.has_run(status.run) {
-            // Asked to stop, and never started.
-            if matches!(filter.step, Step::Stop { .. }) && !filter.started && filter.id != 0 {
+            // It has stopped and never ran: behind the answer to its stop, its own
+            // word would be the first of this slot.
+            if matches!(filter.step, Step::Stop { .. }) && !filter.started && filter.done {
                 filter.step = Step::Over;
                 self.events.push(FilterEvent::Ended(filter.account));
             }
@@ -286,8 +301,17 @@ impl Filters {
         filter.account.take(status);
         self.events.push(FilterEvent::Status(filter.account));
         if status.is_over() {
-            filter.step = Step::Over;
-            self.events.push(FilterEvent::Ended(filter.account));
+            let account = filter.account;
+            if status.state == FilterState::Unheard && filter.request.again {
+                self.events.push(FilterEvent::Forgotten {
+                    account,
+                    again: true,
+                });
+                *filter = Filter::new(filter.request.clone());
+            } else {
+                filter.step = Step::Over;
+                self.events.push(FilterEvent::Ended(account));
+            }
         } else if has_stopped(status.state) && filter.step == Step::Running {
             // By itself: its last word may be lost, and is to be asked for.
             filter.go(Step::Stop { discard: false });

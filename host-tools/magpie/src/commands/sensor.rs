@@ -119,6 +119,7 @@ fn filter(status: &FilterStatus) -> String {
     };
     let state = match status.state {
         FilterState::Running => "",
+        FilterState::Unheard => " (stopped, nobody asked for it any more)",
         _ => " (stopped)",
     };
     let dropped = match status.action {

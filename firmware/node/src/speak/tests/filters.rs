@@ -1,7 +1,8 @@
 //! Who may ask for packets, and by which way they go.
 
 use magpie_protocol::{
-    BpfInstruction, FilterAction, FilterReason, Instructions, Items, Outcome, RecordType,
+    BpfInstruction, Configuration, FilterAction, FilterReason, Instructions, Items, Outcome,
+    RecordType,
 };
 
 use super::*;
@@ -120,6 +121,96 @@ fn by_udp_filters_are_refused_and_counted_and_the_line_is_heard_on() {
     bench.now_us += 1_000_000;
     bench.rest();
     assert_eq!(packets(&kinds_by_line(&mut bench)), 20);
+}
+
+/// One question of each kind that is answered, all under the same numbers
+/// whoever asks.
+fn questions(host_us: u64) -> [Command; 3] {
+    [
+        Command::StopFilter {
+            id: 9,
+            slot: 0,
+            discard: false,
+        },
+        Command::TimeSync { id: 9, host_us },
+        Command::Configure {
+            id: 9,
+            set: Configuration::default(),
+        },
+    ]
+}
+
+/// Outcomes of filters, times of hosts, outcomes of settings, as answered.
+fn answers(records: &[Record]) -> (Vec<Outcome>, Vec<u64>, Vec<Outcome>) {
+    let mut all = (vec![], vec![], vec![]);
+    for record in records {
+        match record {
+            Record::FilterReply(reply) => all.0.push(reply.outcome),
+            Record::TimeReply(reply) => all.1.push(reply.host_us),
+            Record::CommandReply(reply) => all.2.push(reply.outcome),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Numbers of commands are the hosts' own: two may choose the same, and one who
+/// sees to that must not answer for the sensor.
+#[test]
+fn an_answer_goes_only_where_it_was_asked_for() {
+    let (by_host, by_other) = (11, 22);
+    for by_network in [false, true] {
+        let mut bench = Bench::new(Some(host(7)));
+        bench.stack().up = by_network;
+        say_by_line(&mut bench, &[HELLO]);
+        bench.say(host(7), &[HELLO]);
+        bench.rest();
+        let (line, network) = if by_network {
+            (by_other, by_host)
+        } else {
+            (by_host, by_other)
+        };
+        for rests in [false, true] {
+            bench.say(host(7), &questions(network));
+            if rests {
+                bench.rest();
+            }
+            say_by_line(&mut bench, &questions(line));
+            bench.rest();
+        }
+        let (on_network, _) = bench.heard();
+        let on_line = by_line(&std::mem::take(&mut bench.line.from_node));
+        let (here, there, outcome) = if by_network {
+            (on_network, on_line, Outcome::Refused)
+        } else {
+            (on_line, on_network, Outcome::Done)
+        };
+        let want = (vec![outcome; 2], vec![by_host; 2], vec![Outcome::Done; 2]);
+        assert_eq!(answers(&here), want, "by network: {by_network}");
+        assert_eq!(answers(&there), (vec![], vec![], vec![]));
+    }
+}
+
+/// Whoever reads the line is gone, or another program than asked.
+#[test]
+fn without_a_word_for_it_a_filter_stops() {
+    for asks in [true, false] {
+        let mut bench = Bench::new(None);
+        say_by_line(&mut bench, &[HELLO]);
+        say_by_line(&mut bench, &set(false));
+        bench.rest();
+        for _ in 0..5 {
+            bench.now_us += 8_000_000;
+            let [_, start] = set(false);
+            let word = if asks { start } else { HELLO };
+            say_by_line(&mut bench, &[word]);
+            bench.rest();
+        }
+        kinds_by_line(&mut bench);
+        frames(&mut bench, 20);
+        let came = packets(&kinds_by_line(&mut bench));
+        assert_eq!(came, if asks { 20 } else { 0 });
+    }
 }
 
 /// Frames wait for room, where they can and were asked to; then all come.

@@ -6,7 +6,7 @@ use magpie_capture::write::InterfaceInfo;
 use magpie_collector::{
     FilterAccount, FilterEvent, FilterPacket, FilterRequest, State as BooksState,
 };
-use magpie_protocol::{BpfInstruction, FilterAction, Known, Ledger};
+use magpie_protocol::{BpfInstruction, FilterAction, FilterState, Known, Ledger};
 use magpie_sources::{CaptureTurn, Feed, SensorCapture, Source, SourceError, Spec};
 
 use super::source::{Choice, Packet, PacketSource, SourceBooks, State, Take};
@@ -31,18 +31,17 @@ pub(super) struct Asks {
 pub(super) struct Sensor {
     name: String,
     capture: SensorCapture,
-    /// It boots with us, so that all it counts is of this run.
-    is_ours: bool,
     info: Option<InterfaceInfo>,
     snap_len: u32,
     started: bool,
     /// Of boots that ended meanwhile.
     past: Past,
+    /// Why frames may have passed without being asked of the filter.
+    blind: Option<&'static str>,
     /// When a packet's time was last said to be how wrong.
     bound_us: Option<u64>,
     /// The sensor's time was told to be no wall time.
     told: bool,
-    before: Option<Ledger>,
     refused: bool,
     ended: bool,
     /// Not waited for to its end.
@@ -97,14 +96,13 @@ impl Sensor {
         Self {
             name: spec.to_string(),
             capture: SensorCapture::new(source, request),
-            is_ours: matches!(spec, Spec::Qemu { .. }),
             info: None,
             snap_len: asks.snap_len,
             started: false,
             past: Past::default(),
+            blind: None,
             bound_us: None,
             told: false,
-            before: None,
             refused: false,
             ended: false,
             hurried: false,
@@ -159,6 +157,37 @@ impl Sensor {
         (self.hurried || self.ended) && !self.refused && !over
     }
 
+    /// What an event changes here.
+    fn heed(&mut self, event: &FilterEvent) {
+        match event {
+            FilterEvent::Started { .. } => {
+                self.started = true;
+                self.describe();
+                note(&format!("{}: the filter runs on the sensor", self.name));
+            }
+            FilterEvent::Forgotten { account, .. } => {
+                // What it counted after its last word, and did not keep; or all that
+                // came when it had stopped.
+                self.blind = Some(if account.is_over() {
+                    "filter stopped"
+                } else {
+                    "sensor restarted"
+                });
+                self.past.add(account);
+            }
+            FilterEvent::Ended(account) if account.state == FilterState::Unheard => {
+                self.blind = Some("filter stopped");
+            }
+            _ => {}
+        }
+    }
+
+    /// What is in no sum, whatever those say.
+    fn unknown(&self) -> Option<&'static str> {
+        let unheard = self.is_unheard().then_some("sensor unheard");
+        self.blind.or(unheard)
+    }
+
     fn account(&self) -> FilterAccount {
         self.capture.account().copied().unwrap_or_default()
     }
@@ -179,14 +208,8 @@ impl PacketSource for Sensor {
         let mut refused = None;
         let mut enough = false;
         for event in events {
+            self.heed(&event);
             match event {
-                FilterEvent::Started { .. } => {
-                    if !std::mem::replace(&mut self.started, true) {
-                        self.before = self.capture.picture().ledger();
-                    }
-                    self.describe();
-                    note(&format!("{}: the filter runs on the sensor", self.name));
-                }
                 FilterEvent::Packet(packet) => {
                     let (at_ns, comment) = self.time(&packet);
                     let lost = packet.lost_before;
@@ -205,8 +228,7 @@ impl PacketSource for Sensor {
                     enough |= !take(&packet);
                 }
                 FilterEvent::Refused { why, .. } => refused = Some(why.to_string()),
-                FilterEvent::Forgotten { account, .. } => self.past.add(&account),
-                FilterEvent::Status(_) | FilterEvent::Ended(_) => {}
+                _ => {}
             }
         }
         for warning in self.capture.warnings() {
@@ -257,26 +279,19 @@ impl PacketSource for Sensor {
         let account = self.account();
         let (dropped, lost) = (account.dropped.frames, account.lost.frames);
         let unheard = self.is_unheard();
-        let ledger = self.capture.picture().ledger();
-        let seen = |of: fn(&Ledger) -> Option<u64>| {
-            let before = match &self.before {
-                Some(before) => of(before)?,
-                None if self.is_ours => 0,
-                None => return None,
-            };
-            of(ledger.as_ref()?)?.checked_sub(before)
-        };
+        let received = self
+            .past
+            .matched
+            .saturating_add(selected(&account, unheard));
+        let seen = self.capture.grown(|ledger| Some(ledger.counted.frames));
         Counted {
-            received: Some(
-                self.past
-                    .matched
-                    .saturating_add(selected(&account, unheard)),
-            ),
-            seen: seen(|ledger| Some(ledger.counted.frames)),
+            received: Some(received),
+            // Before the first books of its time it saw at least those.
+            seen: seen.map(|seen| seen.max(received)),
             sensor: Some(self.past.dropped.saturating_add(dropped)),
             link: Some(self.past.lost.saturating_add(lost)),
-            unknown: unheard.then_some("sensor unheard"),
-            lost_before: seen(lost_before),
+            unknown: self.unknown(),
+            lost_before: self.capture.grown(lost_before),
             ..Counted::default()
         }
     }
@@ -334,10 +349,40 @@ fn lost_before(ledger: &Ledger) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use magpie_protocol::{FilterState, Sum};
+    use magpie_protocol::Sum;
+
+    use magpie_sources::Incoming;
 
     use super::*;
     use crate::views::capture::{Books, Interface};
+
+    /// A sensor that nothing comes from.
+    struct Mute;
+
+    impl Source for Mute {
+        fn name(&self) -> &'static str {
+            "serial:/dev/a"
+        }
+
+        fn receive(&mut self, _: Duration) -> Result<Incoming, SourceError> {
+            Ok(Incoming::Idle)
+        }
+
+        fn send(&mut self, _: &[u8]) -> Result<(), SourceError> {
+            Ok(())
+        }
+    }
+
+    fn mute() -> Sensor {
+        let asks = Asks {
+            program: Vec::new(),
+            literal: false,
+            snap_len: 0,
+            packets: 0,
+        };
+        let spec = "serial:/dev/a".parse().unwrap();
+        Sensor::new(&spec, Box::new(Mute), asks)
+    }
 
     fn sum(frames: u64) -> Sum {
         Sum { frames, octets: 0 }
@@ -391,5 +436,64 @@ mod tests {
         // In between the sums are behind, or ahead.
         assert_eq!(selected(&account(FilterState::Running, 7), false), 13);
         assert_eq!(selected(&account(FilterState::Running, 500), false), 500);
+    }
+
+    /// What it counted after its last word is in no sum, however those agree.
+    #[test]
+    fn a_restart_loses_what_was_not_told() {
+        for again in [true, false] {
+            let mut sensor = mute();
+            sensor.heed(&FilterEvent::Started { slot: 0, run: 1 });
+            assert_eq!(sensor.counted().unknown, None);
+            let account = account(FilterState::Running, 20);
+            sensor.heed(&FilterEvent::Forgotten { account, again });
+            // Its last word of what followed is heard, or is not to come.
+            sensor.ended = !again;
+            let interface = Interface {
+                read: 10,
+                kept: 10,
+                counted: sensor.counted(),
+                ..Interface::new("serial:/dev/a", "a")
+            };
+            let line = Books::of(&[interface]).to_string();
+            assert_eq!(
+                line,
+                "books PARTIAL(sensor restarted) received=20 kept=10 filtered=0 beyond=0 \
+                 dropped=10(sensor 8,link 2) unaccounted=0"
+            );
+        }
+    }
+
+    /// All that it selected is known, and what it would have is not.
+    #[test]
+    fn a_filter_that_the_sensor_stopped_was_blind_for_a_while() {
+        let account = account(FilterState::Unheard, 13);
+        let again = FilterEvent::Forgotten {
+            account,
+            again: true,
+        };
+        for (event, sums) in [
+            (
+                again,
+                "received=13 kept=10 filtered=0 beyond=0 dropped=3(sensor 1,link 2)",
+            ),
+            (FilterEvent::Ended(account), "received=0 "),
+        ] {
+            let mut sensor = mute();
+            sensor.heed(&FilterEvent::Started { slot: 0, run: 1 });
+            sensor.heed(&event);
+            let counted = sensor.counted();
+            let read = counted.received.map_or(0, |all| all.min(10));
+            let interface = Interface {
+                read,
+                kept: read,
+                counted,
+                ..Interface::new("serial:/dev/a", "a")
+            };
+            let line = Books::of(&[interface]).to_string();
+            let begins = format!("books PARTIAL(filter stopped) {sums}");
+            assert!(line.starts_with(&begins), "{line}");
+            assert!(line.ends_with(" unaccounted=0"), "{line}");
+        }
     }
 }
