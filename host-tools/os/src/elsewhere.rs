@@ -73,6 +73,9 @@ impl ProbeSocket {
     pub fn family(&self) -> Family {
         match *self {}
     }
+    pub fn refuse_others(&self) {
+        match *self {}
+    }
     pub fn why(&self) -> String {
         match *self {}
     }

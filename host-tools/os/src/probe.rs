@@ -115,6 +115,10 @@ pub struct ProbeOptions {
     /// The kernel tells when each packet was handed to the network card
     /// ([`Queued::Sent`]); it costs another system call a packet.
     pub transmit_stamps: bool,
+    /// A raw socket for echo begins without the filter that keeps replies to
+    /// others away, which takes the kernel longer to make than a short ping takes
+    /// otherwise: who hears one calls [`crate::ProbeSocket::refuse_others`].
+    pub hears_others: bool,
 }
 
 /// A receive buffer for who sends faster than answers may be read, or hears

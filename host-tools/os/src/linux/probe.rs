@@ -42,6 +42,8 @@ pub struct ProbeSocket {
     family: Family,
     identifier: Option<u16>,
     why: Why,
+    /// Nothing keeps replies to others away.
+    hears_others: Cell<bool>,
     clocks: Cell<Clocks>,
     /// Of transmit stamps, where they are wanted.
     numbers: Option<Cell<Numbers>>,
@@ -91,6 +93,7 @@ impl ProbeSocket {
             family,
             identifier: None,
             why,
+            hears_others: Cell::new(false),
             clocks: Cell::new(Clocks::new()),
             numbers: options.transmit_stamps.then(Cell::default),
         };
@@ -126,8 +129,13 @@ impl ProbeSocket {
             }
             (Purpose::Echo | Purpose::RawEcho, _) => {
                 let identifier = asked.identifier.unwrap_or_else(fresh_identifier);
-                options::only_echo_replies(socket, self.family, identifier)
+                options::only_echo_replies(socket, self.family)
                     .map_err(wrong("the kernel takes no filter"))?;
+                if !asked.hears_others {
+                    options::only_identifier(socket, self.family, identifier)
+                        .map_err(wrong("the kernel takes no filter"))?;
+                }
+                self.hears_others.set(asked.hears_others);
                 // Others' replies that came before it would leave no room for
                 // ours. Where they cannot be read there are none.
                 while let Ok(Some(_)) = self.receive(&mut [0; 1]) {}
@@ -171,6 +179,17 @@ impl ProbeSocket {
     /// socket writes it itself), and the only one whose replies it hears.
     pub fn identifier(&self) -> Option<u16> {
         self.identifier
+    }
+
+    /// From now on the kernel keeps replies to others away, where it does not
+    /// yet ([`ProbeOptions::hears_others`]); what came before is still read.
+    pub fn refuse_others(&self) {
+        if let Some(identifier) = self.identifier
+            && self.hears_others.take()
+        {
+            // Else more is read, and told apart as before.
+            let _ = options::only_identifier(&self.socket, self.family, identifier);
+        }
     }
 
     /// The address and port that it sends from, as far as that is fixed.

@@ -197,17 +197,12 @@ const RETURN: u16 = 0x06;
 const REPLY: u32 = 0;
 const REDIRECT: u32 = 5;
 
-/// Echo replies with this identifier alone come through, and redirects of such
-/// requests (whose IPv4 header has no options). Other errors have a queue of
-/// their own, in which the kernel puts no redirects of a raw socket.
-pub(super) fn only_echo_replies(
-    socket: &Socket,
-    family: Family,
-    identifier: u16,
-) -> io::Result<()> {
-    // By type first: others, among them our own requests over loopback, are not
-    // even copied for us. Each bit that is set is a type that is refused.
-    let types = match family {
+/// Echo replies come through, and redirects. Other errors have a queue of their
+/// own, in which the kernel puts no redirects of a raw socket. Other messages,
+/// among them our own requests over loopback, are not even copied for us.
+pub(super) fn only_echo_replies(socket: &Socket, family: Family) -> io::Result<()> {
+    // Each bit that is set is a type that is refused.
+    match family {
         Family::V4 => {
             let refused = !(1 << REPLY | 1 << REDIRECT);
             sys::set_option(socket, libc::SOL_RAW, ICMP_FILTER, &refused)
@@ -221,8 +216,12 @@ pub(super) fn only_echo_replies(
             }
             probe_sys::set_octets(socket, libc::SOL_ICMPV6, ICMPV6_FILTER, &refused)
         }
-    };
-    types?;
+    }
+}
+
+/// Of those, only what has this identifier: replies, and redirects of such
+/// requests (whose IPv4 header has no options).
+pub(super) fn only_identifier(socket: &Socket, family: Family, identifier: u16) -> io::Result<()> {
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     let keep = step(RETURN, 0, 0, u32::MAX);
     let drop = step(RETURN, 0, 0, 0);

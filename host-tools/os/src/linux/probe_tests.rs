@@ -260,6 +260,45 @@ fn echo_is_answered_or_refused_in_words() {
     }
 }
 
+/// Others' replies are heard until it is told to refuse them.
+#[test]
+fn others_are_heard_until_they_are_refused() {
+    for (family, here) in [
+        (Family::V4, to(0)),
+        (Family::V6, ([0, 0, 0, 0, 0, 0, 0, 1], 0).into()),
+    ] {
+        let options = ProbeOptions {
+            hears_others: true,
+            ..ProbeOptions::default()
+        };
+        let open = |purpose, options| ProbeSocket::open(purpose, family, options);
+        let (Ok(socket), Ok(other)) = (
+            open(Purpose::RawEcho, &options),
+            open(Purpose::Icmp, &ProbeOptions::default()),
+        ) else {
+            continue; // no rights, or no IPv6: `echo_is_answered_or_refused_in_words`
+        };
+        let identifier = socket.identifier().unwrap();
+        let foreign = request(family, identifier ^ 1, 1);
+        let own = request(family, identifier, 2);
+        let send = |octets: &[u8]| {
+            let how = SendOptions::default();
+            other.send(octets, Some(here), how).unwrap();
+        };
+        let heard = |sequence: u8| {
+            let mut buffer = [0; 100];
+            let received = next(&socket, &mut buffer).unwrap();
+            assert_eq!(buffer[received.octets - 1], sequence, "{family:?}");
+        };
+        send(&foreign);
+        heard(1);
+        socket.refuse_others();
+        send(&foreign);
+        send(&own);
+        heard(2);
+    }
+}
+
 fn echo(purpose: Purpose, family: Family, here: SocketAddr) {
     let socket = match ProbeSocket::open(purpose, family, &ProbeOptions::default()) {
         Ok(socket) => socket,

@@ -209,6 +209,9 @@ impl Host {
             }
             return Ok(true);
         };
+        if reply.identifier != self.ping.config().identifier {
+            self.socket.refuse_others();
+        }
         let options = if received.ip_options.is_empty() {
             reply.ip_options
         } else {

@@ -50,6 +50,7 @@ pub(super) fn open(
     let is_several = address.ip().is_multicast() || socket_options.broadcast;
     // What is sent to several comes back to this machine before the card has it.
     socket_options.transmit_stamps = !is_quick(options) && !is_several;
+    socket_options.hears_others = true;
     if is_several || is_quick(options) || options.preload > 1 {
         socket_options.receive_buffer = Some(LARGE_BUFFER);
     }
