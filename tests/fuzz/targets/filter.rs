@@ -127,5 +127,9 @@ fuzz_target!(|data: &[u8]| {
     let mut quick = Quick::EMPTY;
     quick.learn(program);
     assert!(quick.run(&literal).is_none_or(|quick| quick == kept));
-    assert!(quick.run(&shown).is_none_or(|quick| quick == program.run(&shown)));
+    assert!(
+        quick
+            .run(&shown)
+            .is_none_or(|quick| quick == program.run(&shown))
+    );
 });
