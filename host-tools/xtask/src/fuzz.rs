@@ -1,6 +1,12 @@
 //! `cargo xtask fuzz`: every fuzz target for a fixed number of inputs.
 
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::run;
 use crate::workspace::{self, Workspace};
@@ -54,35 +60,92 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     std::fs::create_dir_all(folder.join("artifacts"))
         .with_context(|| format!("cannot create a folder in {}", folder.display()))?;
-    let mut failed = Vec::new();
-    for target in targets {
-        run::say(&format!("fuzz {target}, {} inputs", args.runs));
-        // Started in its folder, so that cargo reads its .cargo/config.toml.
-        let mut cargo = workspace::cargo();
-        cargo
-            .current_dir(&folder)
-            .args(["run", "--release", "--manifest-path"])
-            .arg(&manifest)
-            .args(["--bin", target, "--"])
-            .arg(format!("-runs={}", args.runs))
-            .arg(format!("-artifact_prefix=artifacts/{target}-"))
-            // A hang is a finding.
-            .arg("-timeout=10")
-            // The same inputs each time, so that a failure can be repeated.
-            .arg("-seed=1")
-            // These would take the place of the flags in .cargo/config.toml.
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS");
-        if let Err(error) = run::run(&mut cargo) {
-            run::say(&format!("{error:#}"));
-            failed.push(target);
+    let programs = build(&folder, &targets)?;
+    let failed = Mutex::new(Vec::new());
+    let waiting = Mutex::new(programs.iter());
+    let next = || lock(&waiting).next();
+    let at_once = std::thread::available_parallelism().map_or(1, NonZero::get);
+    // Each takes one processor.
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some((target, program)) = next() {
+                    if let Err(error) = fuzz_one(&folder, target, program, args.runs) {
+                        run::say(&format!("{error:#}"));
+                        lock(&failed).push(target.as_str());
+                    }
+                }
+            });
         }
-    }
+    });
+    let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failed.sort_unstable();
     if !failed.is_empty() {
         bail!(
             "fuzz targets failed: {}; the inputs are in tests/fuzz/artifacts",
             failed.join(", ")
         );
     }
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Builds the targets; where each program is.
+fn build(folder: &Path, targets: &[&str]) -> Result<Vec<(String, PathBuf)>> {
+    // Started in its folder, so that cargo reads its .cargo/config.toml.
+    let mut cargo = workspace::cargo();
+    cargo
+        .current_dir(folder)
+        .args(["build", "--release"])
+        .arg("--message-format=json-render-diagnostics")
+        // These would take the place of the flags in .cargo/config.toml.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .stderr(Stdio::inherit());
+    for target in targets {
+        cargo.args(["--bin", target]);
+    }
+    let messages = run::output(&mut cargo)?;
+    let program = |line: &str| -> Option<(String, PathBuf)> {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let name = message.get("target")?.get("name")?.as_str()?;
+        let program = message.get("executable")?.as_str()?;
+        Some((name.to_owned(), program.into()))
+    };
+    let mut programs: Vec<_> = messages.lines().filter_map(program).collect();
+    programs.retain(|(name, _)| targets.contains(&name.as_str()));
+    programs.sort_unstable();
+    if programs.len() != targets.len() {
+        bail!("cargo does not say where all fuzz targets are");
+    }
+    Ok(programs)
+}
+
+/// Runs one, and says what it said when it is over.
+fn fuzz_one(folder: &Path, target: &str, program: &Path, runs: u64) -> Result<()> {
+    let mut fuzz = Command::new(program);
+    fuzz.current_dir(folder)
+        .arg(format!("-runs={runs}"))
+        .arg(format!("-artifact_prefix=artifacts/{target}-"))
+        // A hang is a finding.
+        .arg("-timeout=10")
+        // The same inputs each time, so that a failure can be repeated.
+        .arg("-seed=1");
+    run::say(&format!("fuzz {target}, {runs} inputs"));
+    // One after the other, in spite of several at once.
+    let out = fuzz
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start `{}`", run::shown(&fuzz)))?;
+    let said = [out.stdout, out.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    if !out.status.success() {
+        bail!("{said}`{}` failed: {}", run::shown(&fuzz), out.status);
+    }
+    let last = said.lines().last().unwrap_or_default();
+    run::say(&format!("fuzz {target}: {last}"));
     Ok(())
 }
