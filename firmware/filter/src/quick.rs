@@ -228,6 +228,9 @@ fn is_last_of_step(code: u16) -> bool {
 /// The test that a jump makes, or the end; `None` where it is more than that.
 /// Its step is what stands from `begins` to `at`.
 fn make(instruction: Instruction, begins: usize, at: usize, sources: &Sources) -> Option<Test> {
+    if instruction.code == code::RET_A {
+        return None;
+    }
     if instruction.code == code::RET_K {
         return (begins == at).then_some(Test {
             at: kind::END,
@@ -608,6 +611,8 @@ mod tests {
                 (JEQ_K, 0, 1, 0x14),
             ][..],
             &[(LD_LEN, 0, 0, 0), (JGT_K, 0, 1, 50)],
+            // So many octets as the field says.
+            &[(LD_B_ABS, 0, 0, 20), (RET_A, 0, 0, 20)],
             &[(LD_B_ABS, 0, 0, 20), (ADD_K, 0, 0, 1), (JEQ_K, 0, 1, 0x15)],
             &[(LD_B_ABS, 0, 0, 20), (TAX, 0, 0, 0), (JEQ_X, 0, 1, 0)],
             &[(LD_B_ABS, 0, 0, 20), (JEQ_K, 0, 1, 0x1_0014)],

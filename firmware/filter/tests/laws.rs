@@ -93,6 +93,8 @@ fn likely() -> impl Strategy<Value = Vec<Instruction>> {
         code::JGT_K,
         code::JGE_K,
         code::JEQ_X,
+        code::RET_A,
+        code::RET_K,
     ]);
     let before = prop_oneof![
         4 => Just(None),
