@@ -6,6 +6,7 @@
 //! could not start at all where they are missing.
 #![allow(unsafe_code)] // each call says why it is sound
 
+use std::error::Error as _;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::slice;
 use std::sync::{Mutex, PoisonError};
@@ -104,12 +105,19 @@ fn load() -> Result<Library, LibpcapError> {
         match unsafe { Library::new(*name) } {
             Ok(library) => return Ok(library),
             // The first name is what the others are read beside.
-            Err(error) => reason = reason.or(Some(error.to_string())),
+            Err(error) => reason = reason.or_else(|| Some(words(&error))),
         }
     }
     Err(LibpcapError::Missing {
         reason: reason.unwrap_or_default(),
     })
+}
+
+/// What the loader says; the error itself only says that it did.
+fn words(error: &libloading::Error) -> String {
+    error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// A handle that is closed in the end.
@@ -145,7 +153,7 @@ fn compile(
     };
     let (open_dead, close, compile, free_code, get_error) =
         found.map_err(|error| LibpcapError::Missing {
-            reason: error.to_string(),
+            reason: words(&error),
         })?;
 
     let snap_len = c_int::try_from(snap_len.max(1)).unwrap_or(c_int::MAX);
