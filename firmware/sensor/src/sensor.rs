@@ -1,8 +1,7 @@
 //! The sensor: one frame in, counted once, offered to each table.
 
 use magpie_protocol::{
-    BootReport, Capacities, Command, CommandReply, CommandType, Doubles, Hello, Ledger, Losses,
-    Outcome, Port, TimeReply, VERSION_MAJOR, VERSION_MINOR,
+    BootReport, Capacities, Doubles, Hello, Ledger, Losses, Port, VERSION_MAJOR, VERSION_MINOR,
 };
 
 use crate::{
@@ -11,14 +10,19 @@ use crate::{
     dissect::{self, Content, Parsed},
     doubled::Detector,
     echo::Echoes,
-    export::{Exporter, Way},
-    filter::{self, Filters, Seen},
+    export::Exporter,
+    filter::Filters,
     flow::{Flows, FollowUp},
     hash::{Secret, draw},
     outbox::Outbox,
     own::Own,
     unsent::UnsentFlows,
 };
+
+mod commands;
+mod looks;
+
+use looks::Looks;
 
 /// Room in the outbox that one frame can need at most, in records: a flow
 /// that leaves for a new one, and either that one's split, or the leave of an
@@ -46,20 +50,6 @@ pub struct Sensor<'a> {
     doubled: Detector<'a>,
     pub(crate) filters: Filters<'a>,
     pub(crate) hello: Hello,
-}
-
-/// What is done with a frame besides counting it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Looks {
-    /// Nothing.
-    Once,
-    /// It may be a double, or one of our own.
-    Closer,
-    /// Filters see it, and that is all.
-    Filters,
-    /// Filters see it first.
-    FiltersAndCloser,
 }
 
 /// What flows that end need beside the frame.
@@ -174,67 +164,6 @@ impl<'a> Sensor<'a> {
         }
     }
 
-    /// What most sensors do not do: shows frames to filters, looks for doubles,
-    /// and for frames of our own. True for a frame that is not for the tables.
-    #[inline]
-    fn look_closer(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        match self.looks {
-            Looks::Once => false,
-            Looks::Closer => self.is_double(at_us, frame, wire_len),
-            Looks::Filters | Looks::FiltersAndCloser => self.show_filters(at_us, frame, wire_len),
-        }
-    }
-
-    /// Looks for doubles, and for frames of our own. True for a double.
-    #[inline(never)]
-    fn is_double(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        let window_us = self.config.dedup_us;
-        if window_us != 0 && self.doubled.takes(at_us, frame, wire_len, window_us) {
-            return true;
-        }
-        if let Some(own) = &mut self.books.own {
-            own.see(frame);
-        }
-        false
-    }
-
-    /// Filters see every frame, doubles and our own too.
-    #[inline(never)]
-    fn show_filters(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        let seen = self.filters.see(at_us, frame, wire_len);
-        if seen == Seen::Rejected && self.looks == Looks::Filters {
-            return false;
-        }
-        self.after_filters(seen, at_us, frame, wire_len)
-    }
-
-    /// What few frames need that filters have seen.
-    #[inline(never)]
-    fn after_filters(&mut self, seen: Seen, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        if !self.filters.is_running() {
-            self.set_looks();
-        }
-        if seen != Seen::Filtered {
-            return self.is_double(at_us, frame, wire_len);
-        }
-        if let Some(own) = &mut self.books.own {
-            own.see(frame);
-        }
-        self.books.count_filtered(wire_len);
-        true
-    }
-
-    /// How far every frame is looked at from now on.
-    fn set_looks(&mut self) {
-        let looks_closer = self.config.dedup_us != 0 || self.books.own.is_some();
-        self.looks = match (self.filters.is_running(), looks_closer) {
-            (true, false) => Looks::Filters,
-            (true, true) => Looks::FiltersAndCloser,
-            (false, true) => Looks::Closer,
-            (false, false) => Looks::Once,
-        };
-    }
-
     #[inline(never)] // out of the way of most frames
     fn follow_up(
         &mut self,
@@ -337,106 +266,6 @@ impl<'a> Sensor<'a> {
             },
             ..books
         }
-    }
-
-    /// Does what the host asks, or answers why not.
-    pub fn handle_command(&mut self, now_us: u64, command: &Command) {
-        self.handle(now_us, Way::Line, command);
-    }
-
-    /// Does what is asked by whoever may be anybody, because nothing tells who
-    /// it is: commands about filters are refused, answered so and counted
-    /// ([`Port::refused`]). A sensor that hands out payload is a wiretap.
-    pub fn handle_unauthenticated(&mut self, now_us: u64, command: &Command) {
-        self.handle(now_us, Way::Network, command);
-    }
-
-    fn handle(&mut self, now_us: u64, way: Way, command: &Command) {
-        match *command {
-            Command::Hello { major, .. } => {
-                self.exporter.greet();
-                self.filters.show();
-                if major != VERSION_MAJOR {
-                    self.reply(way, 0, CommandType::Hello, Outcome::BadVersion);
-                }
-            }
-            // The link's matter: nothing for the core to do.
-            Command::Ack { .. } => {}
-            Command::Flush { id } => self.exporter.flush(id),
-            Command::TimeSync { id, host_us } => {
-                let reply = TimeReply {
-                    id,
-                    host_us,
-                    received_us: now_us,
-                    sent_us: now_us,
-                };
-                self.exporter.answer_time(way, reply);
-            }
-            Command::Configure { id, set }
-                if set.dedup_us.is_some_and(|us| us > 0) && self.doubled.capacity() == 0 =>
-            {
-                self.reply(way, id, CommandType::Configure, Outcome::Unsupported);
-            }
-            Command::Configure { id, set } => {
-                let config = &mut self.config;
-                for (setting, wanted) in [
-                    (&mut config.idle_us, set.idle_us),
-                    (&mut config.active_us, set.active_us),
-                    (&mut config.end_us, set.end_us),
-                    (&mut config.live_us, set.live_us),
-                ] {
-                    *setting = wanted.unwrap_or(*setting);
-                }
-                config.dedup_us = set.dedup_us.unwrap_or(config.dedup_us);
-                self.set_looks();
-                self.flows.configure(&self.config);
-                self.reply(way, id, CommandType::Configure, Outcome::Done);
-            }
-            Command::LoadFilter { .. }
-            | Command::StartFilter { .. }
-            | Command::StopFilter { .. } => match way {
-                Way::Network => self.exporter.refuse(way, filter::refuse(command)),
-                Way::Line => {
-                    let reply = self.filters.handle(command);
-                    self.set_looks();
-                    self.exporter.answer_filter(way, reply);
-                }
-            },
-        }
-    }
-
-    /// Whether any filter looks at frames.
-    pub fn runs_filters(&self) -> bool {
-        self.filters.is_running()
-    }
-
-    /// Stops filters that nobody asked for again for
-    /// [`magpie_protocol::FilterStatus::LIFE_S`] seconds (a second more at most) of
-    /// this clock, which is to go on where that of frames stands or leaps. To be
-    /// called before frames are observed; where it never is, filters run until they
-    /// are told to stop.
-    pub fn end_unheard_filters(&mut self, now_us: u64) {
-        if self.runs_filters() {
-            self.filters.end_unheard(now_us);
-            self.set_looks();
-        }
-    }
-
-    /// Whether a filter wants the next frame to wait until there is room for it
-    /// ([`magpie_protocol::FilterAction::Capture`]): for a caller who can make
-    /// frames wait.
-    pub fn must_wait(&self) -> bool {
-        self.filters.must_wait()
-    }
-
-    fn reply(&mut self, way: Way, id: u32, command: CommandType, outcome: Outcome) {
-        let command = command as u8;
-        let reply = CommandReply {
-            id,
-            command,
-            outcome,
-        };
-        self.exporter.answer(way, reply);
     }
 
     /// From now on a counter table that is owned grows before a key is counted
