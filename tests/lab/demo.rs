@@ -5,13 +5,15 @@ use std::process::{Command, Stdio};
 
 use magpie_tests::{boards, lab};
 
-/// Network namespaces that have a name on this machine.
+/// Network namespaces of labs like the demo's (`tests/captures/lab/netns.py`
+/// names them): others' come and go.
 fn namespaces() -> BTreeSet<String> {
     let said = Command::new("ip").args(["netns", "list"]).output();
     let said = said.expect("iproute2");
     let text = String::from_utf8_lossy(&said.stdout);
     let names = text.lines().filter_map(|line| line.split(' ').next());
-    names.map(str::to_owned).collect()
+    let ours = names.filter(|name| name.starts_with("magpie"));
+    ours.map(str::to_owned).collect()
 }
 
 /// Ends well, with closed books over what passed, and leaves nothing behind.
