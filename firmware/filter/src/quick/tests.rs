@@ -194,6 +194,37 @@ fn what_is_more_than_a_comparison_is_left_to_the_machine() {
     assert_eq!(both(&fewer, &frame), (Some(7), 7));
 }
 
+/// Offload makes them as long as IP allows, and longer.
+#[test]
+fn long_frames_are_judged_alike() {
+    let (keep, leave) = ((RET_K, 0, 0, 262_144), (RET_K, 0, 0, 0));
+    let length = [(LD_LEN, 0, 0, 0), (JGE_K, 0, 1, 50_000), keep, leave];
+    let source = [(LD_W_ABS, 0, 0, 6), (JEQ_K, 0, 1, 0x0102_0304), keep, leave];
+    let large = [(LD_B_ABS, 0, 0, 20), (JGT_K, 0, 1, 6), keep, leave];
+    let end = [keep];
+    let mut frame = udp(5, 4433);
+    frame[6..10].copy_from_slice(&[1, 2, 3, 4]);
+    frame[20] = 7;
+    for rows in [&length[..], &source, &large, &end, &HOST_AND_PORT] {
+        for len in (32_700..35_000)
+            .step_by(50)
+            .chain([65_200, 65_300, 65_549, 70_000])
+        {
+            frame.resize(len, 0);
+            frame[20] = if rows == HOST_AND_PORT { 0 } else { 7 };
+            let (quick, machine) = both(rows, &frame);
+            assert!(
+                quick.is_none_or(|quick| quick == machine),
+                "{len} {rows:x?}"
+            );
+            // The longest are left to the machine.
+            let is_left = rows == length || len - 12 >= 0x8000;
+            assert_eq!(quick.is_none(), is_left, "{len} {rows:x?}");
+            frame.truncate(60);
+        }
+    }
+}
+
 #[test]
 fn what_was_learned_before_is_forgotten() {
     let mut quick = Quick::EMPTY;

@@ -149,41 +149,37 @@ impl<'a> Filters<'a> {
         let slots = self.slots.iter().take(self.running);
         for (number, FilterSlot(slot)) in slots.enumerate() {
             if slot.is_running() {
-                let keep = slot.run(frame, wire_len);
-                if keep != 0 {
+                if !slot.rejects(frame, wire_len) {
                     let seen = (at_us, frame, wire_len);
-                    return self.see_on(number, keep, has_only, seen);
+                    return self.see_on(number, has_only, seen);
                 }
                 has_only |= slot.is_only;
             }
         }
-        if has_only {
-            Seen::Filtered
-        } else {
-            Seen::Rejected
+        if !has_only {
+            return Seen::Rejected;
         }
+        Seen::Filtered
     }
 
-    /// The same from the first filter on that selects the frame.
+    /// The same from the first filter on that may select the frame.
     #[inline(never)] // most frames are rejected: out of their way
     fn see_on(
         &mut self,
         first: usize,
-        mut keep: u32,
         mut has_only: bool,
         (at_us, frame, wire_len): (u64, &[u8], u32),
     ) -> Seen {
-        let (mut passes, mut has_stopped) = (false, false);
+        let (mut is_selected, mut passes, mut has_stopped) = (false, false, false);
         let slots = self.slots.iter_mut().take(self.running).enumerate();
         for (number, FilterSlot(slot)) in slots.skip(first) {
             if !slot.is_running() {
                 continue;
             }
-            if number > first {
-                keep = slot.run(frame, wire_len);
-            }
+            let keep = slot.run(frame, wire_len);
             has_only |= slot.is_only;
             if keep != 0 {
+                is_selected = true;
                 passes |= slot.is_only;
                 let seen = (at_us, frame, wire_len, keep);
                 take(slot, number, seen, &mut self.ring);
@@ -193,10 +189,10 @@ impl<'a> Filters<'a> {
         if has_stopped {
             self.look_who_runs();
         }
-        if passes || !has_only {
-            Seen::Selected
-        } else {
-            Seen::Filtered
+        match (has_only, passes, is_selected) {
+            (true, false, _) => Seen::Filtered,
+            (false, _, false) => Seen::Rejected,
+            _ => Seen::Selected,
         }
     }
 

@@ -107,20 +107,19 @@ impl Slot {
         self.state == State::Running
     }
 
-    /// Octets to keep of a frame, 0 where it is not selected.
+    /// True where a frame is rejected for sure.
     #[inline(never)] // else it is made ready for all ways that a frame may look
-    pub(super) fn run(&self, frame: &[u8], wire_len: u32) -> u32 {
-        match self.quick.run(&self.shown(frame, wire_len)) {
-            Some(keep) => keep,
-            None => self.run_whole(frame, wire_len),
-        }
+    pub(super) fn rejects(&self, frame: &[u8], wire_len: u32) -> bool {
+        self.quick.run(&self.shown(frame, wire_len)) == Some(0)
     }
 
-    /// The same by the program itself.
-    #[inline(never)] // most programs are not run at all
-    fn run_whole(&self, frame: &[u8], wire_len: u32) -> u32 {
+    /// Octets to keep of a frame, 0 where it is not selected.
+    #[inline(never)] // most frames are rejected
+    pub(super) fn run(&self, frame: &[u8], wire_len: u32) -> u32 {
         let packet = self.shown(frame, wire_len);
-        Program::assume_verified(self.program()).run(&packet)
+        self.quick
+            .run(&packet)
+            .unwrap_or_else(|| Program::assume_verified(self.program()).run(&packet))
     }
 
     /// The frame as this filter sees it.

@@ -45,11 +45,10 @@ impl Sensor<'_> {
     /// Filters see every frame, doubles and our own too.
     #[inline(never)]
     fn show_filters(&mut self, at_us: u64, frame: &[u8], wire_len: u32) -> bool {
-        let seen = self.filters.see(at_us, frame, wire_len);
-        if seen == Seen::Rejected && self.looks == Looks::Filters {
-            return false;
+        match self.filters.see(at_us, frame, wire_len) {
+            Seen::Rejected if self.looks == Looks::Filters => false,
+            seen => self.after_filters(seen, at_us, frame, wire_len),
         }
-        self.after_filters(seen, at_us, frame, wire_len)
     }
 
     /// What few frames need that filters have seen.
