@@ -11,6 +11,8 @@ mod files;
 #[cfg(feature = "libpcap")]
 mod listing;
 #[cfg(feature = "libpcap")]
+mod quick;
+#[cfg(feature = "libpcap")]
 mod share;
 #[cfg(feature = "libpcap")]
 mod tcpdump;
