@@ -310,6 +310,59 @@ fn what_is_read_is_never_emptied() {
     assert!(fs::read(&input).unwrap() == whole);
 }
 
+/// Runs it where no file may be longer than so many times 512 octets.
+fn limited(blocks: u32, words: &[&str]) -> Output {
+    Command::new("sh")
+        .current_dir(captures())
+        .args(["-c", &format!("ulimit -f {blocks} && exec \"$0\" \"$@\"")])
+        .arg(env!("CARGO_BIN_EXE_magpie"))
+        .arg("capture")
+        .args(words)
+        .output()
+        .unwrap()
+}
+
+/// What waited when the disk was full is not kept, in no form of file.
+#[test]
+fn books_keep_what_stands_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = folder.path().join("ring");
+    let ring = ring.to_str().unwrap();
+    for (n, (blocks, words)) in [
+        (500, &["-r", "lab.pcap"][..]),
+        (500, &["-r", "lab.pcap", "-U"]),
+        (500, &["-r", "lab.pcap", "-r", "vlan.pcap"]),
+        (1, &["-r", "lab.pcap"]),
+        // Less than what waits before it is written, and all that is read.
+        (8, &["-r", "fragments.pcapng"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for form in ["pcapng", "pcap", "nsecpcap"] {
+            let file = folder.path().join(format!("{n}{form}"));
+            let path = file.to_str().unwrap();
+            let words = [words, &["--file-format", form, "-w", path]].concat();
+            let output = limited(blocks, &words);
+            let said = err(&output);
+            assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+            assert_eq!(booked(&output, "kept"), packets(&file).len(), "{words:?}");
+            let lost = booked(&output, "dropped");
+            assert!(lost > 0, "{words:?}: {said}");
+            assert!(said.contains(&format!("dropped={lost}(file {lost})")));
+            assert!(said.contains("books PARTIAL(writing failed) "), "{said}");
+            assert!(said.contains("unaccounted=0"), "{said}");
+        }
+    }
+    // Not what cannot be made, either.
+    fs::write(format!("{ring}1"), "").unwrap();
+    let words = ["-r", "lab.pcap", "-w", ring, "-C", "1k"];
+    let output = capture(&words);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert_eq!(booked(&output, "kept"), packets(Path::new(ring)).len());
+    assert_eq!(booked(&output, "dropped"), 1, "{}", err(&output));
+}
+
 /// `path` with a tshark of ours in front.
 fn tshark(folder: &Path, script: &str) -> String {
     use std::os::unix::fs::PermissionsExt as _;
@@ -328,6 +381,8 @@ fn booked(output: &Output, word: &str) -> usize {
         .unwrap();
     let word = format!("{word}=");
     let number = books.split(' ').find_map(|part| part.strip_prefix(&word));
+    // Behind it may stand where.
+    let number = number.unwrap().split('(').next();
     number.unwrap().parse().unwrap()
 }
 

@@ -18,6 +18,7 @@ mod rotate;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -143,6 +144,9 @@ impl FileId {
     }
 }
 
+/// Packets that were to be written and were not, of each interface.
+pub type Unwritten = BTreeMap<u32, u64>;
+
 /// Why a capture file cannot be written. Names it, the reason and what stands.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -174,6 +178,8 @@ pub enum WriteError {
         file: PathBuf,
         /// How many packets are in it whole.
         packets: u64,
+        /// How many of each interface were given, and are in no file.
+        unwritten: Unwritten,
         /// What the system said.
         #[source]
         reason: io::Error,
@@ -188,4 +194,15 @@ pub enum WriteError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+impl WriteError {
+    /// Packets that were given, and are in no file.
+    #[must_use]
+    pub fn unwritten(&self) -> Unwritten {
+        match self {
+            Self::Write { unwritten, .. } => unwritten.clone(),
+            _ => Unwritten::new(),
+        }
+    }
 }

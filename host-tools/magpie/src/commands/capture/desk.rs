@@ -224,6 +224,11 @@ impl<'a> Desk<'a> {
             Ok(Put::Unshown(error)) => {
                 self.fail(error);
             }
+            Ok(Put::Unwritten(error)) => {
+                // Which the file told, with others before it.
+                self.known[number].about.kept += 1;
+                return self.fail(error);
+            }
             Ok(Put::Unwanted) => {
                 self.done = true;
                 self.known[number].about.beyond += 1;
@@ -327,6 +332,13 @@ impl<'a> Desk<'a> {
             .collect();
         if let Err(error) = self.output.close(self.began_ns, &statistics) {
             self.fail(error);
+        }
+        let is_unread = self.failure.as_ref().is_some_and(is_closed);
+        for (interface, packets) in self.output.unwritten().into_iter().flatten() {
+            let at = usize::try_from(*interface).ok();
+            if let Some(known) = at.and_then(|at| self.known.get_mut(at)) {
+                known.about.take_back(*packets, is_unread);
+            }
         }
         let interfaces: Vec<_> = self.known.into_iter().map(|known| known.about).collect();
         Ended {

@@ -5,6 +5,7 @@ mod bounds;
 mod decoder;
 mod desk;
 mod expression;
+mod file;
 mod merge;
 mod output;
 mod run;
