@@ -154,6 +154,17 @@ fn lines_and_the_books() {
     assert_eq!(out(&both), "3517 packets\n", "{}", err(&both));
 }
 
+/// All of it a comment: no filter, so libpcap is not needed.
+#[test]
+fn comments_in_a_filter_file_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("filter");
+    fs::write(&file, "# tcp and\n  \t# port 7").unwrap();
+    let words = ["-r", "lab.pcap", "--count", "-F", file.to_str().unwrap()];
+    let output = capture(&words);
+    assert_eq!(out(&output), "3517 packets\n", "{}", err(&output));
+}
+
 #[test]
 fn what_is_written_is_what_was_read() {
     let folder = tempfile::tempdir().unwrap();

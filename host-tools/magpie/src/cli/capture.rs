@@ -66,7 +66,7 @@ pub struct Capture {
     /// List what can be listened to
     #[arg(short = 'D', long)]
     pub list_interfaces: bool,
-    /// Take FILTER from a file
+    /// Take FILTER from a file; # begins a comment
     #[arg(short = 'F', long, value_name = "FILE")]
     pub filter_file: Option<PathBuf>,
     /// Show FILTER's program and end; -dd: as C, -ddd: as numbers
