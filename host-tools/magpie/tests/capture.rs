@@ -166,6 +166,22 @@ fn comments_in_a_filter_file_are_left_out() {
 }
 
 #[test]
+fn of_dumps_the_one_that_says_more_wins() {
+    for (both, one) in [
+        ("-Ax", "-x"),
+        ("-xxA", "-xx"),
+        ("-AX", "-X"),
+        ("-AAX", "-X"),
+        ("-AxX", "-X"),
+        ("-XXAx", "-XX"),
+        ("-xX", "-X"),
+    ] {
+        let dump = |flags| out(&capture(&["-r", "lab.pcap", "-c", "9", "-n", flags]));
+        assert!(dump(both) == dump(one), "{both}: {}", dump(both));
+    }
+}
+
+#[test]
 fn what_is_written_is_what_was_read() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["lab.pcap", "fragments.pcapng"] {

@@ -340,13 +340,14 @@ fn style(options: &Options) -> Style {
     let is_json = options.format == InfoFormat::Json;
     let dump = match (options.ascii, options.hex_ascii, options.hex) {
         _ if is_json => Dump::None,
+        // Of several the one that says more, as in tcpdump.
+        (_, 1, _) => Dump::HexAscii,
+        (_, 2.., _) => Dump::HexAsciiLink,
+        (_, 0, 1) => Dump::Hex,
+        (_, 0, 2..) => Dump::HexLink,
+        (1, 0, 0) => Dump::Ascii,
+        (2.., 0, 0) => Dump::AsciiLink,
         (0, 0, 0) => Dump::None,
-        (1, ..) => Dump::Ascii,
-        (2.., ..) => Dump::AsciiLink,
-        (0, 1, _) => Dump::HexAscii,
-        (0, 2.., _) => Dump::HexAsciiLink,
-        (0, 0, 1) => Dump::Hex,
-        (0, 0, 2..) => Dump::HexLink,
     };
     Style {
         numeric: is_json || options.numeric > 0,
