@@ -257,6 +257,17 @@ fn what_makes_no_sense_is_refused_by_name() {
 }
 
 #[test]
+fn a_name_that_is_no_pattern_is_refused_before_anything_is_opened() {
+    for pattern in ["x%", "%!", "%F-%H-%"] {
+        let output = capture(&["-r", "lab.pcap", "-G", "2", "-w", pattern]);
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{pattern}: {said}");
+        assert!(said.contains("strftime (-G)"), "{pattern}: {said}");
+        assert_eq!(said.lines().count(), 1, "{pattern}: {said}");
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_magpie"))
         .current_dir(captures())

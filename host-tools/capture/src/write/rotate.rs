@@ -45,6 +45,11 @@ impl Rotation {
             inputs: Vec::new(),
         }
     }
+
+    /// Whether names can be made of it, with any time.
+    pub fn check_name(&self) -> Result<(), WriteError> {
+        name(self, 0, 0).map(drop)
+    }
 }
 
 /// The capture file that is written, or one after the other.

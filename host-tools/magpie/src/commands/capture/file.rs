@@ -54,12 +54,11 @@ impl File {
     }
 }
 
-/// Which files are asked for.
-pub(super) fn rotation(
-    options: &Options,
-    path: &Path,
-    inputs: Vec<FileId>,
-) -> anyhow::Result<Rotation> {
+/// Which files are asked for, if any; `inputs` are never overwritten.
+pub(super) fn wanted(options: &Options, inputs: Vec<FileId>) -> anyhow::Result<Option<Rotation>> {
+    let Some(path) = &options.write else {
+        return Ok(None);
+    };
     let rotates = options.file_size.is_some() || options.rotate.is_some();
     if path == Path::new("-") && rotates {
         bail!("-w -: stdout cannot be followed by another file (-C, -G)");
@@ -67,7 +66,7 @@ pub(super) fn rotation(
     if path == Path::new("-") && options.print {
         bail!("-w - --print: stdout takes either packets or lines");
     }
-    Ok(Rotation {
+    let rotation = Rotation {
         path: path.to_owned(),
         format: match options.file_format {
             Form::Pcapng => FileFormat::Pcapng,
@@ -79,5 +78,7 @@ pub(super) fn rotation(
         files: options.files,
         force: options.force,
         inputs,
-    })
+    };
+    rotation.check_name()?;
+    Ok(Some(rotation))
 }

@@ -73,6 +73,7 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
     let anonymizer = anonymizer(options)?;
     // By now, lest a name be given to another file meanwhile.
     let inputs = source::inputs(&request.sources);
+    let file = file::wanted(options, inputs)?;
     let sources = open(options, &request, &expression)?;
     // A second one ends at once, as long as something can end.
     let _ = ctrlc::set_handler(|| STOP.raise());
@@ -96,7 +97,7 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
     {
         say(caution);
     }
-    let output = Output::new(options, inputs, sources.len() > 1)?;
+    let output = Output::new(options, file, sources.len() > 1)?;
     let ended = run::run(sources, wants, output, &STOP)?;
     end(options, ended, is_live)
 }

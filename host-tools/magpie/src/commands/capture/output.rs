@@ -5,13 +5,13 @@ use std::io::{self, BufWriter, StdoutLock, Write as _};
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use magpie_capture::write::{
-    About, FileFormat, FileId, Files, INBOUND, InterfaceInfo, OUTBOUND, Packet, Statistics,
+    About, FileFormat, Files, INBOUND, InterfaceInfo, OUTBOUND, Packet, Rotation, Statistics,
     Unwritten, WriteError,
 };
 use magpie_os::Services;
 
 use super::decoder::Decoder;
-use super::file::{File, rotation};
+use super::file::File;
 use crate::cli::InfoFormat;
 use crate::cli::capture::Capture as Options;
 use crate::output;
@@ -59,13 +59,13 @@ enum How {
 }
 
 impl Output {
-    /// By the options; `inputs` are never overwritten, `named` says that lines
-    /// name the interface.
-    pub(super) fn new(options: &Options, inputs: Vec<FileId>, named: bool) -> anyhow::Result<Self> {
-        let file = match &options.write {
-            None => File::None,
-            Some(path) => File::Waits(rotation(options, path, inputs)?),
-        };
+    /// By the options; `named` says that lines name the interface.
+    pub(super) fn new(
+        options: &Options,
+        file: Option<Rotation>,
+        named: bool,
+    ) -> anyhow::Result<Self> {
+        let file = file.map_or(File::None, File::Waits);
         let wanted = (options.write.is_none() || options.print) && !options.decode;
         let lines = (wanted && !options.count).then(|| Lines {
             out: output::stdout(),
