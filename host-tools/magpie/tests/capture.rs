@@ -239,6 +239,10 @@ fn what_makes_no_sense_is_refused_by_name() {
         (&["-r", "lab.pcap", "-y", "IEEE802_11"], "EN10MB"),
         (&["-r", "lab.pcap", "-c", "0"], "0"),
         (
+            &["-r", "lab.pcap", "--decode", "--format", "json"],
+            "--format json",
+        ),
+        (
             &[
                 "-r",
                 "lab.pcap",

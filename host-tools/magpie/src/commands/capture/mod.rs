@@ -27,6 +27,7 @@ use self::output::Output;
 use self::run::{Ended, Wants};
 use self::sensor::Sensor;
 use self::source::{CaptureFile, Listener, PacketSource, SourceBooks, every_interface};
+use crate::cli::InfoFormat;
 use crate::cli::capture::{Capture as Options, Direction, Request};
 use crate::exit::Exit;
 use crate::output::{is_quiet, note, say, stdout};
@@ -60,6 +61,9 @@ fn end_with_reader(pipe: File) {
 pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Exit> {
     if options.list_interfaces {
         return list();
+    }
+    if options.decode && options.format == InfoFormat::Json {
+        bail!("--decode --format json: tshark prints lines, not our objects; leave one out");
     }
     let request = options.request()?;
     let expression = Expression::compile(options, &request)?;
