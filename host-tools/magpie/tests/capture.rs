@@ -260,6 +260,31 @@ fn what_makes_no_sense_is_refused_by_name() {
     }
 }
 
+/// Each packet would be there twice, and no word of it.
+#[test]
+fn one_source_is_not_read_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(captures().join("lab.pcap"), &link).unwrap();
+    let link = link.to_str().unwrap();
+    for words in [
+        &["-r", "lab.pcap", "-r", "lab.pcap"][..],
+        &["-r", "lab.pcap", "-r", "vlan.pcap", "-r", "./lab.pcap"],
+        &["-r", "lab.pcap", "-r", link],
+        &["-r", "-", "-r", "-"],
+        &["-i", "lo", "-i", "lo"],
+        &["-i", "udp://127.0.0.1:9", "-i", "udp://127.0.0.1:9"],
+    ] {
+        let output = capture(&[words, &["--count"]].concat());
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {said}");
+        assert!(said.contains("twice"), "{words:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{words:?}: {said}");
+    }
+    let others = capture(&["-r", "lab.pcap", "-r", "vlan.pcap", "--count"]);
+    assert_eq!(others.status.code(), Some(0), "{}", err(&others));
+}
+
 #[test]
 fn a_name_that_is_no_pattern_is_refused_before_anything_is_opened() {
     for pattern in ["x%", "%!", "%F-%H-%"] {

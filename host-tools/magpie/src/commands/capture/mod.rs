@@ -11,6 +11,7 @@ mod output;
 mod run;
 mod sensor;
 mod source;
+mod twice;
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -74,6 +75,7 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
             .context("stdout")?;
         return Ok(Exit::Success);
     }
+    twice::refuse(&request.sources)?;
     let anonymizer = anonymizer(options)?;
     // By now, lest a name be given to another file meanwhile.
     let inputs = source::inputs(&request.sources);
