@@ -2,6 +2,7 @@
 //! its files, and interfaces: `tests/capture` of the workspace.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -283,6 +284,33 @@ fn one_source_is_not_read_twice() {
     }
     let others = capture(&["-r", "lab.pcap", "-r", "vlan.pcap", "--count"]);
     assert_eq!(others.status.code(), Some(0), "{}", err(&others));
+}
+
+/// It has no interface, so is in no sum; but what it held is not known to be
+/// nothing.
+#[test]
+fn a_sensor_that_never_spoke_leaves_the_books_partial() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_magpie"))
+        .args(["capture", "udp://127.0.0.1:0"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.contains("listening on udp:"), "{line}");
+    // The second one does not wait for it.
+    for _ in 0..2 {
+        let pid = child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(sent.unwrap().success());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    line.clear();
+    said.read_to_string(&mut line).unwrap();
+    assert!(child.wait().unwrap().code().is_some(), "{line}");
+    let books = "books PARTIAL(sensor unheard) received=0 kept=0 ";
+    assert!(line.contains(books), "{line}");
 }
 
 #[test]

@@ -130,6 +130,13 @@ impl Books {
         }
     }
 
+    /// Something that no interface tells is unknown, too.
+    #[must_use]
+    pub fn or_unknown(mut self, unknown: Option<&'static str>) -> Self {
+        self.unknown = self.unknown.or(unknown);
+        self
+    }
+
     /// Packets that are nowhere.
     pub fn unaccounted(&self) -> i128 {
         i128::from(self.received)

@@ -340,9 +340,11 @@ impl<'a> Desk<'a> {
                 known.about.take_back(*packets, is_unread);
             }
         }
+        // A source may have told of no interface, and what it held is unknown all the same.
+        let unknown = sources.iter().find_map(|source| source.counted().unknown);
         let interfaces: Vec<_> = self.known.into_iter().map(|known| known.about).collect();
         Ended {
-            books: Books::of(&interfaces),
+            books: Books::of(&interfaces).or_unknown(unknown),
             interfaces,
             output: self.output,
             chosen: self.chosen,
