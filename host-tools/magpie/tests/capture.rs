@@ -314,6 +314,32 @@ fn a_sensor_that_never_spoke_leaves_the_books_partial() {
 }
 
 #[test]
+fn errors_of_files_say_the_reason_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x");
+    for (output, reason) in [
+        (
+            capture(&["-r", "lab.pcap", "-w", "/no/such/x"]),
+            "No such file or directory",
+        ),
+        (
+            capture(&["-r", "lab.pcap", "-w", "/dev/full"]),
+            "No space left on device",
+        ),
+        (
+            limited(9, &["-r", "lab.pcap", "-w", file.to_str().unwrap()]),
+            "File too large",
+        ),
+        (capture(&["-r", "/no/such/x"]), "No such file or directory"),
+        (capture(&["-r", "."]), "Is a directory"),
+    ] {
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said.matches(reason).count(), 1, "{said}");
+    }
+}
+
+#[test]
 fn a_name_that_is_no_pattern_is_refused_before_anything_is_opened() {
     for pattern in ["x%", "%!", "%F-%H-%"] {
         let output = capture(&["-r", "lab.pcap", "-G", "2", "-w", pattern]);

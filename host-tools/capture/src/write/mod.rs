@@ -147,7 +147,8 @@ impl FileId {
 /// Packets that were to be written and were not, of each interface.
 pub type Unwritten = BTreeMap<u32, u64>;
 
-/// Why a capture file cannot be written. Names it, the reason and what stands.
+/// Why a capture file cannot be written. Names it, the reason and what stands; as
+/// the reason is among its words it has no source.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Somebody's file.
@@ -168,7 +169,6 @@ pub enum WriteError {
         /// Which.
         file: PathBuf,
         /// What the system said.
-        #[source]
         reason: io::Error,
     },
     /// It cannot be gone on with: a full disk, for one.
@@ -181,7 +181,6 @@ pub enum WriteError {
         /// How many of each interface were given, and are in no file.
         unwritten: Unwritten,
         /// What the system said.
-        #[source]
         reason: io::Error,
         /// What stands, what to do.
         rest: &'static str,
@@ -197,6 +196,16 @@ pub enum WriteError {
 }
 
 impl WriteError {
+    /// Whether nobody reads any more, which need be no failure.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        let reason = match self {
+            Self::Open { reason, .. } | Self::Write { reason, .. } => reason,
+            Self::Exists { .. } | Self::Input { .. } | Self::Name { .. } => return false,
+        };
+        reason.kind() == io::ErrorKind::BrokenPipe
+    }
+
     /// Packets that were given, and are in no file.
     #[must_use]
     pub fn unwritten(&self) -> Unwritten {
