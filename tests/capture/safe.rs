@@ -71,6 +71,9 @@ fn is_whole(file: &Path, said: &str) {
     assert!(said.contains(text(file)), "{said}");
     assert!(said.contains("can be read; free some room"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
+    // The books know it, too.
+    assert!(said.contains(&format!(" kept={} ", left.len())), "{said}");
+    assert!(said.contains("books PARTIAL(writing failed) "), "{said}");
 }
 
 #[test]

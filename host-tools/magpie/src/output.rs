@@ -3,6 +3,8 @@
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use magpie_capture::write::WriteError;
+
 /// stdout, buffered; a program behind it that stops reading is an error of
 /// kind `BrokenPipe`.
 pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
@@ -13,7 +15,8 @@ pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
 pub(crate) fn is_closed(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        io == Some(io::ErrorKind::BrokenPipe)
+        let file = cause.downcast_ref::<WriteError>();
+        io == Some(io::ErrorKind::BrokenPipe) || file.is_some_and(WriteError::is_unread)
     })
 }
 

@@ -2,46 +2,14 @@
 //! its files, and interfaces: `tests/capture` of the workspace.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-use magpie_capture::Reader;
+use std::path::Path;
+use std::process::Command;
 
 mod blessed;
+mod ran;
+
 use blessed::golden;
-
-fn captures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/captures")
-}
-
-/// Runs it among our own captures.
-fn capture(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_magpie"))
-        .current_dir(captures())
-        .arg("capture")
-        .args(words)
-        .env("TZ", "UTC")
-        .output()
-        .unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-fn packets(file: &Path) -> Vec<(u64, u32, Vec<u8>)> {
-    let opened = fs::File::open(file).unwrap();
-    let mut reader = Reader::new("written", opened).unwrap();
-    let mut all = Vec::new();
-    while let Some(frame) = reader.next_frame().unwrap() {
-        all.push((frame.at_us, frame.wire_len, frame.data.to_vec()));
-    }
-    all
-}
+use ran::{booked, capture, captures, err, out, packets};
 
 #[test]
 fn objects_a_line() {
@@ -212,6 +180,10 @@ fn what_makes_no_sense_is_refused_by_name() {
         (&["-r", "lab.pcap", "-y", "IEEE802_11"], "EN10MB"),
         (&["-r", "lab.pcap", "-c", "0"], "0"),
         (
+            &["-r", "lab.pcap", "--decode", "--format", "json"],
+            "--format json",
+        ),
+        (
             &[
                 "-r",
                 "lab.pcap",
@@ -317,18 +289,6 @@ fn tshark(folder: &Path, script: &str) -> String {
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
-}
-
-/// The number in the books behind a word.
-fn booked(output: &Output, word: &str) -> usize {
-    let said = err(output);
-    let books = said
-        .lines()
-        .find(|line| line.starts_with("books "))
-        .unwrap();
-    let word = format!("{word}=");
-    let number = books.split(' ').find_map(|part| part.strip_prefix(&word));
-    number.unwrap().parse().unwrap()
 }
 
 /// Whether it ends with an interface's statistics (block type 5).

@@ -3,6 +3,7 @@
 //! libpcap compiles them, with the cargo feature `libpcap`; what runs the
 //! program is [`magpie_filter`], here as on a sensor.
 
+mod kernel;
 mod listing;
 mod words;
 
@@ -64,6 +65,14 @@ pub enum FilterError {
         /// Where it jumps back.
         invalid: Invalid,
     },
+    /// It asks Linux's kernel about a packet, as only a filter within can.
+    #[error("the filter `{expression}` does not run: {}", kernel::advice(.word.as_deref()))]
+    Kernel {
+        /// As it was given.
+        expression: String,
+        /// The word that asks; none: an offset that means the same.
+        word: Option<&'static str>,
+    },
     /// A sensor would refuse it.
     #[error(
         "no sensor runs the filter `{expression}`: {invalid}; a shorter one can select what the \
@@ -115,13 +124,19 @@ impl Filter {
                 invalid: Invalid { at, why },
             });
         }
+        if kernel::is_asked(&instructions) {
+            return Err(FilterError::Kernel {
+                expression: expression.to_owned(),
+                word: kernel::word(expression),
+            });
+        }
         let mut quick = Box::new(Quick::EMPTY);
         quick.learn(Program::assume_verified(&instructions));
         Ok(Self {
             expression: expression.to_owned(),
             instructions,
             quick,
-            says_vlan: words::say_vlan(expression),
+            says_vlan: words::say(expression, "vlan"),
         })
     }
 
@@ -277,6 +292,33 @@ mod tests {
             let error = compile("ip6 protochain 6").unwrap_err();
             assert!(matches!(error, FilterError::Loop { .. }), "{error:?}");
             assert!(error.to_string().contains("protochain"), "{error}");
+        }
+
+        /// libpcap takes Ethernet without a file for one that the kernel filters.
+        #[test]
+        fn what_only_the_kernel_knows_is_refused_by_its_word() {
+            for (expression, word, instead) in [
+                ("inbound", Some("inbound"), "-Q in"),
+                ("outbound or tcp", Some("outbound"), "-Q out"),
+                ("not inbound", Some("inbound"), "-Q in"),
+                ("tcp and(ifindex 3)", Some("ifindex"), "-i"),
+                ("ether[0xfffff004:2] = 4", None, "0xfffff000"),
+                ("ether[0xffffffff] = 4", None, "0xfffff000"),
+            ] {
+                let error = compile(expression).unwrap_err();
+                let text = error.to_string();
+                let FilterError::Kernel { word: found, .. } = error else {
+                    panic!("{error:?}");
+                };
+                assert_eq!(found, word, "{expression}");
+                assert!(text.contains(&format!("`{expression}`")), "{text}");
+                assert!(text.contains(instead), "{text}");
+                let named = word.is_none_or(|word| text.contains(&format!("`{word}`")));
+                assert!(named, "{text}");
+            }
+            // Far beyond any packet, and in no such place.
+            assert!(compile("ether[0xffffefff] = 4").is_ok());
+            assert!(compile("tcp[4:4] = 0xfffff004").is_ok());
         }
 
         #[test]

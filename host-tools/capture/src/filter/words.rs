@@ -1,6 +1,6 @@
 //! The words of an expression, as libpcap's scanner cuts them.
 
-/// Whether the keyword `vlan` is among them.
+/// Whether this keyword is among them.
 ///
 /// A word is a run of letters, digits, `-`, `_` and `.` that begins with a
 /// letter or a digit and ends with one or a `.`; so `vlan-7.example` is one
@@ -8,7 +8,7 @@
 /// a parenthesis is a name, never a keyword. Case matters; there are no quotes.
 /// In an expression that compiles, such a word is the keyword: to libpcap it
 /// can be nothing else.
-pub(super) fn say_vlan(expression: &str) -> bool {
+pub(super) fn say(expression: &str, keyword: &str) -> bool {
     let mut rest = expression;
     while let Some(first) = rest.chars().next() {
         let taken = if first == '\\' {
@@ -18,7 +18,7 @@ pub(super) fn say_vlan(expression: &str) -> bool {
             let run = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c));
             let word = &rest[..run.unwrap_or(rest.len())];
             let word = word.trim_end_matches(['-', '_']);
-            if word == "vlan" {
+            if word == keyword {
                 return true;
             }
             word.len()
@@ -32,7 +32,7 @@ pub(super) fn say_vlan(expression: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::say_vlan;
+    use super::say;
 
     #[test]
     fn only_the_keyword_counts() {
@@ -62,7 +62,7 @@ mod tests {
             ("host ü", false),
             ("ether proto 0x8100", false),
         ] {
-            assert_eq!(say_vlan(expression), says, "{expression}");
+            assert_eq!(say(expression, "vlan"), says, "{expression}");
         }
     }
 }

@@ -18,6 +18,7 @@ mod rotate;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -143,7 +144,11 @@ impl FileId {
     }
 }
 
-/// Why a capture file cannot be written. Names it, the reason and what stands.
+/// Packets that were to be written and were not, of each interface.
+pub type Unwritten = BTreeMap<u32, u64>;
+
+/// Why a capture file cannot be written. Names it, the reason and what stands; as
+/// the reason is among its words it has no source.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// Somebody's file.
@@ -164,7 +169,6 @@ pub enum WriteError {
         /// Which.
         file: PathBuf,
         /// What the system said.
-        #[source]
         reason: io::Error,
     },
     /// It cannot be gone on with: a full disk, for one.
@@ -174,8 +178,9 @@ pub enum WriteError {
         file: PathBuf,
         /// How many packets are in it whole.
         packets: u64,
+        /// How many of each interface were given, and are in no file.
+        unwritten: Unwritten,
         /// What the system said.
-        #[source]
         reason: io::Error,
         /// What stands, what to do.
         rest: &'static str,
@@ -188,4 +193,25 @@ pub enum WriteError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+impl WriteError {
+    /// Whether nobody reads any more, which need be no failure.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        let reason = match self {
+            Self::Open { reason, .. } | Self::Write { reason, .. } => reason,
+            Self::Exists { .. } | Self::Input { .. } | Self::Name { .. } => return false,
+        };
+        reason.kind() == io::ErrorKind::BrokenPipe
+    }
+
+    /// Packets that were given, and are in no file.
+    #[must_use]
+    pub fn unwritten(&self) -> Unwritten {
+        match self {
+            Self::Write { unwritten, .. } => unwritten.clone(),
+            _ => Unwritten::new(),
+        }
+    }
 }

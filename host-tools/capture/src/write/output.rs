@@ -4,7 +4,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{FileId, WriteError};
+use super::{FileId, Unwritten, WriteError};
 
 /// Written at once, when nobody asks earlier.
 const CHUNK: usize = 64 * 1024;
@@ -67,8 +67,9 @@ pub(super) struct Output {
     target: Target,
     /// Complete blocks that wait.
     pending: Vec<u8>,
-    /// Where they end in `pending`, and whether it is a packet that ends.
-    ends: Vec<(usize, bool)>,
+    /// Where they end in `pending`, and of which interface it is a packet that
+    /// ends, if it is one.
+    ends: Vec<(usize, Option<u32>)>,
     /// Octets of whole blocks written.
     written: u64,
     /// Packets written.
@@ -165,14 +166,15 @@ impl Output {
         self.written.saturating_add(self.pending.len() as u64)
     }
 
-    /// Appends one block: what `encode` appends to what it is given.
+    /// Appends one block: what `encode` appends to what it is given. `packet_of`
+    /// is the interface whose packet it is.
     pub(super) fn block(
         &mut self,
-        is_packet: bool,
+        packet_of: Option<u32>,
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), WriteError> {
         encode(&mut self.pending);
-        self.ends.push((self.pending.len(), is_packet));
+        self.ends.push((self.pending.len(), packet_of));
         if self.pending.len() >= CHUNK {
             self.flush()?;
         }
@@ -182,9 +184,8 @@ impl Output {
     /// Hands everything to the system.
     pub(super) fn flush(&mut self) -> Result<(), WriteError> {
         if self.failed {
-            self.pending.clear();
-            self.ends.clear();
-            return Err(self.error(io::Error::other("it failed before"), MAY_BE_CUT));
+            let unwritten = self.book(0);
+            return Err(self.error(io::Error::other("it failed before"), MAY_BE_CUT, unwritten));
         }
         let mut done = 0;
         while let Some(rest) = self.pending.get(done..).filter(|rest| !rest.is_empty()) {
@@ -204,32 +205,36 @@ impl Output {
         Ok(())
     }
 
-    /// The blocks within the first `octets` are written.
-    fn book(&mut self, octets: usize) {
-        let whole = self.ends.iter().take_while(|(end, _)| *end <= octets);
-        let (mut last, mut packets) = (0, 0);
-        for (end, is_packet) in whole {
-            last = *end;
-            packets += u64::from(*is_packet);
+    /// The blocks within the first `octets` are written; the packets behind.
+    fn book(&mut self, octets: usize) -> Unwritten {
+        let mut last = 0;
+        let mut unwritten = Unwritten::new();
+        for (end, packet_of) in self.ends.drain(..) {
+            if end <= octets {
+                last = end;
+                self.packets += u64::from(packet_of.is_some());
+            } else if let Some(interface) = packet_of {
+                *unwritten.entry(interface).or_default() += 1;
+            }
         }
         self.written = self.written.saturating_add(last as u64);
-        self.packets = self.packets.saturating_add(packets);
         self.pending.clear();
-        self.ends.clear();
+        unwritten
     }
 
     /// Nothing more goes in after `done` octets of what waited.
     fn fail(&mut self, done: usize, reason: io::Error) -> WriteError {
         self.failed = true;
-        self.book(done);
+        let unwritten = self.book(done);
         let whole = self.target.cut(self.written);
-        self.error(reason, if whole { STANDS } else { MAY_BE_CUT })
+        self.error(reason, if whole { STANDS } else { MAY_BE_CUT }, unwritten)
     }
 
-    fn error(&self, reason: io::Error, rest: &'static str) -> WriteError {
+    fn error(&self, reason: io::Error, rest: &'static str, unwritten: Unwritten) -> WriteError {
         WriteError::Write {
             file: self.path.clone(),
             packets: self.packets,
+            unwritten,
             reason,
             rest,
         }

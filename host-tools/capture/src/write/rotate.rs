@@ -45,6 +45,11 @@ impl Rotation {
             inputs: Vec::new(),
         }
     }
+
+    /// Whether names can be made of it, with any time.
+    pub fn check_name(&self) -> Result<(), WriteError> {
+        name(self, 0, 0).map(drop)
+    }
 }
 
 /// The capture file that is written, or one after the other.
@@ -132,14 +137,14 @@ impl Files {
         } = self;
         match self.rotation.format {
             FileFormat::Pcapng => {
-                output.block(false, |out| pcapng::section(out, about))?;
+                output.block(None, |out| pcapng::section(out, about))?;
                 for info in interfaces.iter() {
-                    output.block(false, |out| pcapng::interface(out, info))?;
+                    output.block(None, |out| pcapng::interface(out, info))?;
                 }
             }
-            FileFormat::Pcap => output.block(false, |out| pcap::header(out, false, interfaces))?,
+            FileFormat::Pcap => output.block(None, |out| pcap::header(out, false, interfaces))?,
             FileFormat::PcapNanos => {
-                output.block(false, |out| pcap::header(out, true, interfaces))?;
+                output.block(None, |out| pcap::header(out, true, interfaces))?;
             }
         }
         self.header = output.octets();
@@ -151,7 +156,7 @@ impl Files {
         if self.rotation.format == FileFormat::Pcapng {
             let before = self.output.octets();
             self.output
-                .block(false, |out| pcapng::interface(out, &info))?;
+                .block(None, |out| pcapng::interface(out, &info))?;
             self.header += self.output.octets().saturating_sub(before);
         }
         let number = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
@@ -215,14 +220,13 @@ impl Files {
 
     /// Appends a packet.
     pub fn write(&mut self, packet: &Packet<'_>) -> Result<(), WriteError> {
+        let of = Some(packet.interface);
         match self.rotation.format {
-            FileFormat::Pcapng => self.output.block(true, |out| pcapng::packet(out, packet)),
+            FileFormat::Pcapng => self.output.block(of, |out| pcapng::packet(out, packet)),
             FileFormat::Pcap => self
                 .output
-                .block(true, |out| pcap::packet(out, false, packet)),
-            FileFormat::PcapNanos => self
-                .output
-                .block(true, |out| pcap::packet(out, true, packet)),
+                .block(of, |out| pcap::packet(out, false, packet)),
+            FileFormat::PcapNanos => self.output.block(of, |out| pcap::packet(out, true, packet)),
         }
     }
 
@@ -240,7 +244,7 @@ impl Files {
         if self.rotation.format == FileFormat::Pcapng {
             for (interface, known) in (0..).zip(known) {
                 self.output
-                    .block(false, |out| pcapng::statistics(out, interface, known))?;
+                    .block(None, |out| pcapng::statistics(out, interface, known))?;
             }
         }
         self.output.flush()

@@ -198,25 +198,27 @@ proptest! {
         let disk = Disk { holds: Rc::default(), room, at_once };
         let holds = Rc::clone(&disk.holds);
         let mut output = Output::onto(disk);
-        output.block(false, |out| if pcap {
+        output.block(None, |out| if pcap {
             super::pcap::header(out, true, &[InterfaceInfo::default()]);
         } else {
             super::pcapng::section(out, &About::default());
         }).unwrap();
         output.flush().unwrap();
         if !pcap {
-            prop_assume!(output.block(false, |out| super::pcapng::interface(out, &InterfaceInfo::default())).is_ok());
+            prop_assume!(output.block(None, |out| super::pcapng::interface(out, &InterfaceInfo::default())).is_ok());
             prop_assume!(output.flush().is_ok());
         }
         let octets = [7; 61];
         let mut error = None;
-        for n in 1..200 {
-            let done = output.block(true, |out| if pcap {
+        let mut given = [0_u64; 2];
+        for n in 1..200_u32 {
+            given[n as usize % 2] += 1;
+            let done = output.block(Some(n % 2), |out| if pcap {
                 super::pcap::packet(out, true, &packet(&octets));
             } else {
                 super::pcapng::packet(out, &packet(&octets));
             });
-            let done = done.and_then(|()| if n % often == 0 { output.flush() } else { Ok(()) });
+            let done = done.and_then(|()| if (n as usize).is_multiple_of(often) { output.flush() } else { Ok(()) });
             if let Err(failed) = done {
                 error = Some(failed);
                 break;
@@ -227,8 +229,15 @@ proptest! {
         drop(output);
         let (got, notes) = read(holds.borrow().clone());
         prop_assert_eq!(notes, Notes::default());
-        let WriteError::Write { packets, rest, .. } = &error else { panic!("{error}") };
+        let WriteError::Write { packets, rest, unwritten, .. } = &error else { panic!("{error}") };
         prop_assert_eq!(got.len() as u64, *packets);
+        // Every packet is in the file or among these.
+        prop_assert!(!unwritten.is_empty());
+        for of in 0..2_u32 {
+            let there = (1..).take(got.len()).filter(|n| n % 2 == of).count() as u64;
+            let missing = unwritten.get(&of).copied().unwrap_or(0);
+            prop_assert_eq!(there + missing, given[of as usize], "{}", of);
+        }
         prop_assert!(rest.contains("can be read"), "{}", error);
         // All that there was room for.
         let each = if pcap { 16 + 61 } else { 32 + 64 };

@@ -66,7 +66,7 @@ pub struct Capture {
     /// List what can be listened to
     #[arg(short = 'D', long)]
     pub list_interfaces: bool,
-    /// Take FILTER from a file
+    /// Take FILTER from a file; # begins a comment
     #[arg(short = 'F', long, value_name = "FILE")]
     pub filter_file: Option<PathBuf>,
     /// Show FILTER's program and end; -dd: as C, -ddd: as numbers
@@ -160,7 +160,7 @@ pub struct Capture {
     /// Only say how many packets there were
     #[arg(long, help_heading = "Lines")]
     pub count: bool,
-    /// Let tshark print them, if it is installed (-V with -v, and -n, -x)
+    /// Let tshark print them, if it is installed (-V with -v, and -n, -x); no --format json
     #[arg(long, conflicts_with_all = ["count", "print"], help_heading = "Lines")]
     pub decode: bool,
     /// Numbers instead of names of ports and protocols (hosts are always numbers)

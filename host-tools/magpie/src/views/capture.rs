@@ -48,6 +48,8 @@ pub struct Interface {
     pub kept: u64,
     /// Those that came when no more were wanted.
     pub beyond: u64,
+    /// Those that were to be written when no more could be.
+    pub unwritten: u64,
     /// What was counted outside this program.
     pub counted: Counted,
 }
@@ -62,8 +64,21 @@ impl Interface {
             filtered: 0,
             kept: 0,
             beyond: 0,
+            unwritten: 0,
             counted: Counted::default(),
         }
+    }
+
+    /// So many of those kept are in no file after all: nobody read on, or it
+    /// could not be written.
+    pub fn take_back(&mut self, packets: u64, is_unread: bool) {
+        self.kept = self.kept.saturating_sub(packets);
+        let instead = if is_unread {
+            &mut self.beyond
+        } else {
+            &mut self.unwritten
+        };
+        *instead = instead.saturating_add(packets);
     }
 
     /// Packets that came to this machine, or that a file holds as far as it was
@@ -85,6 +100,7 @@ pub struct Books {
     card: Option<u64>,
     sensor: Option<u64>,
     link: Option<u64>,
+    unwritten: u64,
     unknown: Option<&'static str>,
     beyond: u64,
 }
@@ -108,9 +124,17 @@ impl Books {
             card: counted(|counted| counted.card),
             sensor: counted(|counted| counted.sensor),
             link: counted(|counted| counted.link),
+            unwritten: sum(|i| i.unwritten),
             unknown: interfaces.iter().find_map(|i| i.counted.unknown),
             beyond: sum(|i| i.beyond),
         }
+    }
+
+    /// Something that no interface tells is unknown, too.
+    #[must_use]
+    pub fn or_unknown(mut self, unknown: Option<&'static str>) -> Self {
+        self.unknown = self.unknown.or(unknown);
+        self
     }
 
     /// Packets that are nowhere.
@@ -134,7 +158,11 @@ impl Books {
             format!("{} captured", packets(self.kept)),
             format!(
                 "{} received by filter",
-                packets(self.filtered.saturating_add(self.kept))
+                packets(
+                    self.filtered
+                        .saturating_add(self.kept)
+                        .saturating_add(self.unwritten)
+                )
             ),
         ];
         for (count, by) in [
@@ -149,6 +177,9 @@ impl Books {
         if let Some(card) = self.card.filter(|n| *n > 0) {
             lines.push(format!("{} dropped by interface", packets(card)));
         }
+        if self.unwritten > 0 {
+            lines.push(format!("{} not written", packets(self.unwritten)));
+        }
         lines
     }
 
@@ -156,18 +187,20 @@ impl Books {
     fn state(&self) -> String {
         match self.unknown {
             _ if self.is_open() => "OPEN".into(),
+            _ if self.unwritten > 0 => "PARTIAL(writing failed)".into(),
             Some(why) => format!("PARTIAL({why})"),
             None => "CLOSED".into(),
         }
     }
 
     /// Where packets were dropped, and how many.
-    fn drops(&self) -> [(&'static str, Option<u64>); 4] {
+    fn drops(&self) -> [(&'static str, Option<u64>); 5] {
         [
             ("kernel", self.kernel),
             ("card", self.card),
             ("sensor", self.sensor),
             ("link", self.link),
+            ("file", Some(self.unwritten)),
         ]
     }
 
@@ -294,6 +327,7 @@ pub fn interface(interface: &Interface) -> Row {
     put(&mut row, "dropped_card", interface.counted.card);
     put(&mut row, "dropped_sensor", interface.counted.sensor);
     put(&mut row, "dropped_link", interface.counted.link);
+    put(&mut row, "dropped_file", interface.unwritten);
     row
 }
 

@@ -224,6 +224,11 @@ impl<'a> Desk<'a> {
             Ok(Put::Unshown(error)) => {
                 self.fail(error);
             }
+            Ok(Put::Unwritten(error)) => {
+                // Which the file told, with others before it.
+                self.known[number].about.kept += 1;
+                return self.fail(error);
+            }
             Ok(Put::Unwanted) => {
                 self.done = true;
                 self.known[number].about.beyond += 1;
@@ -328,9 +333,18 @@ impl<'a> Desk<'a> {
         if let Err(error) = self.output.close(self.began_ns, &statistics) {
             self.fail(error);
         }
+        let is_unread = self.failure.as_ref().is_some_and(is_closed);
+        for (interface, packets) in self.output.unwritten().into_iter().flatten() {
+            let at = usize::try_from(*interface).ok();
+            if let Some(known) = at.and_then(|at| self.known.get_mut(at)) {
+                known.about.take_back(*packets, is_unread);
+            }
+        }
+        // A source may have told of no interface, and what it held is unknown all the same.
+        let unknown = sources.iter().find_map(|source| source.counted().unknown);
         let interfaces: Vec<_> = self.known.into_iter().map(|known| known.about).collect();
         Ended {
-            books: Books::of(&interfaces),
+            books: Books::of(&interfaces).or_unknown(unknown),
             interfaces,
             output: self.output,
             chosen: self.chosen,

@@ -22,10 +22,10 @@ impl Expression {
     pub(super) fn compile(options: &Options, request: &Request) -> anyhow::Result<Self> {
         let text = match &options.filter_file {
             // What else the command line says is ignored then, as in tcpdump.
-            Some(path) => fs::read_to_string(path)
-                .with_context(|| format!("-F {}", path.display()))?
-                .trim()
-                .to_owned(),
+            Some(path) => {
+                let text = fs::read_to_string(path);
+                without_comments(&text.with_context(|| format!("-F {}", path.display()))?)
+            }
             None => request.expression.clone(),
         };
         let compile = Compile {
@@ -118,6 +118,16 @@ impl Expression {
     }
 }
 
+/// What a file of `-F` says without its comments, which go from a `#` to the end
+/// of the line, as in tcpdump's.
+fn without_comments(text: &str) -> String {
+    let lines = text.split('\n');
+    let said: Vec<_> = lines
+        .map(|line| line.split_once('#').map_or(line, |(said, _)| said))
+        .collect();
+    said.join("\n").trim().to_owned()
+}
+
 /// Whether the IPv4 broadcast address is asked for, which depends on a netmask.
 fn says_ip_broadcast(text: &str) -> bool {
     let between = |c: char| c.is_whitespace() || "()!&|".contains(c);
@@ -133,7 +143,21 @@ fn says_ip_broadcast(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::says_ip_broadcast;
+    use super::{says_ip_broadcast, without_comments};
+
+    #[test]
+    fn comments_end_with_their_line() {
+        for (text, said) in [
+            ("tcp\n", "tcp"),
+            ("# all\ntcp # but\nand port 7\n", "tcp \nand port 7"),
+            ("tcp and port 7#x", "tcp and port 7"),
+            ("tcp # a # b\nor udp", "tcp \nor udp"),
+            ("#tcp", ""),
+            ("", ""),
+        ] {
+            assert_eq!(without_comments(text), said, "{text}");
+        }
+    }
 
     #[test]
     fn broadcast_of_ip_is_found() {

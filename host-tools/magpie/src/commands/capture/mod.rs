@@ -5,11 +5,13 @@ mod bounds;
 mod decoder;
 mod desk;
 mod expression;
+mod file;
 mod merge;
 mod output;
 mod run;
 mod sensor;
 mod source;
+mod twice;
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -26,6 +28,7 @@ use self::output::Output;
 use self::run::{Ended, Wants};
 use self::sensor::Sensor;
 use self::source::{CaptureFile, Listener, PacketSource, SourceBooks, every_interface};
+use crate::cli::InfoFormat;
 use crate::cli::capture::{Capture as Options, Direction, Request};
 use crate::exit::Exit;
 use crate::output::{is_quiet, note, say, stdout};
@@ -60,6 +63,9 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
     if options.list_interfaces {
         return list();
     }
+    if options.decode && options.format == InfoFormat::Json {
+        bail!("--decode --format json: tshark prints lines, not our objects; leave one out");
+    }
     let request = options.request()?;
     let expression = Expression::compile(options, &request)?;
     if options.dump_program > 0 {
@@ -69,9 +75,11 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
             .context("stdout")?;
         return Ok(Exit::Success);
     }
+    twice::refuse(&request.sources)?;
     let anonymizer = anonymizer(options)?;
     // By now, lest a name be given to another file meanwhile.
     let inputs = source::inputs(&request.sources);
+    let file = file::wanted(options, inputs)?;
     let sources = open(options, &request, &expression)?;
     // A second one ends at once, as long as something can end.
     let _ = ctrlc::set_handler(|| STOP.raise());
@@ -95,7 +103,7 @@ pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Ex
     {
         say(caution);
     }
-    let output = Output::new(options, inputs, sources.len() > 1)?;
+    let output = Output::new(options, file, sources.len() > 1)?;
     let ended = run::run(sources, wants, output, &STOP)?;
     end(options, ended, is_live)
 }

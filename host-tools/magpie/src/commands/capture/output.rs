@@ -1,53 +1,23 @@
 //! Where chosen packets go: a file, lines, a count.
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
-use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use magpie_capture::write::{
-    About, FileFormat, FileId, Files, INBOUND, InterfaceInfo, OUTBOUND, Packet, Rotation,
-    Statistics, WriteError,
+    About, FileFormat, Files, INBOUND, InterfaceInfo, OUTBOUND, Packet, Rotation, Statistics,
+    Unwritten, WriteError,
 };
 use magpie_os::Services;
 
 use super::decoder::Decoder;
+use super::file::File;
 use crate::cli::InfoFormat;
-use crate::cli::capture::{Capture as Options, FileFormat as Form};
+use crate::cli::capture::Capture as Options;
 use crate::output;
 use crate::views::capture as view;
 use crate::views::json;
 use crate::views::packet::{Direction, Dump, LinkType, PacketRef, Printer, Style, Time};
-
-/// A file, made when its name is known.
-enum File {
-    None,
-    /// Its name is a time, which the first packet of a file will tell.
-    Waits(Rotation),
-    Open(Box<Files>),
-    /// `-W` is reached, or it failed.
-    Closed,
-}
-
-impl File {
-    /// Does something with the file, if there is one; where that fails nothing
-    /// more goes in.
-    fn put<T>(
-        &mut self,
-        put: impl FnOnce(&mut Files) -> Result<T, WriteError>,
-    ) -> anyhow::Result<Option<T>> {
-        let Self::Open(files) = self else {
-            return Ok(None);
-        };
-        match put(files) {
-            Ok(done) => Ok(Some(done)),
-            Err(error) => {
-                *self = Self::Closed;
-                Err(error.into())
-            }
-        }
-    }
-}
 
 /// What became of a packet.
 pub(super) enum Put {
@@ -55,6 +25,8 @@ pub(super) enum Put {
     Kept,
     /// The file has it, but it could not be shown.
     Unshown(anyhow::Error),
+    /// It is among those that are in no file, for this reason.
+    Unwritten(anyhow::Error),
     /// No more are wanted (`-W`).
     Unwanted,
 }
@@ -87,13 +59,13 @@ enum How {
 }
 
 impl Output {
-    /// By the options; `inputs` are never overwritten, `named` says that lines
-    /// name the interface.
-    pub(super) fn new(options: &Options, inputs: Vec<FileId>, named: bool) -> anyhow::Result<Self> {
-        let file = match &options.write {
-            None => File::None,
-            Some(path) => File::Waits(rotation(options, path, inputs)?),
-        };
+    /// By the options; `named` says that lines name the interface.
+    pub(super) fn new(
+        options: &Options,
+        file: Option<Rotation>,
+        named: bool,
+    ) -> anyhow::Result<Self> {
+        let file = file.map_or(File::None, File::Waits);
         let wanted = (options.write.is_none() || options.print) && !options.decode;
         let lines = (wanted && !options.count).then(|| Lines {
             out: output::stdout(),
@@ -144,8 +116,13 @@ impl Output {
     fn create(&mut self, at_ns: u64) -> anyhow::Result<()> {
         if let File::Waits(rotation) = std::mem::replace(&mut self.file, File::Closed) {
             let interfaces = self.interfaces.clone();
-            let files = Files::create(rotation, self.about.clone(), interfaces, at_ns)?;
-            self.file = File::Open(Box::new(files));
+            match Files::create(rotation, self.about.clone(), interfaces, at_ns) {
+                Ok(files) => self.file = File::Open(Box::new(files)),
+                Err(error) => {
+                    self.file = File::Failed(error.unwritten());
+                    return Err(error.into());
+                }
+            }
         }
         Ok(())
     }
@@ -170,20 +147,16 @@ impl Output {
         packet: &Packet<'_>,
         known: impl FnOnce() -> Vec<Statistics>,
     ) -> anyhow::Result<Put> {
-        if let File::Waits(_) = &self.file {
-            self.create(packet.at_ns)?;
-        }
-        let each_packet = self.each_packet;
-        let written = self.file.put(|files| {
-            if files.is_due(packet.at_ns) && !files.rotate(packet.at_ns, &known())? {
-                return Ok(false);
+        let mut given = false;
+        let written = match self.write(packet, known, &mut given) {
+            Ok(written) => written,
+            Err(error) => {
+                if !given {
+                    self.file.miss(packet.interface);
+                }
+                return Ok(Put::Unwritten(error));
             }
-            files.write(packet)?;
-            if each_packet {
-                files.flush()?;
-            }
-            Ok(true)
-        })?;
+        };
         if written == Some(false) {
             return Ok(Put::Unwanted);
         }
@@ -192,6 +165,36 @@ impl Output {
             Err(error) if written.is_some() => Ok(Put::Unshown(error)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Into the file, if there is one; false: no more are wanted. Whether the
+    /// file was `given` it, and so knows what became of it.
+    fn write(
+        &mut self,
+        packet: &Packet<'_>,
+        known: impl FnOnce() -> Vec<Statistics>,
+        given: &mut bool,
+    ) -> anyhow::Result<Option<bool>> {
+        if let File::Waits(_) = &self.file {
+            self.create(packet.at_ns)?;
+        }
+        let each_packet = self.each_packet;
+        self.file.put(|files| {
+            if files.is_due(packet.at_ns) && !files.rotate(packet.at_ns, &known())? {
+                return Ok(false);
+            }
+            *given = true;
+            files.write(packet)?;
+            if each_packet {
+                files.flush()?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Packets that were to be in a file and are in none, of each interface.
+    pub(super) fn unwritten(&self) -> Option<&Unwritten> {
+        self.file.unwritten()
     }
 
     fn show(&mut self, number: u64, packet: &Packet<'_>) -> anyhow::Result<()> {
@@ -254,10 +257,17 @@ impl Output {
             // libpcap reads no file without one.
             self.add_interface(InterfaceInfo::default(), <(String, String)>::default())?;
         }
-        match std::mem::replace(&mut self.file, File::Closed) {
-            File::Open(files) => Ok(files.close(known)?),
-            _ => Ok(()),
-        }
+        let closed = match std::mem::replace(&mut self.file, File::Closed) {
+            File::Open(files) => files.close(known),
+            other => {
+                self.file = other;
+                return Ok(());
+            }
+        };
+        closed.map_err(|error| {
+            self.file = File::Failed(error.unwritten());
+            error.into()
+        })
     }
 
     /// stdout for the last rows of JSON.
@@ -307,29 +317,6 @@ impl Lines {
     }
 }
 
-fn rotation(options: &Options, path: &Path, inputs: Vec<FileId>) -> anyhow::Result<Rotation> {
-    let rotates = options.file_size.is_some() || options.rotate.is_some();
-    if path == Path::new("-") && rotates {
-        bail!("-w -: stdout cannot be followed by another file (-C, -G)");
-    }
-    if path == Path::new("-") && options.print {
-        bail!("-w - --print: stdout takes either packets or lines");
-    }
-    Ok(Rotation {
-        path: path.to_owned(),
-        format: match options.file_format {
-            Form::Pcapng => FileFormat::Pcapng,
-            Form::Pcap => FileFormat::Pcap,
-            Form::Nsecpcap => FileFormat::PcapNanos,
-        },
-        octets: options.file_size,
-        every: options.rotate,
-        files: options.files,
-        force: options.force,
-        inputs,
-    })
-}
-
 /// What the file says of who wrote it.
 pub(super) fn about() -> About {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -353,13 +340,14 @@ fn style(options: &Options) -> Style {
     let is_json = options.format == InfoFormat::Json;
     let dump = match (options.ascii, options.hex_ascii, options.hex) {
         _ if is_json => Dump::None,
+        // Of several the one that says more, as in tcpdump.
+        (_, 1, _) => Dump::HexAscii,
+        (_, 2.., _) => Dump::HexAsciiLink,
+        (_, 0, 1) => Dump::Hex,
+        (_, 0, 2..) => Dump::HexLink,
+        (1, 0, 0) => Dump::Ascii,
+        (2.., 0, 0) => Dump::AsciiLink,
         (0, 0, 0) => Dump::None,
-        (1, ..) => Dump::Ascii,
-        (2.., ..) => Dump::AsciiLink,
-        (0, 1, _) => Dump::HexAscii,
-        (0, 2.., _) => Dump::HexAsciiLink,
-        (0, 0, 1) => Dump::Hex,
-        (0, 0, 2..) => Dump::HexLink,
     };
     Style {
         numeric: is_json || options.numeric > 0,
