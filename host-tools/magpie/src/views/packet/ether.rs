@@ -30,7 +30,8 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
     let mut header = HEADER;
     page.link_header(header);
     if !frame.has(HEADER) {
-        return Err(frame.cut());
+        page.cut(frame.cut());
+        return Ok(());
     }
     let macs = Macs {
         to: frame.array(0)?,
@@ -75,9 +76,7 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
             put!(page, "802.3");
             tell_length(page, &mut length_told, rest.length());
         }
-        let beyond = llc::print(page, rest, Some(macs))?;
-        page.link_header(header + beyond);
-        return Ok(());
+        return llc::print(page, rest, header, Some(macs));
     }
     if page.style.link {
         tell_type(page, kind);
@@ -133,7 +132,7 @@ pub(super) fn carried(page: &mut Page<'_>, kind: u16, octets: Octets<'_>) -> Res
         0x0806 | 0x8035 => arp::print(page, octets)?,
         0x8847 | 0x8848 => page.nested(|page| tunnel::mpls(page, octets))?,
         0x8863 | 0x8864 | 0x3c12 | 0x3c13 => page.nested(|page| ppp::pppoe(page, octets))?,
-        0x88cc => lldp(page, octets.of("lldp"))?,
+        0x88cc => lldp(page, octets.of("lldp").checked())?,
         // tcpdump has no words for these either.
         0x6001 | 0x6002 | 0x6004 | 0x6007 | 0x893a => return Ok(false),
         _ => match ethertype(kind) {

@@ -10,17 +10,20 @@ const STP: u8 = 0x42;
 const IP: u8 = 0x06;
 const UNNUMBERED_INFORMATION: u16 = 3;
 
-/// Prints what follows a length field; gives the octets of LLC and SNAP.
+/// Prints what follows a length field. LLC and SNAP are of the link header, of
+/// which there are so many octets `before` them.
 pub(super) fn print(
     page: &mut Page<'_>,
     octets: Octets<'_>,
+    before: usize,
     macs: Option<Macs>,
-) -> Result<usize, Cut> {
+) -> Told {
     let octets = octets.of("llc");
     if !octets.has(3) {
         page.cut(octets.cut());
-        page.unknown(octets);
-        return Ok(octets.seen().len());
+        page.hex_and_ascii(octets);
+        page.link_header(before + octets.seen().len());
+        return Ok(());
     }
     let (destination, source) = (octets.u8(0)?, octets.u8(1)?);
     // Unnumbered frames have a control field of one octet, others of two, the
@@ -32,16 +35,18 @@ pub(super) fn print(
     } else {
         if !octets.has(4) {
             page.cut(octets.cut());
-            page.unknown(octets);
-            return Ok(octets.seen().len());
+            page.hex_and_ascii(octets);
+            page.link_header(before + octets.seen().len());
+            return Ok(());
         }
         (octets.u16(2)?.swap_bytes(), 4)
     };
     // Novell's frames have a length field, but no LLC.
     if (destination, source) == (0xff, 0xff) {
         put!(page, "IPX, length {}", octets.length());
-        return Ok(0);
+        return Ok(());
     }
+    page.link_header(before + header);
     let (dsap, ssap) = (destination & !1, source & !1);
     if page.style.link {
         put!(
@@ -65,22 +70,26 @@ pub(super) fn print(
     let rest = octets.after(header);
     match (dsap, ssap, control) {
         (SNAP, SNAP, UNNUMBERED_INFORMATION) => {
-            if !snap(page, rest.of("snap"), macs)? {
+            page.link_header(before + header + 5);
+            let rest = rest.of("snap");
+            if !rest.has(5) {
+                page.cut(rest.cut());
+            } else if !snap(page, rest, macs)? {
                 page.unknown(octets);
             }
-            return Ok(header + 5);
+            return Ok(());
         }
         (STP, STP, UNNUMBERED_INFORMATION) => {
             spanning_tree(page, rest.of("stp"))?;
-            return Ok(header);
+            return Ok(());
         }
         (IP, IP, UNNUMBERED_INFORMATION) => {
             page.nested(|page| ip::print(page, rest))?;
-            return Ok(header);
+            return Ok(());
         }
         (0xe0, 0xe0, UNNUMBERED_INFORMATION) => {
             put!(page, "IPX, length {}", rest.length());
-            return Ok(header);
+            return Ok(());
         }
         _ => {}
     }
@@ -103,12 +112,13 @@ pub(super) fn print(
     }
     tell_control(page, control, source & 1 != 0, octets.length());
     let is_exchange = unnumbered && control & !0x10 == 0xaf;
+    let rest = rest.checked();
     if is_exchange && rest.length() > 0 && rest.u8(0)? == 0x81 {
         put!(page, ": {:02x} {:02x}", rest.u8(1)?, rest.u8(2)?);
     } else if !(is_exchange && rest.length() == 0) && (unnumbered || control & 3 != 1) {
         page.unknown(octets);
     }
-    Ok(header)
+    Ok(())
 }
 
 /// The control field in words.

@@ -297,6 +297,9 @@ impl Printer {
         };
         if let Err(cut) = told {
             page.cut(cut);
+            if !cut.foreseen {
+                page.link_header(0);
+            }
         }
         let payload = page.payload(packet.octets);
         let talk = std::mem::take(&mut page.talk);

@@ -90,8 +90,7 @@ impl<'a> Page<'a> {
 
     /// ` [|tcp]`: the capture ends within this header.
     pub(super) fn cut(&mut self, at: Cut) {
-        let Cut(of) = at;
-        self.paint(Ink::Alarm, format_args!(" [|{of}]"));
+        self.paint(Ink::Alarm, format_args!(" [|{}]", at.of));
     }
 
     /// ` (invalid)`: the header contradicts itself.
@@ -131,12 +130,20 @@ impl<'a> Page<'a> {
     }
 
     /// The octets in hex, as for a payload that nobody here understands; not
-    /// where all are shown in hex anyhow, nor where less is wanted.
-    pub(super) fn unknown(&mut self, octets: Octets<'_>) {
+    /// where all are shown in hex anyhow, nor where less is wanted. Whether they
+    /// are.
+    pub(super) fn unknown(&mut self, octets: Octets<'_>) -> bool {
         let shown = !matches!(self.style.dump, Dump::None | Dump::Ascii | Dump::AsciiLink);
-        if !shown && !self.style.quiet {
-            super::dump::hex_and_ascii(self.out, octets.seen());
+        let wanted = !shown && !self.style.quiet;
+        if wanted {
+            self.hex_and_ascii(octets);
         }
+        wanted
+    }
+
+    /// Likewise, whatever is wanted: of what is cut before anybody knows it.
+    pub(super) fn hex_and_ascii(&mut self, octets: Octets<'_>) {
+        super::dump::hex_and_ascii(self.out, octets.seen());
     }
 
     /// Octets in hex, each line behind `indent`.

@@ -243,6 +243,32 @@ fn one_line_a_packet() {
 }
 
 #[test]
+fn what_nobody_could_read_to_its_end_is_dumped_from_its_beginning() {
+    let dump = |dump, hex: &str| line_of(&Style { dump, ..plain() }, hex);
+    let macs = "020000000017020000000066";
+    // Nobody looks for the first octet of an IP header: it is read.
+    let line = dump(Dump::Hex, &format!("{macs} 0800"));
+    let whole = "\n\t0x0000:  0200 0000 0017 0200 0000 0066 0800";
+    assert_eq!(line, format!(" [|ip]{whole}"));
+    // Somebody looks for the rest, and knows where the header begins.
+    let line = dump(Dump::Hex, &format!("{macs} 0800 4500"));
+    assert_eq!(line, "IP  [|ip]\n\t0x0000:  4500");
+    let line = dump(Dump::Hex, &format!("{macs} 0806 0001"));
+    assert_eq!(
+        line,
+        " [|arp]\n\t0x0000:  0200 0000 0017 0200 0000 0066 0806 0001"
+    );
+    let line = dump(Dump::Ascii, &format!("{macs} 0806 0001"));
+    assert_eq!(line, " [|arp]\n...........f....");
+    // No frame at all, and half a tag.
+    assert_eq!(dump(Dump::HexAscii, "020000000017"), " [|ether]");
+    assert_eq!(dump(Dump::Hex, &format!("{macs} 8100 20")), " [|vlan]");
+    // What is no LLC is shown even where octets are shown anyhow.
+    let line = dump(Dump::Hex, &format!("{macs} 0003 42"));
+    assert_eq!(line, format!(" [|llc]\n\t0x0000:  42{:39}B", ""));
+}
+
+#[test]
 fn ports_have_names_unless_numbers_are_asked_for() {
     let services = Services::from_texts("domain 53/udp\n", "", "");
     let style = Style {
