@@ -5,6 +5,7 @@ mod bounds;
 mod decoder;
 mod desk;
 mod expression;
+mod interfaces;
 mod merge;
 mod output;
 mod run;
@@ -25,12 +26,11 @@ use self::expression::Expression;
 use self::output::Output;
 use self::run::{Ended, Wants};
 use self::sensor::Sensor;
-use self::source::{CaptureFile, Listener, PacketSource, SourceBooks, every_interface};
+use self::source::{CaptureFile, Listener, PacketSource, SourceBooks};
 use crate::cli::capture::{Capture as Options, Direction, Request};
 use crate::exit::Exit;
 use crate::output::{is_quiet, note, say, stdout};
 use crate::views::capture::{self as view, Books};
-use crate::views::interfaces::{Seen, write_list};
 use crate::views::json;
 
 /// Raised by Ctrl-C: all sources end, and what they hold is still written.
@@ -58,9 +58,10 @@ fn end_with_reader(pipe: File) {
 /// when nobody reads it any more, even while there is nothing to write.
 pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Exit> {
     if options.list_interfaces {
-        return list();
+        return interfaces::list();
     }
-    let request = options.request()?;
+    let mut request = options.request()?;
+    interfaces::name_numbers(&mut request)?;
     let expression = Expression::compile(options, &request)?;
     if options.dump_program > 0 {
         let mut out = stdout();
@@ -170,21 +171,6 @@ fn tell_books(ended: &Ended, is_live: bool) {
 }
 
 /// `-D`, as `magpie interfaces -D`.
-fn list() -> anyhow::Result<Exit> {
-    let found = magpie_os::interfaces()?;
-    let seen: Vec<_> = found
-        .iter()
-        .map(|interface| Seen {
-            interface,
-            before: None,
-        })
-        .collect();
-    let mut out = stdout();
-    write_list(&seen, &mut out).context("stdout")?;
-    out.flush().context("stdout")?;
-    Ok(Exit::Success)
-}
-
 fn anonymizer(options: &Options) -> anyhow::Result<Option<Anonymizer>> {
     if !options.anonymize {
         return Ok(None);
@@ -211,8 +197,8 @@ fn open(
 ) -> anyhow::Result<Vec<Box<dyn PacketSource>>> {
     let mut specs = request.sources.clone();
     if request.any {
-        let names = every_interface()?;
-        specs.extend(names.into_iter().map(Spec::Interface));
+        let every = interfaces::every()?.into_iter();
+        specs.extend(every.map(|one| Spec::Interface(one.name)));
     }
     if specs.is_empty() {
         bail!(
