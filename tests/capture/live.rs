@@ -340,6 +340,23 @@ fn interfaces_have_the_numbers_that_the_list_gives_them() {
 
 #[test]
 #[ignore = "needs root: cargo verify runs it"]
+fn what_comes_up_later_is_told() {
+    let _alone = network();
+    cable();
+    let folder = tempfile::tempdir().expect("a folder");
+    ip("link add later type veth peer name other");
+    let mut ours = Listener::magpie(&folder, &["-i", "any"]);
+    ip("link set later up");
+    ours.wait("later: came up after the start, and so is not listened to");
+    std::thread::sleep(Duration::from_millis(2_500));
+    let (code, said) = ours.end();
+    assert_eq!(code, Some(0), "{said}");
+    // Once, and nothing of those that it listens to or that are down.
+    assert_eq!(said.matches("after the start").count(), 1, "{said}");
+}
+
+#[test]
+#[ignore = "needs root: cargo verify runs it"]
 fn rights_are_given_up_and_asked_for_by_name() {
     let _alone = network();
     cable();

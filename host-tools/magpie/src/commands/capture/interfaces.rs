@@ -1,6 +1,7 @@
 //! Interfaces of this machine: their numbers, and all of them at once.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use magpie_os::Interface;
@@ -8,8 +9,12 @@ use magpie_sources::Spec;
 
 use crate::cli::capture::{ANY, Request};
 use crate::exit::Exit;
-use crate::output::stdout;
+use crate::output::{say, stdout};
 use crate::views::interfaces::{Seen, write_list};
+use crate::views::text::plain;
+
+/// How often it is looked whether there are new ones.
+const LOOK: Duration = Duration::from_secs(1);
 
 fn can_be_captured(interface: &Interface) -> bool {
     interface.cannot_be_captured().is_none()
@@ -85,6 +90,25 @@ pub(super) fn every() -> anyhow::Result<Vec<Interface>> {
     Ok(found
         .filter(|interface| interface.is_up() && can_be_captured(interface))
         .collect())
+}
+
+/// Tells of interfaces that are not among these, and so are not listened to:
+/// the rights to do that are given up by now.
+pub(super) fn tell_of_others(mut known: Vec<u32>) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(LOOK);
+            for other in every().unwrap_or_default() {
+                if !known.contains(&other.index) {
+                    known.push(other.index);
+                    say(&format!(
+                        "{}: came up after the start, and so is not listened to",
+                        plain(&other.name)
+                    ));
+                }
+            }
+        }
+    });
 }
 
 #[cfg(test)]

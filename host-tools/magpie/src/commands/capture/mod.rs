@@ -196,9 +196,11 @@ fn open(
     expression: &Expression,
 ) -> anyhow::Result<Vec<Box<dyn PacketSource>>> {
     let mut specs = request.sources.clone();
+    let mut every = Vec::new();
     if request.any {
-        let every = interfaces::every()?.into_iter();
-        specs.extend(every.map(|one| Spec::Interface(one.name)));
+        every = interfaces::every()?;
+        let names = every.iter().map(|one| one.name.clone());
+        specs.extend(names.map(Spec::Interface));
     }
     if specs.is_empty() {
         bail!(
@@ -220,6 +222,9 @@ fn open(
     }
     // Gives the rights up, too.
     let opened = open_all(&sensors, &OpenOptions::default())?;
+    if request.any {
+        interfaces::tell_of_others(every.iter().map(|one| one.index).collect());
+    }
     let mut listening = listening.into_iter();
     let mut opened = opened.into_iter();
     let alone = specs.len() == 1;
