@@ -3,7 +3,7 @@
 use super::octets::{Cut, Octets};
 use super::page::{Page, Told, colons, printable, put};
 use super::words::ethertype;
-use super::{arp, ip, ip6, llc, ppp, tunnel};
+use super::{arp, ip, ip6, llc, loopback, ppp, tunnel};
 
 /// Greatest value of the type field that is a length (IEEE 802.3).
 const MAX_LENGTH_FIELD: u16 = 1_500;
@@ -133,6 +133,8 @@ pub(super) fn carried(page: &mut Page<'_>, kind: u16, octets: Octets<'_>) -> Res
         0x8847 | 0x8848 => page.nested(|page| tunnel::mpls(page, octets))?,
         0x8863 | 0x8864 | 0x3c12 | 0x3c13 => page.nested(|page| ppp::pppoe(page, octets))?,
         0x88cc => lldp(page, octets.of("lldp").checked())?,
+        0x9000 => loopback::print(page, octets)?,
+        0x8137 => llc::ipx(page, octets, llc::Novell::Ethernet)?,
         // tcpdump has no words for these either.
         0x6001 | 0x6002 | 0x6004 | 0x6007 | 0x893a => return Ok(false),
         _ => match ethertype(kind) {

@@ -43,8 +43,7 @@ pub(super) fn print(
     };
     // Novell's frames have a length field, but no LLC.
     if (destination, source) == (0xff, 0xff) {
-        put!(page, "IPX, length {}", octets.length());
-        return Ok(());
+        return ipx(page, octets, Novell::Raw);
     }
     page.link_header(before + header);
     let (dsap, ssap) = (destination & !1, source & !1);
@@ -88,8 +87,7 @@ pub(super) fn print(
             return Ok(());
         }
         (0xe0, 0xe0, UNNUMBERED_INFORMATION) => {
-            put!(page, "IPX, length {}", rest.length());
-            return Ok(());
+            return ipx(page, rest, Novell::Llc);
         }
         _ => {}
     }
@@ -118,6 +116,48 @@ pub(super) fn print(
     } else if !(is_exchange && rest.length() == 0) && (unnumbered || control & 3 != 1) {
         page.unknown(octets);
     }
+    Ok(())
+}
+
+/// What IPX follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Novell {
+    /// An ethertype.
+    Ethernet,
+    /// A length field.
+    Raw,
+    /// LLC.
+    Llc,
+}
+
+/// Names it; what is cut is told in tcpdump's words.
+pub(super) fn ipx(page: &mut Page<'_>, octets: Octets<'_>, follows: Novell) -> Told {
+    const HEADER: usize = 30;
+    if octets.has(HEADER) {
+        put!(page, "IPX, length {}", octets.length());
+        return Ok(());
+    }
+    match follows {
+        Novell::Ethernet => put!(page, "(NOV-ETHII) "),
+        Novell::Raw if page.style.link => put!(page, "IPX 802.3: "),
+        Novell::Llc if page.style.link => put!(page, "IPX 802.2: "),
+        Novell::Raw | Novell::Llc => {}
+    }
+    if !page.style.link {
+        put!(page, "IPX ");
+    }
+    octets.of("ipx").slice(0, HEADER).map(|_| ())
+}
+
+/// Names Cisco's trunking protocol, with its version.
+fn dtp(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
+    let length = octets.length();
+    if length == 0 {
+        put!(page, "[zero packet length]");
+        page.invalid();
+        return Ok(());
+    }
+    put!(page, "DTPv{}, length {length}", octets.u8(0)?);
     Ok(())
 }
 
@@ -229,6 +269,10 @@ fn snap(page: &mut Page<'_>, octets: Octets<'_>, macs: Option<Macs>) -> Result<b
         (ETHERNET | CISCO_BRIDGE, _) if ether::carried(page, protocol, rest)? => Ok(true),
         (CISCO, _) if protocol == 0x010b => {
             spanning_tree(page, rest.of("stp"))?;
+            Ok(true)
+        }
+        (CISCO, Some("DTP")) => {
+            dtp(page, rest.of("dtp"))?;
             Ok(true)
         }
         (CISCO, Some(name)) => {

@@ -26,6 +26,7 @@ mod icmp6;
 mod ip;
 mod ip6;
 mod llc;
+mod loopback;
 mod octets;
 mod page;
 mod ppp;

@@ -269,6 +269,33 @@ fn what_nobody_could_read_to_its_end_is_dumped_from_its_beginning() {
 }
 
 #[test]
+fn what_stations_and_switches_say_to_each_other() {
+    let macs = "020000000017020000000066";
+    for (hex, line) in [
+        (
+            "9000 0000 0100 0700 0102030405",
+            "Loopback, skipCount 0, Reply, receipt number 7, data (5 octets)",
+        ),
+        (
+            "9000 0000 0200 020000000066 0100 00",
+            "Loopback, skipCount 0, Forward Data, forwarding address 02:00:00:00:00:66, data (3 octets)",
+        ),
+        ("9000 0000 0900", "Loopback, skipCount 0,  invalid (9)"),
+        ("9000 0500 0000", "Loopback, skipCount 5 (bogus) (invalid)"),
+        ("9000 00", "Loopback (invalid)"),
+        (
+            "0011 aaaa03 00000c 2004 01 0001000800000000",
+            "DTPv1, length 9",
+        ),
+        ("0008 aaaa03 00000c 2004", "[zero packet length] (invalid)"),
+        ("0003 e0e003", "IPX  [|ipx]"),
+        ("8137 ffff0000", "(NOV-ETHII) IPX  [|ipx]"),
+    ] {
+        assert_eq!(line_of(&plain(), &format!("{macs} {hex}")), line, "{hex}");
+    }
+}
+
+#[test]
 fn ports_have_names_unless_numbers_are_asked_for() {
     let services = Services::from_texts("domain 53/udp\n", "", "");
     let style = Style {
