@@ -164,7 +164,8 @@ pub struct Capture {
     /// Let tshark print them, if it is installed (-V with -v, and -n, -x)
     #[arg(long, conflicts_with_all = ["count", "print"], help_heading = "Lines")]
     pub decode: bool,
-    /// Numbers instead of names of ports and protocols (hosts are always numbers)
+    /// Numbers instead of names of ports, protocols and owners of MAC addresses (hosts are always
+    /// numbers)
     #[arg(short, action = ArgAction::Count, help_heading = "Lines")]
     pub numeric: u8,
     /// Show the link header

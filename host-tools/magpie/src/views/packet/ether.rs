@@ -1,7 +1,7 @@
 //! Ethernet, VLAN tags, and what an ethertype announces.
 
 use super::octets::{Cut, Octets};
-use super::page::{Page, Told, colons, printable, put};
+use super::page::{Page, Told, printable, put};
 use super::words::ethertype;
 use super::{arp, ip, ip6, llc, loopback, ppp, tunnel};
 
@@ -19,8 +19,8 @@ pub(super) struct Macs {
 
 impl Macs {
     /// `from > to`, in words.
-    pub(super) fn words(self) -> String {
-        format!("{} > {}", colons(&self.from), colons(&self.to))
+    pub(super) fn words(self, page: &Page<'_>) -> String {
+        format!("{} > {}", page.mac(&self.from), page.mac(&self.to))
     }
 }
 
@@ -41,7 +41,8 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
         talk.macs = Some([macs.from, macs.to]);
     }
     if page.style.link {
-        put!(page, "{}, ", macs.words());
+        let words = macs.words(page);
+        put!(page, "{words}, ");
     }
     let mut kind = frame.u16(12)?;
     let mut rest = frame.after(HEADER);
@@ -84,7 +85,8 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
     }
     if !carried(page, kind, rest)? {
         if !page.style.link {
-            put!(page, "{}, ", macs.words());
+            let words = macs.words(page);
+            put!(page, "{words}, ");
             tell_type(page, kind);
             put!(page, ", length {}: ", frame.length());
         }

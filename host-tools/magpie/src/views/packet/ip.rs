@@ -339,6 +339,11 @@ pub(super) fn carried(
             put!(page, "{}, length {length}", words::protocol(protocol));
             Ok(())
         }
+        // Sun's; by this name even where numbers are asked for.
+        77 => {
+            put!(page, " nd {length}");
+            Ok(())
+        }
         _ => {
             let protocol = page.protocol(protocol);
             put!(page, " {protocol} {length}");

@@ -97,13 +97,14 @@ pub(super) fn print(
         };
         let (dsap_name, ssap_name) = (name("DSAP", dsap), name("SSAP", ssap));
         match macs {
-            Some(macs) if dsap == ssap => put!(page, "{} {dsap_name} ", macs.words()),
-            Some(macs) => put!(
-                page,
-                "{} {ssap_name} > {} {dsap_name} ",
-                colons(&macs.from),
-                colons(&macs.to)
-            ),
+            Some(macs) if dsap == ssap => {
+                let words = macs.words(page);
+                put!(page, "{words} {dsap_name} ");
+            }
+            Some(macs) => {
+                let (from, to) = (page.mac(&macs.from), page.mac(&macs.to));
+                put!(page, "{from} {ssap_name} > {to} {dsap_name} ");
+            }
             None if dsap == ssap => put!(page, "{dsap_name} "),
             None => put!(page, "{ssap_name} > {dsap_name} "),
         }
@@ -282,7 +283,8 @@ fn snap(page: &mut Page<'_>, octets: Octets<'_>, macs: Option<Macs>) -> Result<b
         _ => {
             if !page.style.link {
                 if let Some(macs) = macs {
-                    put!(page, "{} ", macs.words());
+                    let words = macs.words(page);
+                    put!(page, "{words} ");
                 }
                 let kind = if organization == ETHERNET {
                     "ethertype"

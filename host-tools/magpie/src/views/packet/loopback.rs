@@ -1,7 +1,7 @@
 //! The Ethernet configuration testing protocol, which stations loop frames by.
 
 use super::octets::{Cut, Octets};
-use super::page::{Page, Told, colons, put};
+use super::page::{Page, Told, put};
 
 const REPLY: u16 = 1;
 const FORWARD_DATA: u16 = 2;
@@ -47,7 +47,8 @@ fn message(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
                 return invalid(page, rest);
             }
             let to: [u8; 6] = rest.array(0)?;
-            put!(page, ", forwarding address {}", colons(&to));
+            let to = page.mac(&to);
+            put!(page, ", forwarding address {to}");
             rest.after(6)
         }
         other => {

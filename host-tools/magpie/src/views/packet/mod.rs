@@ -31,6 +31,7 @@ mod octets;
 mod page;
 mod ppp;
 mod records;
+mod registry;
 mod sequences;
 mod stamp;
 mod talk;
@@ -111,8 +112,8 @@ pub enum Dump {
 // Each is one flag of tcpdump's.
 #[allow(clippy::struct_excessive_bools)]
 pub struct Style {
-    /// Numbers instead of names of ports and protocols (`-n`). Hosts are
-    /// always numbers.
+    /// Numbers instead of names of ports, protocols and those whose MAC
+    /// addresses are (`-n`). Hosts are always numbers.
     pub numeric: bool,
     /// Less of each protocol (`-q`).
     pub quiet: bool,

@@ -7,7 +7,7 @@ use magpie_os::{Services, SocketKind};
 
 use super::octets::{Cut, Octets};
 use super::sequences::Sequences;
-use super::{Dump, Style, Talk};
+use super::{Dump, Style, Talk, registry};
 
 /// Outcome of printing a header: an error tells that the capture ended in it.
 pub(super) type Told = Result<(), Cut>;
@@ -173,14 +173,30 @@ impl<'a> Page<'a> {
             .map_or_else(|| port.to_string(), |name| printable(name.as_bytes()))
     }
 
-    /// Name of an IP protocol of `/etc/protocols`, or `ip-proto-n`.
+    /// Name of an IP protocol, or `ip-proto-n`.
     pub(super) fn protocol(&self, number: u8) -> String {
-        let named =
-            (!self.style.numeric).then(|| self.services.name(SocketKind::Raw, number.into()));
-        named.flatten().map_or_else(
-            || format!("ip-proto-{number}"),
-            |name| printable(name.as_bytes()),
-        )
+        let name = (!self.style.numeric).then(|| registry::protocol(number));
+        name.flatten()
+            .map_or_else(|| format!("ip-proto-{number}"), str::to_owned)
+    }
+
+    /// See [`mac`].
+    pub(super) fn mac(&self, address: &[u8]) -> String {
+        mac(self.style, address)
+    }
+}
+
+/// A MAC address, and whose it is; one of another length as it is.
+pub(super) fn mac(style: &Style, address: &[u8]) -> String {
+    let digits = colons(address);
+    match *address {
+        _ if style.numeric => digits,
+        [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => "Broadcast".to_owned(),
+        [a, b, c, _, _, _] => {
+            let whose = registry::organization([a, b, c]).unwrap_or("Unknown");
+            format!("{digits} (oui {whose})")
+        }
+        _ => digits,
     }
 }
 
@@ -205,7 +221,7 @@ pub(super) fn address_v6(address: Ipv6Addr) -> String {
     }
 }
 
-/// A MAC address, or another string of octets with colons.
+/// A string of octets with colons.
 pub(super) fn colons(octets: &[u8]) -> String {
     let pairs: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
     pairs.join(":")

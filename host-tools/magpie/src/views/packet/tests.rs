@@ -296,6 +296,45 @@ fn what_stations_and_switches_say_to_each_other() {
 }
 
 #[test]
+fn protocols_and_mac_addresses_have_names_unless_numbers_are_asked_for() {
+    let named = Style {
+        numeric: false,
+        ..plain()
+    };
+    let fragment = |protocol: &str| {
+        format!(
+            "020000000017020000000066 0800 45000018 00000001 40{protocol}0000 0a000a17 0a000a42 \
+             00000000"
+        )
+    };
+    for (protocol, name, number) in [
+        ("00", "hopopt", "ip-proto-0"),
+        ("fd", "exptest-253", "ip-proto-253"),
+        ("fc", "ip-proto-252", "ip-proto-252"),
+        ("3d", "ip-proto-61", "ip-proto-61"),
+        ("8e", "rohc", "ip-proto-142"),
+    ] {
+        for (style, word) in [(&named, name), (&plain(), number)] {
+            let line = line_of(style, &fragment(protocol));
+            assert_eq!(line, format!("IP 10.0.10.23 > 10.0.10.66: {word}"));
+        }
+    }
+    let reply = "ffffffffffff 00000c000066 0806 0001080006040002 00000c000066 0a000a42 \
+                 020000000017 0a000a17";
+    let line = line_of(&named, reply);
+    let is_at = "ARP, Reply 10.0.10.66 is-at 00:00:0c:00:00:66";
+    assert_eq!(line, format!("{is_at} (oui Cisco), length 28"));
+    assert_eq!(line_of(&plain(), reply), format!("{is_at}, length 28"));
+    let style = Style {
+        link: true,
+        ..named
+    };
+    let line = line_of(&style, "ffffffffffff 020000000066 1234");
+    let ends = "02:00:00:00:00:66 (oui Unknown) > Broadcast, ";
+    assert!(line.starts_with(ends), "{line}");
+}
+
+#[test]
 fn ports_have_names_unless_numbers_are_asked_for() {
     let services = Services::from_texts("domain 53/udp\n", "", "");
     let style = Style {
