@@ -308,6 +308,55 @@ fn directions_interfaces_and_an_end_by_count() {
 
 #[test]
 #[ignore = "needs root: cargo verify runs it"]
+fn interfaces_have_the_numbers_that_the_list_gives_them() {
+    let _alone = network();
+    cable();
+    let folder = tempfile::tempdir().expect("a folder");
+    let list = says(program::path(), &["capture", "-D"]);
+    let number = |name: &str| {
+        let lines = list.lines().filter_map(|line| line.split_once('.'));
+        let found = lines.filter(|(_, rest)| rest.split(' ').next() == Some(name));
+        found.map(|(number, _)| number).next().expect("it")
+    };
+    for name in ["lo", "left", "right"] {
+        let ours = Listener::magpie(&folder, &["-i", number(name)]);
+        let (code, said) = ours.end();
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(&format!("listening on {name},")), "{said}");
+    }
+    let (_, said) = Listener::magpie(&folder, &["-i", number("any")]).end();
+    for name in ["lo", "left", "right"] {
+        assert!(said.contains(&format!("listening on {name},")), "{said}");
+    }
+    // A name goes first.
+    let taken = number("right");
+    ip(&format!("link set left down name {taken} up"));
+    let (_, said) = Listener::magpie(&folder, &["-i", taken]).end();
+    assert!(said.contains(&format!("listening on {taken},")), "{said}");
+    let wrong = program::run(&["capture", "-i", "0"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(program::stderr(&wrong).contains("-D"));
+}
+
+#[test]
+#[ignore = "needs root: cargo verify runs it"]
+fn what_comes_up_later_is_told() {
+    let _alone = network();
+    cable();
+    let folder = tempfile::tempdir().expect("a folder");
+    ip("link add later type veth peer name other");
+    let mut ours = Listener::magpie(&folder, &["-i", "any"]);
+    ip("link set later up");
+    ours.wait("later: came up after the start, and so is not listened to");
+    std::thread::sleep(Duration::from_millis(2_500));
+    let (code, said) = ours.end();
+    assert_eq!(code, Some(0), "{said}");
+    // Once, and nothing of those that it listens to or that are down.
+    assert_eq!(said.matches("after the start").count(), 1, "{said}");
+}
+
+#[test]
+#[ignore = "needs root: cargo verify runs it"]
 fn rights_are_given_up_and_asked_for_by_name() {
     let _alone = network();
     cable();

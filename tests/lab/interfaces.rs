@@ -181,6 +181,11 @@ fn what_can_be_listened_to() {
     for name in &own {
         assert!(named(&theirs).contains(name), "{name} in {theirs}");
     }
+    // Packets can be taken from all of them at once, too.
+    let all = named(&magpie(&["capture", "-D"], &[]));
+    assert_eq!(all[..4], own);
+    assert_eq!(all[4..], ["any"]);
+    assert!(named(&theirs).contains(&all[4]), "{theirs}");
     for interface in ours() {
         let name = text(&interface["name"]);
         let watch = interface["watch"].as_bool() == Some(true);

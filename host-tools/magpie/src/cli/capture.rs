@@ -57,7 +57,8 @@ pub struct Capture {
     /// Where packets come from (unless -i or -r says so), and which ones (see below)
     #[arg(value_name = "SOURCE|FILTER")]
     pub words: Vec<String>,
-    /// Listen to this interface or other source; any: all interfaces. May be given several times
+    /// Listen to this interface (its name, or its number of -D) or other source; any: all
+    /// interfaces that are up at the start. May be given several times
     #[arg(short, long = "interface", value_name = "SOURCE")]
     pub interfaces: Vec<String>,
     /// Read this capture file; - is stdin. May be given several times
@@ -163,7 +164,8 @@ pub struct Capture {
     /// Let tshark print them, if it is installed (-V with -v, and -n, -x); no --format json
     #[arg(long, conflicts_with_all = ["count", "print"], help_heading = "Lines")]
     pub decode: bool,
-    /// Numbers instead of names of ports and protocols (hosts are always numbers)
+    /// Numbers instead of names of ports, protocols and owners of MAC addresses (hosts are always
+    /// numbers)
     #[arg(short, action = ArgAction::Count, help_heading = "Lines")]
     pub numeric: u8,
     /// Show the link header
@@ -238,6 +240,19 @@ pub struct Request {
     pub expression: String,
 }
 
+/// What names all interfaces.
+pub(crate) const ANY: &str = "any";
+
+impl Request {
+    /// Whether its sources can be used together.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.any && !self.sources.is_empty() {
+            bail!("{ANY}: it is all interfaces, so name no other source beside it");
+        }
+        Ok(())
+    }
+}
+
 impl Capture {
     /// Tells sources and filter apart.
     pub fn request(&self) -> anyhow::Result<Request> {
@@ -250,7 +265,7 @@ impl Capture {
             words = rest;
         }
         for name in named {
-            if name == "any" {
+            if name == ANY {
                 any = true;
             } else if is_bare(name) && !self.interfaces.is_empty() {
                 // After -i a bare name is an interface, whatever files there are.
@@ -260,14 +275,13 @@ impl Capture {
             }
         }
         sources.extend(self.read.iter().cloned().map(Spec::File));
-        if any && !sources.is_empty() {
-            bail!("any: it is all interfaces, so name no other source beside it");
-        }
-        Ok(Request {
+        let request = Request {
             sources,
             any,
             expression: words.join(" "),
-        })
+        };
+        request.check()?;
+        Ok(request)
     }
 
     fn words_name_a_source(&self) -> bool {

@@ -6,6 +6,7 @@ mod decoder;
 mod desk;
 mod expression;
 mod file;
+mod interfaces;
 mod merge;
 mod output;
 mod run;
@@ -27,13 +28,12 @@ use self::expression::Expression;
 use self::output::Output;
 use self::run::{Ended, Wants};
 use self::sensor::Sensor;
-use self::source::{CaptureFile, Listener, PacketSource, SourceBooks, every_interface};
+use self::source::{CaptureFile, Listener, PacketSource, SourceBooks};
 use crate::cli::InfoFormat;
 use crate::cli::capture::{Capture as Options, Direction, Request};
 use crate::exit::Exit;
 use crate::output::{is_quiet, note, say, stdout};
 use crate::views::capture::{self as view, Books};
-use crate::views::interfaces::{Seen, write_list};
 use crate::views::json;
 
 /// Raised by Ctrl-C: all sources end, and what they hold is still written.
@@ -61,12 +61,13 @@ fn end_with_reader(pipe: File) {
 /// when nobody reads it any more, even while there is nothing to write.
 pub(crate) fn run(options: &Options, written: Option<File>) -> anyhow::Result<Exit> {
     if options.list_interfaces {
-        return list();
+        return interfaces::list();
     }
     if options.decode && options.format == InfoFormat::Json {
         bail!("--decode --format json: tshark prints lines, not our objects; leave one out");
     }
-    let request = options.request()?;
+    let mut request = options.request()?;
+    interfaces::name_numbers(&mut request)?;
     let expression = Expression::compile(options, &request)?;
     if options.dump_program > 0 {
         let mut out = stdout();
@@ -178,21 +179,6 @@ fn tell_books(ended: &Ended, is_live: bool) {
 }
 
 /// `-D`, as `magpie interfaces -D`.
-fn list() -> anyhow::Result<Exit> {
-    let found = magpie_os::interfaces()?;
-    let seen: Vec<_> = found
-        .iter()
-        .map(|interface| Seen {
-            interface,
-            before: None,
-        })
-        .collect();
-    let mut out = stdout();
-    write_list(&seen, &mut out).context("stdout")?;
-    out.flush().context("stdout")?;
-    Ok(Exit::Success)
-}
-
 fn anonymizer(options: &Options) -> anyhow::Result<Option<Anonymizer>> {
     if !options.anonymize {
         return Ok(None);
@@ -218,9 +204,11 @@ fn open(
     expression: &Expression,
 ) -> anyhow::Result<Vec<Box<dyn PacketSource>>> {
     let mut specs = request.sources.clone();
+    let mut every = Vec::new();
     if request.any {
-        let names = every_interface()?;
-        specs.extend(names.into_iter().map(Spec::Interface));
+        every = interfaces::every()?;
+        let names = every.iter().map(|one| one.name.clone());
+        specs.extend(names.map(Spec::Interface));
     }
     if specs.is_empty() {
         bail!(
@@ -242,6 +230,9 @@ fn open(
     }
     // Gives the rights up, too.
     let opened = open_all(&sensors, &OpenOptions::default())?;
+    if request.any {
+        interfaces::tell_of_others(every.iter().map(|one| one.index).collect());
+    }
     let mut listening = listening.into_iter();
     let mut opened = opened.into_iter();
     let alone = specs.len() == 1;

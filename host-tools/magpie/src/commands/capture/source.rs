@@ -361,15 +361,6 @@ impl PacketSource for Listener {
     }
 }
 
-/// Names of this machine's interfaces that can be listened to and are up.
-pub(super) fn every_interface() -> anyhow::Result<Vec<String>> {
-    let found = magpie_os::interfaces()?.into_iter();
-    Ok(found
-        .filter(|interface| interface.is_up() && interface.cannot_be_captured().is_none())
-        .map(|interface| interface.name)
-        .collect())
-}
-
 /// Files that the sources read, those that feed an emulated board among them.
 pub(super) fn inputs(specs: &[Spec]) -> Vec<FileId> {
     let id = |spec: &Spec| {

@@ -1,7 +1,7 @@
 //! ARP (RFC 826) and its kin.
 
 use super::octets::{Cut, Octets};
-use super::page::{Page, Told, colons, put};
+use super::page::{Page, Told, mac, put};
 use super::words::ethertype;
 
 const IPV4: u16 = 0x0800;
@@ -52,10 +52,11 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
         let ends = [octets.v4(sender_protocol)?, octets.v4(target_protocol)?];
         page.talk.ends = Some(ends.map(Into::into));
     }
+    let style = page.style;
     let link = |at| -> Result<String, Cut> {
         Ok(match octets.slice(at, hardware_len)? {
             [] => "<empty>".to_owned(),
-            address => colons(address),
+            address => mac(style, address),
         })
     };
     match operation {
@@ -63,7 +64,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
             put!(page, "Request who-has {}", ip(target_protocol)?);
             let asked = octets.slice(target, hardware_len)?;
             if asked.iter().any(|octet| *octet != 0) {
-                put!(page, " ({})", colons(asked));
+                put!(page, " ({})", mac(style, asked));
             }
             put!(page, " tell {}", ip(sender_protocol)?);
         }

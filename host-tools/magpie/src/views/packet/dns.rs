@@ -27,7 +27,7 @@ pub(super) struct Message<'a> {
 
 /// Prints a message that stands behind its length, as in a TCP segment.
 pub(super) fn over_tcp(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
-    let octets = octets.of("domain");
+    let octets = octets.of("domain").checked();
     let length = octets.length();
     if length < 2 {
         put!(page, " [DNS over TCP: length {length} < 2]");
@@ -46,7 +46,7 @@ pub(super) fn over_tcp(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
 
 /// Prints a message.
 pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, multicast: bool) -> Told {
-    let octets = octets.of("domain");
+    let octets = octets.of("domain").checked();
     let length = octets.length();
     if length < HEADER {
         put!(page, "domain [length {length} < {HEADER}]");

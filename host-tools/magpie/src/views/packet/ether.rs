@@ -1,9 +1,9 @@
 //! Ethernet, VLAN tags, and what an ethertype announces.
 
 use super::octets::{Cut, Octets};
-use super::page::{Page, Told, colons, printable, put};
+use super::page::{Page, Told, printable, put};
 use super::words::ethertype;
-use super::{arp, ip, ip6, llc, ppp, tunnel};
+use super::{arp, ip, ip6, llc, loopback, ppp, tunnel};
 
 /// Greatest value of the type field that is a length (IEEE 802.3).
 const MAX_LENGTH_FIELD: u16 = 1_500;
@@ -19,8 +19,8 @@ pub(super) struct Macs {
 
 impl Macs {
     /// `from > to`, in words.
-    pub(super) fn words(self) -> String {
-        format!("{} > {}", colons(&self.from), colons(&self.to))
+    pub(super) fn words(self, page: &Page<'_>) -> String {
+        format!("{} > {}", page.mac(&self.from), page.mac(&self.to))
     }
 }
 
@@ -30,7 +30,8 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
     let mut header = HEADER;
     page.link_header(header);
     if !frame.has(HEADER) {
-        return Err(frame.cut());
+        page.cut(frame.cut());
+        return Ok(());
     }
     let macs = Macs {
         to: frame.array(0)?,
@@ -40,7 +41,8 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
         talk.macs = Some([macs.from, macs.to]);
     }
     if page.style.link {
-        put!(page, "{}, ", macs.words());
+        let words = macs.words(page);
+        put!(page, "{words}, ");
     }
     let mut kind = frame.u16(12)?;
     let mut rest = frame.after(HEADER);
@@ -75,9 +77,7 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
             put!(page, "802.3");
             tell_length(page, &mut length_told, rest.length());
         }
-        let beyond = llc::print(page, rest, Some(macs))?;
-        page.link_header(header + beyond);
-        return Ok(());
+        return llc::print(page, rest, header, Some(macs));
     }
     if page.style.link {
         tell_type(page, kind);
@@ -85,7 +85,8 @@ pub(super) fn print(page: &mut Page<'_>, frame: Octets<'_>) -> Told {
     }
     if !carried(page, kind, rest)? {
         if !page.style.link {
-            put!(page, "{}, ", macs.words());
+            let words = macs.words(page);
+            put!(page, "{words}, ");
             tell_type(page, kind);
             put!(page, ", length {}: ", frame.length());
         }
@@ -133,7 +134,9 @@ pub(super) fn carried(page: &mut Page<'_>, kind: u16, octets: Octets<'_>) -> Res
         0x0806 | 0x8035 => arp::print(page, octets)?,
         0x8847 | 0x8848 => page.nested(|page| tunnel::mpls(page, octets))?,
         0x8863 | 0x8864 | 0x3c12 | 0x3c13 => page.nested(|page| ppp::pppoe(page, octets))?,
-        0x88cc => lldp(page, octets.of("lldp"))?,
+        0x88cc => lldp(page, octets.of("lldp").checked())?,
+        0x9000 => loopback::print(page, octets)?,
+        0x8137 => llc::ipx(page, octets, llc::Novell::Ethernet)?,
         // tcpdump has no words for these either.
         0x6001 | 0x6002 | 0x6004 | 0x6007 | 0x893a => return Ok(false),
         _ => match ethertype(kind) {

@@ -18,6 +18,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
     let octets = octets.of("icmp");
     let length = octets.length();
     let kind = octets.u8(0)?;
+    octets.u8(1)?;
     let words = match kind {
         0 | 8 => {
             let what = if kind == 8 { "request" } else { "reply" };
@@ -25,10 +26,10 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
         }
         3 => unreachable(page, octets)?,
         5 => redirect(octets)?,
-        9 => advertisement(octets)?,
+        9 => advertisement(octets.checked())?,
         11 => {
             // Even where it is not told whose packet it was.
-            quoted_destination(octets)?;
+            quoted_destination(octets.checked())?;
             match octets.u8(1)? {
                 0 => "time exceeded in-transit".to_owned(),
                 1 => "ip reassembly time exceeded".to_owned(),
@@ -45,6 +46,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
             octets.u16(6)?
         ),
         14 => {
+            octets.look(20)?;
             let time = |at| octets.u32(at).map(time_of_day);
             format!(
                 "time stamp reply id {} seq {}: org {}, recv {}, xmit {}",
@@ -63,7 +65,6 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
         17 => "address mask request".to_owned(),
         other => format!("type-#{other}"),
     };
-    octets.u8(1)?;
     put!(page, "ICMP {words}, length {length}");
     if page.style.verbose == 0 {
         return Ok(());
@@ -92,6 +93,9 @@ fn quoted_destination(octets: Octets<'_>) -> Result<Ipv4Addr, Cut> {
 
 fn unreachable(page: &Page<'_>, octets: Octets<'_>) -> Result<String, Cut> {
     let code = octets.u8(1)?;
+    if code == 3 {
+        octets.look(QUOTED + 10)?;
+    }
     let to = quoted_destination(octets)?;
     Ok(match code {
         0 => format!("net {to} unreachable"),

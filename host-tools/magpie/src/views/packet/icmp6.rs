@@ -63,6 +63,8 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>, network: Network) -
             put!(page, "]");
         }
         130 if length != 24 => put!(page, " unknown-version (len {length}) "),
+        // tcpdump does not say that it is cut.
+        130..=132 if !octets.has(24) => {}
         130..=132 => put!(
             page,
             "max resp delay: {} addr: {}",
@@ -158,6 +160,7 @@ fn error(page: &mut Page<'_>, octets: Octets<'_>, kind: u8, code: u8) -> Told {
             other => put!(page, ", unknown code ({other})"),
         },
         _ => {
+            let octets = octets.checked();
             quoted_destination(octets)?;
             let octet = octets.u32(4)?;
             match code {
@@ -179,12 +182,11 @@ fn unreachable(page: &mut Page<'_>, octets: Octets<'_>, code: u8) -> Told {
             put!(page, "unreachable route");
             put!(page, " {}", quoted_destination(octets)?);
         }
-        // The blank is tcpdump's.
-        1 => put!(
-            page,
-            " unreachable prohibited {}",
-            quoted_destination(octets)?
-        ),
+        1 => {
+            // The blank is tcpdump's.
+            put!(page, " unreachable prohibited");
+            put!(page, " {}", quoted_destination(octets)?);
+        }
         2 => {
             let from = octets.v6(QUOTED + 8).map(address_v6)?;
             let to = quoted_destination(octets)?;
@@ -196,8 +198,9 @@ fn unreachable(page: &mut Page<'_>, octets: Octets<'_>, code: u8) -> Told {
         }
         4 => {
             put!(page, "unreachable port");
+            let to = quoted_destination(octets.checked())?;
             let (protocol, transport) = upper_layer(octets.after(QUOTED))?;
-            let (to, port) = (quoted_destination(octets)?, transport.u16(2)?);
+            let port = transport.u16(2)?;
             match protocol {
                 ip::TCP => put!(page, ", {to} tcp port {}", page.port(SocketKind::Tcp, port)),
                 ip::UDP => put!(page, ", {to} udp port {}", page.port(SocketKind::Udp, port)),

@@ -65,7 +65,7 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     if !page.style.link {
         put!(page, "IP ");
     }
-    octets.slice(0, HEADER)?;
+    octets.look(HEADER)?;
     let length = octets.length();
     let header = usize::from(first & 0x0f) * 4;
     if length < HEADER {
@@ -124,8 +124,8 @@ pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
             page,
             " [remaining caplen({seen}) < header length({header})]"
         );
-        return Err(octets.cut());
     }
+    octets.slice(0, header)?;
     carried(page, protocol, octets.after(header), network)
 }
 
@@ -304,7 +304,7 @@ pub(super) fn carried(
         41 => page.nested(|page| ip6::print(page, octets)),
         47 => page.nested(|page| tunnel::gre(page, octets)),
         50 => {
-            let octets = octets.of("esp");
+            let octets = octets.of("esp").checked();
             let (spi, sequence) = (octets.u32(0)?, octets.u32(4)?);
             put!(
                 page,
@@ -314,6 +314,7 @@ pub(super) fn carried(
         }
         51 => {
             let octets = octets.of("ah");
+            octets.look(2)?;
             let (next, words) = (octets.u8(0)?, octets.u8(1)?);
             let header = (usize::from(words) + 2) * 4;
             put!(page, "AH(");
@@ -336,6 +337,11 @@ pub(super) fn carried(
         SCTP | DCCP => udp::ports_only(page, protocol, octets, network),
         8 | 9 | 46 | 55 | 62 | 88 | 89 | 103 | 108 | 112 | 113 | 135 => {
             put!(page, "{}, length {length}", words::protocol(protocol));
+            Ok(())
+        }
+        // Sun's; by this name even where numbers are asked for.
+        77 => {
+            put!(page, " nd {length}");
             Ok(())
         }
         _ => {

@@ -17,7 +17,7 @@ const DESTINATION: u8 = 60;
 /// Prints an IPv6 header and what follows.
 pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     let octets = octets.of("ip6");
-    octets.slice(0, HEADER)?;
+    octets.look(HEADER)?;
     let length = octets.length();
     if length < HEADER {
         page.paint(Ink::Alarm, format_args!("truncated-ip6 {length}"));
@@ -96,7 +96,7 @@ fn headers(
                     "dstopt"
                 });
                 let length = (usize::from(header.u8(1)?) + 1) * 8;
-                header.slice(0, length)?;
+                header.look(length)?;
                 put!(
                     page,
                     "{} ",
@@ -125,7 +125,6 @@ fn headers(
                 }
                 let carried = (HEADER + payload).saturating_sub(at + 8);
                 put!(page, "{offset}|{carried})");
-                header.slice(0, 8)?;
                 if offset > 0 || rest.length() <= 8 {
                     if network.outer {
                         page.talk.protocol = Some(header.u8(0)?);
@@ -133,6 +132,10 @@ fn headers(
                     return Ok(());
                 }
                 put!(page, " ");
+                // tcpdump does not say that it is cut behind this one.
+                if !header.has(9) {
+                    return Ok(());
+                }
                 network.fragmented = true;
                 8
             }

@@ -10,17 +10,20 @@ const STP: u8 = 0x42;
 const IP: u8 = 0x06;
 const UNNUMBERED_INFORMATION: u16 = 3;
 
-/// Prints what follows a length field; gives the octets of LLC and SNAP.
+/// Prints what follows a length field. LLC and SNAP are of the link header, of
+/// which there are so many octets `before` them.
 pub(super) fn print(
     page: &mut Page<'_>,
     octets: Octets<'_>,
+    before: usize,
     macs: Option<Macs>,
-) -> Result<usize, Cut> {
+) -> Told {
     let octets = octets.of("llc");
     if !octets.has(3) {
         page.cut(octets.cut());
-        page.unknown(octets);
-        return Ok(octets.seen().len());
+        page.hex_and_ascii(octets);
+        page.link_header(before + octets.seen().len());
+        return Ok(());
     }
     let (destination, source) = (octets.u8(0)?, octets.u8(1)?);
     // Unnumbered frames have a control field of one octet, others of two, the
@@ -32,16 +35,17 @@ pub(super) fn print(
     } else {
         if !octets.has(4) {
             page.cut(octets.cut());
-            page.unknown(octets);
-            return Ok(octets.seen().len());
+            page.hex_and_ascii(octets);
+            page.link_header(before + octets.seen().len());
+            return Ok(());
         }
         (octets.u16(2)?.swap_bytes(), 4)
     };
     // Novell's frames have a length field, but no LLC.
     if (destination, source) == (0xff, 0xff) {
-        put!(page, "IPX, length {}", octets.length());
-        return Ok(0);
+        return ipx(page, octets, Novell::Raw);
     }
+    page.link_header(before + header);
     let (dsap, ssap) = (destination & !1, source & !1);
     if page.style.link {
         put!(
@@ -65,22 +69,25 @@ pub(super) fn print(
     let rest = octets.after(header);
     match (dsap, ssap, control) {
         (SNAP, SNAP, UNNUMBERED_INFORMATION) => {
-            if !snap(page, rest.of("snap"), macs)? {
+            page.link_header(before + header + 5);
+            let rest = rest.of("snap");
+            if !rest.has(5) {
+                page.cut(rest.cut());
+            } else if !snap(page, rest, macs)? {
                 page.unknown(octets);
             }
-            return Ok(header + 5);
+            return Ok(());
         }
         (STP, STP, UNNUMBERED_INFORMATION) => {
             spanning_tree(page, rest.of("stp"))?;
-            return Ok(header);
+            return Ok(());
         }
         (IP, IP, UNNUMBERED_INFORMATION) => {
             page.nested(|page| ip::print(page, rest))?;
-            return Ok(header);
+            return Ok(());
         }
         (0xe0, 0xe0, UNNUMBERED_INFORMATION) => {
-            put!(page, "IPX, length {}", rest.length());
-            return Ok(header);
+            return ipx(page, rest, Novell::Llc);
         }
         _ => {}
     }
@@ -90,25 +97,69 @@ pub(super) fn print(
         };
         let (dsap_name, ssap_name) = (name("DSAP", dsap), name("SSAP", ssap));
         match macs {
-            Some(macs) if dsap == ssap => put!(page, "{} {dsap_name} ", macs.words()),
-            Some(macs) => put!(
-                page,
-                "{} {ssap_name} > {} {dsap_name} ",
-                colons(&macs.from),
-                colons(&macs.to)
-            ),
+            Some(macs) if dsap == ssap => {
+                let words = macs.words(page);
+                put!(page, "{words} {dsap_name} ");
+            }
+            Some(macs) => {
+                let (from, to) = (page.mac(&macs.from), page.mac(&macs.to));
+                put!(page, "{from} {ssap_name} > {to} {dsap_name} ");
+            }
             None if dsap == ssap => put!(page, "{dsap_name} "),
             None => put!(page, "{ssap_name} > {dsap_name} "),
         }
     }
     tell_control(page, control, source & 1 != 0, octets.length());
     let is_exchange = unnumbered && control & !0x10 == 0xaf;
+    let rest = rest.checked();
     if is_exchange && rest.length() > 0 && rest.u8(0)? == 0x81 {
         put!(page, ": {:02x} {:02x}", rest.u8(1)?, rest.u8(2)?);
     } else if !(is_exchange && rest.length() == 0) && (unnumbered || control & 3 != 1) {
         page.unknown(octets);
     }
-    Ok(header)
+    Ok(())
+}
+
+/// What IPX follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Novell {
+    /// An ethertype.
+    Ethernet,
+    /// A length field.
+    Raw,
+    /// LLC.
+    Llc,
+}
+
+/// Names it; what is cut is told in tcpdump's words.
+pub(super) fn ipx(page: &mut Page<'_>, octets: Octets<'_>, follows: Novell) -> Told {
+    const HEADER: usize = 30;
+    if octets.has(HEADER) {
+        put!(page, "IPX, length {}", octets.length());
+        return Ok(());
+    }
+    match follows {
+        Novell::Ethernet => put!(page, "(NOV-ETHII) "),
+        Novell::Raw if page.style.link => put!(page, "IPX 802.3: "),
+        Novell::Llc if page.style.link => put!(page, "IPX 802.2: "),
+        Novell::Raw | Novell::Llc => {}
+    }
+    if !page.style.link {
+        put!(page, "IPX ");
+    }
+    octets.of("ipx").slice(0, HEADER).map(|_| ())
+}
+
+/// Names Cisco's trunking protocol, with its version.
+fn dtp(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
+    let length = octets.length();
+    if length == 0 {
+        put!(page, "[zero packet length]");
+        page.invalid();
+        return Ok(());
+    }
+    put!(page, "DTPv{}, length {length}", octets.u8(0)?);
+    Ok(())
 }
 
 /// The control field in words.
@@ -221,6 +272,10 @@ fn snap(page: &mut Page<'_>, octets: Octets<'_>, macs: Option<Macs>) -> Result<b
             spanning_tree(page, rest.of("stp"))?;
             Ok(true)
         }
+        (CISCO, Some("DTP")) => {
+            dtp(page, rest.of("dtp"))?;
+            Ok(true)
+        }
         (CISCO, Some(name)) => {
             put!(page, "{name}, length {}", rest.length());
             Ok(true)
@@ -228,7 +283,8 @@ fn snap(page: &mut Page<'_>, octets: Octets<'_>, macs: Option<Macs>) -> Result<b
         _ => {
             if !page.style.link {
                 if let Some(macs) = macs {
-                    put!(page, "{} ", macs.words());
+                    let words = macs.words(page);
+                    put!(page, "{words} ");
                 }
                 let kind = if organization == ETHERNET {
                     "ethertype"

@@ -26,10 +26,12 @@ mod icmp6;
 mod ip;
 mod ip6;
 mod llc;
+mod loopback;
 mod octets;
 mod page;
 mod ppp;
 mod records;
+mod registry;
 mod sequences;
 mod stamp;
 mod talk;
@@ -110,8 +112,8 @@ pub enum Dump {
 // Each is one flag of tcpdump's.
 #[allow(clippy::struct_excessive_bools)]
 pub struct Style {
-    /// Numbers instead of names of ports and protocols (`-n`). Hosts are
-    /// always numbers.
+    /// Numbers instead of names of ports, protocols and those whose MAC
+    /// addresses are (`-n`). Hosts are always numbers.
     pub numeric: bool,
     /// Less of each protocol (`-q`).
     pub quiet: bool,
@@ -297,6 +299,9 @@ impl Printer {
         };
         if let Err(cut) = told {
             page.cut(cut);
+            if !cut.foreseen {
+                page.link_header(0);
+            }
         }
         let payload = page.payload(packet.octets);
         let talk = std::mem::take(&mut page.talk);

@@ -2,10 +2,16 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The capture ends before what was asked for. Holds the protocol whose octets
-/// are missing, by tcpdump's name: it stands in `[|tcp]`.
+/// The capture ends before what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cut(pub(super) &'static str);
+pub(super) struct Cut {
+    /// The protocol whose octets are missing, by tcpdump's name: it stands in
+    /// `[|tcp]`.
+    pub(super) of: &'static str,
+    /// Somebody looked before he read. A reader that runs into the end takes
+    /// all with him: no header is known then, and a dump shows the frame.
+    pub(super) foreseen: bool,
+}
 
 /// Octets of one protocol: those that were captured, and how many there were
 /// on the wire. No access panics.
@@ -14,17 +20,36 @@ pub(super) struct Octets<'a> {
     seen: &'a [u8],
     length: usize,
     of: &'static str,
+    checked: bool,
 }
 
 impl<'a> Octets<'a> {
     /// `length` octets were on the wire, `seen` of them were captured.
     pub(super) fn new(seen: &'a [u8], length: usize, of: &'static str) -> Self {
-        Self { seen, length, of }
+        Self {
+            seen,
+            length,
+            of,
+            checked: false,
+        }
     }
 
     /// The same octets, told to be of another protocol.
     pub(super) fn of(self, of: &'static str) -> Self {
-        Self { of, ..self }
+        Self {
+            of,
+            checked: false,
+            ..self
+        }
+    }
+
+    /// Of a protocol that tcpdump reads only after a look at how much there is:
+    /// each end is foreseen.
+    pub(super) fn checked(self) -> Self {
+        Self {
+            checked: true,
+            ..self
+        }
     }
 
     /// What was captured.
@@ -42,9 +67,29 @@ impl<'a> Octets<'a> {
         self.seen.len() >= end
     }
 
-    /// The error of octets that are missing here.
+    /// The error of octets that are missing here, by who has looked.
     pub(super) fn cut(&self) -> Cut {
-        Cut(self.of)
+        Cut {
+            of: self.of,
+            foreseen: true,
+        }
+    }
+
+    /// That of who has not.
+    fn end(&self) -> Cut {
+        Cut {
+            of: self.of,
+            foreseen: self.checked,
+        }
+    }
+
+    /// Looks whether all octets up to `end` were captured.
+    pub(super) fn look(&self, end: usize) -> Result<(), Cut> {
+        if self.has(end) {
+            Ok(())
+        } else {
+            Err(self.cut())
+        }
     }
 
     /// What follows the first `octets`.
@@ -52,7 +97,7 @@ impl<'a> Octets<'a> {
         Self {
             seen: self.seen.get(octets..).unwrap_or_default(),
             length: self.length.saturating_sub(octets),
-            of: self.of,
+            ..self
         }
     }
 
@@ -62,7 +107,7 @@ impl<'a> Octets<'a> {
         Self {
             seen: self.seen.get(..length).unwrap_or(self.seen),
             length,
-            of: self.of,
+            ..self
         }
     }
 
@@ -74,14 +119,14 @@ impl<'a> Octets<'a> {
 
     /// `count` octets from `at` on.
     pub(super) fn slice(&self, at: usize, count: usize) -> Result<&'a [u8], Cut> {
-        let from = self.seen.get(at..).ok_or(self.cut())?;
-        from.get(..count).ok_or(self.cut())
+        let from = self.seen.get(at..).ok_or(self.end())?;
+        from.get(..count).ok_or(self.end())
     }
 
     /// Likewise, of a number known before.
     pub(super) fn array<const N: usize>(&self, at: usize) -> Result<[u8; N], Cut> {
         let found = self.seen.get(at..).and_then(|from| from.first_chunk());
-        found.copied().ok_or(self.cut())
+        found.copied().ok_or(self.end())
     }
 
     /// One octet.

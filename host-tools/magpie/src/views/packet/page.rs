@@ -7,7 +7,7 @@ use magpie_os::{Services, SocketKind};
 
 use super::octets::{Cut, Octets};
 use super::sequences::Sequences;
-use super::{Dump, Style, Talk};
+use super::{Dump, Style, Talk, registry};
 
 /// Outcome of printing a header: an error tells that the capture ended in it.
 pub(super) type Told = Result<(), Cut>;
@@ -90,8 +90,7 @@ impl<'a> Page<'a> {
 
     /// ` [|tcp]`: the capture ends within this header.
     pub(super) fn cut(&mut self, at: Cut) {
-        let Cut(of) = at;
-        self.paint(Ink::Alarm, format_args!(" [|{of}]"));
+        self.paint(Ink::Alarm, format_args!(" [|{}]", at.of));
     }
 
     /// ` (invalid)`: the header contradicts itself.
@@ -131,12 +130,20 @@ impl<'a> Page<'a> {
     }
 
     /// The octets in hex, as for a payload that nobody here understands; not
-    /// where all are shown in hex anyhow, nor where less is wanted.
-    pub(super) fn unknown(&mut self, octets: Octets<'_>) {
+    /// where all are shown in hex anyhow, nor where less is wanted. Whether they
+    /// are.
+    pub(super) fn unknown(&mut self, octets: Octets<'_>) -> bool {
         let shown = !matches!(self.style.dump, Dump::None | Dump::Ascii | Dump::AsciiLink);
-        if !shown && !self.style.quiet {
-            super::dump::hex_and_ascii(self.out, octets.seen());
+        let wanted = !shown && !self.style.quiet;
+        if wanted {
+            self.hex_and_ascii(octets);
         }
+        wanted
+    }
+
+    /// Likewise, whatever is wanted: of what is cut before anybody knows it.
+    pub(super) fn hex_and_ascii(&mut self, octets: Octets<'_>) {
+        super::dump::hex_and_ascii(self.out, octets.seen());
     }
 
     /// Octets in hex, each line behind `indent`.
@@ -166,14 +173,30 @@ impl<'a> Page<'a> {
             .map_or_else(|| port.to_string(), |name| printable(name.as_bytes()))
     }
 
-    /// Name of an IP protocol of `/etc/protocols`, or `ip-proto-n`.
+    /// Name of an IP protocol, or `ip-proto-n`.
     pub(super) fn protocol(&self, number: u8) -> String {
-        let named =
-            (!self.style.numeric).then(|| self.services.name(SocketKind::Raw, number.into()));
-        named.flatten().map_or_else(
-            || format!("ip-proto-{number}"),
-            |name| printable(name.as_bytes()),
-        )
+        let name = (!self.style.numeric).then(|| registry::protocol(number));
+        name.flatten()
+            .map_or_else(|| format!("ip-proto-{number}"), str::to_owned)
+    }
+
+    /// See [`mac`].
+    pub(super) fn mac(&self, address: &[u8]) -> String {
+        mac(self.style, address)
+    }
+}
+
+/// A MAC address, and whose it is; one of another length as it is.
+pub(super) fn mac(style: &Style, address: &[u8]) -> String {
+    let digits = colons(address);
+    match *address {
+        _ if style.numeric => digits,
+        [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] => "Broadcast".to_owned(),
+        [a, b, c, _, _, _] => {
+            let whose = registry::organization([a, b, c]).unwrap_or("Unknown");
+            format!("{digits} (oui {whose})")
+        }
+        _ => digits,
     }
 }
 
@@ -198,7 +221,7 @@ pub(super) fn address_v6(address: Ipv6Addr) -> String {
     }
 }
 
-/// A MAC address, or another string of octets with colons.
+/// A string of octets with colons.
 pub(super) fn colons(octets: &[u8]) -> String {
     let pairs: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
     pairs.join(":")

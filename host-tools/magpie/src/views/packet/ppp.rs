@@ -107,6 +107,9 @@ fn tags(page: &mut Page<'_>, tags: Octets<'_>) -> Told {
 pub(super) fn print(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     let octets = octets.of("ppp");
     let whole = octets.length();
+    if whole < 2 {
+        return Err(octets.cut());
+    }
     // Address and control of HDLC, where nobody agreed to leave them out.
     let start = if octets.u16(0)? == 0xff03 { 2 } else { 0 };
     let first = octets.u8(start)?;

@@ -40,7 +40,7 @@ pub(super) fn print(page: &mut Page<'_>, segment: Octets<'_>, network: Network) 
     }
     let ports = [segment.u16(0)?, segment.u16(2)?];
     tell_ends(page, SocketKind::Tcp, ports, network);
-    segment.slice(0, HEADER)?;
+    segment.look(HEADER)?;
     let header = usize::from(segment.u8(12)? >> 4) * 4;
     let length = segment.length();
     let payload = length.saturating_sub(header);
@@ -85,12 +85,15 @@ pub(super) fn print(page: &mut Page<'_>, segment: Octets<'_>, network: Network) 
     if header > HEADER {
         put!(page, ", options [");
         let all = segment.of_length(header).after(HEADER);
-        if !options(page, all, origin)? {
-            page.paint(Ink::Alarm, format_args!("[bad opt]"));
-            put!(page, "]");
-            return Ok(());
+        match options(page, all, origin)? {
+            Options::Whole => put!(page, "]"),
+            Options::Bad => {
+                page.paint(Ink::Alarm, format_args!("[bad opt]"));
+                put!(page, "]");
+                return Ok(());
+            }
+            Options::Cut => return Ok(()),
         }
-        put!(page, "]");
     }
     put!(page, ", length {payload}");
     if payload == 0 {
@@ -102,8 +105,8 @@ pub(super) fn print(page: &mut Page<'_>, segment: Octets<'_>, network: Network) 
             page,
             " [remaining caplen({seen}) < header length({header})]"
         );
-        return Err(segment.cut());
     }
+    segment.slice(0, header)?;
     let data = segment.after(header);
     if flags & RST != 0 && page.style.verbose > 0 {
         reset_reason(page, data);
@@ -195,8 +198,8 @@ fn reset_reason(page: &mut Page<'_>, data: Octets<'_>) {
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
 
-/// Prints the options; false where one contradicts itself.
-fn options(page: &mut Page<'_>, options: Octets<'_>, origin: Origin) -> Result<bool, Cut> {
+/// Prints the options.
+fn options(page: &mut Page<'_>, options: Octets<'_>, origin: Origin) -> Result<Options, Cut> {
     let mut rest = options;
     let mut between = "";
     while rest.length() > 0 {
@@ -206,7 +209,7 @@ fn options(page: &mut Page<'_>, options: Octets<'_>, origin: Origin) -> Result<b
         match kind {
             END => {
                 put!(page, "eol");
-                return Ok(true);
+                return Ok(Options::Whole);
             }
             NO_OPERATION => {
                 put!(page, "nop");
@@ -217,18 +220,35 @@ fn options(page: &mut Page<'_>, options: Octets<'_>, origin: Origin) -> Result<b
         }
         let length = usize::from(rest.u8(1)?);
         if length < 2 || length > rest.length() {
-            return Ok(false);
+            return Ok(Options::Bad);
         }
-        let value = rest.of_length(length).after(2);
-        let Some(used) = option(page, kind, value, origin)? else {
-            return Ok(false);
+        let value = rest.of_length(length).after(2).checked();
+        let used = match option(page, kind, value, origin) {
+            Ok(Some(used)) => used,
+            Ok(None) => return Ok(Options::Bad),
+            // tcpdump closes what it has not opened, behind one that is whole.
+            Err(cut) if options.length() > rest.length() => {
+                page.cut(cut);
+                put!(page, ">");
+                return Ok(Options::Cut);
+            }
+            Err(cut) => return Err(cut),
         };
         if used != value.length() {
             put!(page, "[len {length}]");
         }
         rest = rest.after(length);
     }
-    Ok(true)
+    Ok(Options::Whole)
+}
+
+/// How it went with the options of a segment.
+enum Options {
+    Whole,
+    /// One says what cannot be.
+    Bad,
+    /// The capture ends in one, and that is told.
+    Cut,
 }
 
 /// Prints one option; gives the octets that its kind calls for, `None` where

@@ -243,6 +243,98 @@ fn one_line_a_packet() {
 }
 
 #[test]
+fn what_nobody_could_read_to_its_end_is_dumped_from_its_beginning() {
+    let dump = |dump, hex: &str| line_of(&Style { dump, ..plain() }, hex);
+    let macs = "020000000017020000000066";
+    // Nobody looks for the first octet of an IP header: it is read.
+    let line = dump(Dump::Hex, &format!("{macs} 0800"));
+    let whole = "\n\t0x0000:  0200 0000 0017 0200 0000 0066 0800";
+    assert_eq!(line, format!(" [|ip]{whole}"));
+    // Somebody looks for the rest, and knows where the header begins.
+    let line = dump(Dump::Hex, &format!("{macs} 0800 4500"));
+    assert_eq!(line, "IP  [|ip]\n\t0x0000:  4500");
+    let line = dump(Dump::Hex, &format!("{macs} 0806 0001"));
+    assert_eq!(
+        line,
+        " [|arp]\n\t0x0000:  0200 0000 0017 0200 0000 0066 0806 0001"
+    );
+    let line = dump(Dump::Ascii, &format!("{macs} 0806 0001"));
+    assert_eq!(line, " [|arp]\n...........f....");
+    // No frame at all, and half a tag.
+    assert_eq!(dump(Dump::HexAscii, "020000000017"), " [|ether]");
+    assert_eq!(dump(Dump::Hex, &format!("{macs} 8100 20")), " [|vlan]");
+    // What is no LLC is shown even where octets are shown anyhow.
+    let line = dump(Dump::Hex, &format!("{macs} 0003 42"));
+    assert_eq!(line, format!(" [|llc]\n\t0x0000:  42{:39}B", ""));
+}
+
+#[test]
+fn what_stations_and_switches_say_to_each_other() {
+    let macs = "020000000017020000000066";
+    for (hex, line) in [
+        (
+            "9000 0000 0100 0700 0102030405",
+            "Loopback, skipCount 0, Reply, receipt number 7, data (5 octets)",
+        ),
+        (
+            "9000 0000 0200 020000000066 0100 00",
+            "Loopback, skipCount 0, Forward Data, forwarding address 02:00:00:00:00:66, data (3 octets)",
+        ),
+        ("9000 0000 0900", "Loopback, skipCount 0,  invalid (9)"),
+        ("9000 0500 0000", "Loopback, skipCount 5 (bogus) (invalid)"),
+        ("9000 00", "Loopback (invalid)"),
+        (
+            "0011 aaaa03 00000c 2004 01 0001000800000000",
+            "DTPv1, length 9",
+        ),
+        ("0008 aaaa03 00000c 2004", "[zero packet length] (invalid)"),
+        ("0003 e0e003", "IPX  [|ipx]"),
+        ("8137 ffff0000", "(NOV-ETHII) IPX  [|ipx]"),
+    ] {
+        assert_eq!(line_of(&plain(), &format!("{macs} {hex}")), line, "{hex}");
+    }
+}
+
+#[test]
+fn protocols_and_mac_addresses_have_names_unless_numbers_are_asked_for() {
+    let named = Style {
+        numeric: false,
+        ..plain()
+    };
+    let fragment = |protocol: &str| {
+        format!(
+            "020000000017020000000066 0800 45000018 00000001 40{protocol}0000 0a000a17 0a000a42 \
+             00000000"
+        )
+    };
+    for (protocol, name, number) in [
+        ("00", "hopopt", "ip-proto-0"),
+        ("fd", "exptest-253", "ip-proto-253"),
+        ("fc", "ip-proto-252", "ip-proto-252"),
+        ("3d", "ip-proto-61", "ip-proto-61"),
+        ("8e", "rohc", "ip-proto-142"),
+    ] {
+        for (style, word) in [(&named, name), (&plain(), number)] {
+            let line = line_of(style, &fragment(protocol));
+            assert_eq!(line, format!("IP 10.0.10.23 > 10.0.10.66: {word}"));
+        }
+    }
+    let reply = "ffffffffffff 00000c000066 0806 0001080006040002 00000c000066 0a000a42 \
+                 020000000017 0a000a17";
+    let line = line_of(&named, reply);
+    let is_at = "ARP, Reply 10.0.10.66 is-at 00:00:0c:00:00:66";
+    assert_eq!(line, format!("{is_at} (oui Cisco), length 28"));
+    assert_eq!(line_of(&plain(), reply), format!("{is_at}, length 28"));
+    let style = Style {
+        link: true,
+        ..named
+    };
+    let line = line_of(&style, "ffffffffffff 020000000066 1234");
+    let ends = "02:00:00:00:00:66 (oui Unknown) > Broadcast, ";
+    assert!(line.starts_with(ends), "{line}");
+}
+
+#[test]
 fn ports_have_names_unless_numbers_are_asked_for() {
     let services = Services::from_texts("domain 53/udp\n", "", "");
     let style = Style {

@@ -13,6 +13,7 @@ pub(super) fn mpls(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     let label = loop {
         if rest.length() < 4 {
             page.invalid();
+            rest.slice(0, rest.length())?;
             return Ok(());
         }
         let entry = rest.u32(0)?;
@@ -54,7 +55,10 @@ pub(super) fn mpls(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
         },
     };
     if version == 0 {
-        page.unknown(rest);
+        // The dump goes on to where the frame ended, and so is cut as well.
+        if page.unknown(rest) {
+            rest.slice(0, rest.length())?;
+        }
         return Ok(());
     }
     put!(page, "{}", if verbose { "\n\t" } else { " " });
@@ -81,7 +85,7 @@ pub(super) fn gre(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
         (0x0800, "source routing present"),
         (ACKNOWLEDGMENT as u32, "ack present"),
     ];
-    let octets = octets.of("gre");
+    let octets = octets.of("gre").checked();
     let flags = octets.u16(0)?;
     let version = flags & 7;
     put!(page, "GREv{version}");
@@ -173,7 +177,7 @@ pub(super) fn geneve(page: &mut Page<'_>, octets: Octets<'_>) -> Told {
     const HEADER: usize = 8;
     const ETHERNET: u16 = 0x6558;
     const FLAGS: &[(u32, &str)] = &[(0x80, "O"), (0x40, "C")];
-    let octets = octets.of("geneve");
+    let octets = octets.of("geneve").checked();
     put!(page, "Geneve");
     let length = octets.length();
     if length < HEADER {

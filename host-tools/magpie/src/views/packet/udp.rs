@@ -16,7 +16,7 @@ const GENEVE: u16 = 6081;
 
 /// Prints a datagram.
 pub(super) fn print(page: &mut Page<'_>, datagram: Octets<'_>, network: Network) -> Told {
-    let datagram = datagram.of("udp");
+    let datagram = datagram.of("udp").checked();
     if !datagram.has(4) {
         if !network.told {
             page.ends(network.ends, None);
@@ -40,7 +40,7 @@ pub(super) fn print(page: &mut Page<'_>, datagram: Octets<'_>, network: Network)
         page.paint(Ink::Alarm, format_args!("truncated-udplength {said}"));
         return Ok(());
     }
-    datagram.slice(0, HEADER)?;
+    datagram.look(HEADER)?;
     said -= HEADER;
     length = (length - HEADER).min(said);
     tell_checksum(page, datagram.of_length(length + HEADER), network)?;
@@ -101,7 +101,7 @@ pub(super) fn ports_only(
     network: Network,
 ) -> Told {
     let name = if protocol == ip::SCTP { "sctp" } else { "dccp" };
-    let octets = octets.of(name);
+    let octets = octets.of(name).checked();
     let ports = [octets.u16(0)?, octets.u16(2)?];
     if network.outer {
         page.talk.ports = Some(ports);
