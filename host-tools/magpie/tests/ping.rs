@@ -265,6 +265,28 @@ fn ctrl_c_ends_with_the_summary() {
 }
 
 /// Over the loopback interface an answer is there before the next packet goes.
+/// As iputils has it: the request that would be due with the deadline is not
+/// sent, since nobody would wait for its answer.
+#[test]
+fn a_deadline_costs_no_request() {
+    for (words, sent) in [
+        ("-q -w 1 127.0.0.1", 1),
+        ("-q -w 1 -c 2 127.0.0.1", 1),
+        ("-q -w 1 -l 3 -i 0.5 127.0.0.1", 4),
+    ] {
+        let output = run(words);
+        if !may_ping(&output) {
+            return;
+        }
+        let text = out(&output);
+        let sums = format!("{sent} packets transmitted, {sent} received, 0% packet loss");
+        assert!(text.contains(&sums), "{words}: {text}");
+        // Fewer than -c asks for is a failure nevertheless.
+        let code = i32::from(words.contains("-c"));
+        assert_eq!(output.status.code(), Some(code), "{words}: {text}");
+    }
+}
+
 #[test]
 fn a_flood_keeps_its_deadline() {
     let began = std::time::Instant::now();
