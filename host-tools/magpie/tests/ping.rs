@@ -214,6 +214,13 @@ fn what_cannot_be_pinged_is_named() {
             "10.0.0.0/7",
             "10.0.0.0/7: no range of at most 65536 addresses",
         ),
+        (
+            "-c 1 fe80::1",
+            "fe80::1: every link has its own: name the interface, as in fe80::1%eth0 or -I eth0",
+        ),
+        ("-c 1 -I fe80::5 fe80::1", "fe80::1: every link has its own"),
+        ("-c 1 ff02::1", "ff02::1: every link has its own"),
+        ("-c 1 ff01::1", "ff01::1: every link has its own"),
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words}");

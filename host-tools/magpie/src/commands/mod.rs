@@ -3,6 +3,7 @@
 pub(crate) mod capture;
 pub(crate) mod extcap;
 pub(crate) mod interfaces;
+pub(crate) mod link;
 pub(crate) mod live;
 pub(crate) mod names;
 pub(crate) mod ping;
