@@ -43,6 +43,10 @@ pub(super) fn resolve(host: &str, family: Option<Family>) -> anyhow::Result<Vec<
         let prefix: u32 = prefix
             .parse()
             .with_context(|| format!("{host}: not a prefix length"))?;
+        let (version, longest) = if address.is_ipv4() { (4, 32) } else { (6, 128) };
+        if prefix > longest {
+            bail!("{host}: no prefix length of IPv{version}: at most {longest}");
+        }
         let range = range(address, prefix).with_context(|| {
             format!("{host}: no range of at most 65536 addresses; name a longer prefix")
         })?;
@@ -145,6 +149,25 @@ mod tests {
         );
         for wrong in ["10.0.0.0/15", "10.0.0.0/33", "x/24", "2001:db8::/64", "/"] {
             assert!(resolve(wrong, None).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_is_none_says_why() {
+        for (wrong, words) in [
+            (
+                "10.0.0.5/33",
+                "10.0.0.5/33: no prefix length of IPv4: at most 32",
+            ),
+            ("::1/129", "::1/129: no prefix length of IPv6: at most 128"),
+            (
+                "10.0.0.5/15",
+                "10.0.0.5/15: no range of at most 65536 addresses; name a longer prefix",
+            ),
+            ("10.0.0.5/-1", "10.0.0.5/-1: not a prefix length"),
+        ] {
+            let error = resolve(wrong, None).unwrap_err().to_string();
+            assert_eq!(error, words);
         }
     }
 
