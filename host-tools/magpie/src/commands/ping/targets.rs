@@ -10,6 +10,8 @@ use crate::views::text::plain;
 
 /// `AI_CANONNAME`, the same on every system that has it.
 const CANONICAL: i32 = 2;
+/// `AI_NUMERICHOST`, likewise: no name is looked for.
+const NUMERIC: i32 = 4;
 /// Most hosts of one range: those of a /16.
 const RANGE: u32 = 16;
 
@@ -61,8 +63,9 @@ pub(super) fn resolve(host: &str, family: Option<Family>) -> anyhow::Result<Vec<
         }
         return Ok(vec![Target::numbered(address)]);
     }
+    let is_number = is_number(host);
     let hints = AddrInfoHints {
-        flags: CANONICAL,
+        flags: if is_number { NUMERIC } else { CANONICAL },
         address: match family {
             None => 0,
             Some(Family::V4) => AddrFamily::Inet.into(),
@@ -77,18 +80,28 @@ pub(super) fn resolve(host: &str, family: Option<Family>) -> anyhow::Result<Vec<
         .next()
         .with_context(|| format!("{host}: no address"))?
         .with_context(|| host.to_owned())?;
-    // With an interface (fe80::1%eth0) it is a number too.
-    let is_number = host
-        .split_once('%')
-        .is_some_and(|(address, _)| address.parse::<IpAddr>().is_ok());
     Ok(vec![Target {
         name: match first.canonname {
-            Some(name) if !is_number => plain(&name),
-            _ => host.to_owned(),
+            Some(name) => plain(&name),
+            None => host.to_owned(),
         },
         address: first.sockaddr,
         is_number,
     }])
+}
+
+/// With an interface (`fe80::1%eth0`) it is a number too, and as `inet_aton` reads
+/// it (127.1).
+fn is_number(host: &str) -> bool {
+    if let Some((address, _)) = host.split_once('%') {
+        return address.parse::<IpAddr>().is_ok();
+    }
+    let hints = AddrInfoHints {
+        flags: NUMERIC,
+        ..AddrInfoHints::default()
+    };
+    host.starts_with(|first: char| first.is_ascii_digit())
+        && getaddrinfo(Some(host), None, Some(hints)).is_ok()
 }
 
 /// The hosts of a network; without the network's own address and its broadcast
@@ -168,6 +181,16 @@ mod tests {
         ] {
             let error = resolve(wrong, None).unwrap_err().to_string();
             assert_eq!(error, words);
+        }
+    }
+
+    /// As `inet_aton` reads them: iputils shows no name for these either.
+    #[test]
+    fn numbers_of_every_form_are_numbers() {
+        for host in ["127.1", "0x7f000001", "2130706433", "017700000001", "0"] {
+            let target = &resolve(host, None).unwrap()[0];
+            assert!(target.is_number, "{host}");
+            assert_eq!(target.name, host);
         }
     }
 
