@@ -195,6 +195,11 @@ pub fn may_administer() -> bool {
     false
 }
 
+/// Likewise.
+pub fn may_trace() -> bool {
+    false
+}
+
 const SOCKETS: OsError = OsError::NotHere {
     what: "the list of sockets is",
 };

@@ -74,7 +74,7 @@ pub use linux::{
 };
 #[cfg(target_os = "linux")]
 pub use linux::{
-    interfaces, may_administer, may_capture, no_new_privileges, routes, socket_holders,
+    interfaces, may_administer, may_capture, may_trace, no_new_privileges, routes, socket_holders,
     socket_summary, sockets,
 };
 
@@ -87,6 +87,6 @@ pub use elsewhere::{
 };
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    interfaces, may_administer, may_capture, no_new_privileges, routes, socket_holders,
+    interfaces, may_administer, may_capture, may_trace, no_new_privileges, routes, socket_holders,
     socket_summary, sockets,
 };

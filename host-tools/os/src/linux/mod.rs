@@ -34,7 +34,7 @@ pub use capture::Capture;
 pub use fuzzed::decode;
 pub use links::interfaces;
 pub use pipes::reader_is_gone;
-pub use privileges::{drop_privileges, may_administer, may_capture, no_new_privileges};
+pub use privileges::{drop_privileges, may_administer, may_capture, may_trace, no_new_privileges};
 pub use probe::{ProbeSocket, source_address, wait, zone_name};
 pub use processes::socket_holders;
 pub use routes::routes;
