@@ -247,6 +247,39 @@ fn help_version_and_completions() {
 }
 
 #[test]
+fn every_subcommand_says_its_version() {
+    let line = |words: &[&str]| {
+        let output = magpie().args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", err(&output));
+        out(&output)
+    };
+    let of_all = line(&["--version"]);
+    let number = of_all.strip_prefix("magpie ").unwrap();
+    for name in [
+        "replay",
+        "watch",
+        "sensor",
+        "ping",
+        "traceroute",
+        "capture",
+        "extcap",
+        "sockets",
+        "interfaces",
+        "completions",
+        "man",
+    ] {
+        assert_eq!(
+            line(&[name, "--version"]),
+            format!("magpie-{name} {number}")
+        );
+        // The short one is the tool's own, where it has one.
+        assert!(!line(&[name, "--help"]).contains("-V, --version"), "{name}");
+    }
+    let info = line(&["sensor", "info", "--version"]);
+    assert_eq!(info, format!("magpie-sensor-info {number}"));
+}
+
+#[test]
 fn ctrl_c_ends_with_the_summary() {
     // A stdin that stays open: the run would wait for ever.
     let mut child = magpie()
