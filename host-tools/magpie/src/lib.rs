@@ -32,7 +32,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Sockets(options) => commands::sockets::run(&options),
         Command::Interfaces(options) => commands::interfaces::run(&options),
         Command::Completions(options) => commands::completions(options.shell),
-        Command::Man(options) => commands::man(&options.names, options.dir.as_deref()),
+        Command::Man(options) => commands::man::run(&options.names, options.dir.as_deref()),
     };
     ended.unwrap_or_else(|error| {
         if output::is_closed(&error) {

@@ -247,6 +247,66 @@ fn help_version_and_completions() {
 }
 
 #[test]
+fn manual_pages_have_values_and_a_version() {
+    let page = |words: &[&str]| {
+        let output = magpie().arg("man").args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        out(&output)
+    };
+    let synopsis = |words: &[&str]| {
+        let text = page(words).replace("\\fB", "").replace("\\fI", "");
+        let text = text
+            .replace("\\fR", "")
+            .replace("\\-", "-")
+            .replace("\\%", "")
+            .replace("\\ ", " ");
+        let (_, rest) = text.split_once(".SH SYNOPSIS\n").unwrap();
+        rest.split_once("\n.SH DESCRIPTION\n").unwrap().0.to_owned()
+    };
+    let capture = synopsis(&["capture"]);
+    for part in [
+        "magpie capture ",
+        " [-r FILE]... ",
+        " [-D] ",
+        " [-c COUNT] ",
+        " [--no-vlan] ",
+        " [-n]... ",
+    ] {
+        assert!(capture.contains(part), "{part} in {capture}");
+    }
+    let ping = synopsis(&["ping"]);
+    assert!(
+        ping.contains(" [-c COUNT] ") && ping.ends_with(" HOST..."),
+        "{ping}"
+    );
+    let interfaces = synopsis(&["interfaces"]);
+    assert!(interfaces.contains(" [--rate[=TIME]] "), "{interfaces}");
+    assert!(interfaces.ends_with(" [NAME]..."), "{interfaces}");
+    let all = synopsis(&[]);
+    assert!(all.ends_with(" COMMAND"), "{all}");
+    // Name, section, no date, version, and what the footer and heading say.
+    let folder = tempfile::tempdir().unwrap();
+    let output = magpie()
+        .args(["man", "--dir"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    for words in [&[][..], &["capture"], &["sensor", "info"]] {
+        let name = [&["magpie"][..], words].concat().join("-");
+        let text = page(words);
+        let title = text.lines().find(|line| line.starts_with(".TH")).unwrap();
+        let version = format!("magpie {} ({})", env!("CARGO_PKG_VERSION"), magpie::GIT);
+        assert_eq!(
+            title,
+            format!(".TH {name} 1 \"\" \"{version}\" \"User Commands\"")
+        );
+        let written = std::fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+        assert_eq!(text, written, "{name}");
+    }
+}
+
+#[test]
 fn every_subcommand_says_its_version() {
     let line = |words: &[&str]| {
         let output = magpie().args(words).output().unwrap();
