@@ -246,6 +246,39 @@ fn help_version_and_completions() {
     }
 }
 
+/// A closed stdout is not one that is thrown away, though the runtime opens
+/// /dev/null in its place.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_closed_stdout_is_a_failure_where_it_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &str, to: &str| {
+        let program = env!("CARGO_BIN_EXE_magpie");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec {program} {words} {to}")]);
+        let output = shell.current_dir(folder.path()).output().unwrap();
+        (output.status.code(), err(&output))
+    };
+    let lab = capture("lab.pcap").display().to_string();
+    let dump = format!("capture -n -r {lab}");
+    for words in [&dump, "interfaces", "man ping", "completions bash"] {
+        let (code, said) = run(words, ">&-");
+        assert_eq!(code, Some(2), "{words}: {said}");
+        assert!(said.contains("stdout is closed"), "{words}: {said}");
+        // As supervisors and other languages open it.
+        for to in [">/dev/null", "1<>/dev/null", "<&- >/dev/null"] {
+            let (code, said) = run(words, to);
+            assert_eq!(code, Some(0), "{words} {to}: {said}");
+            assert!(!said.contains("stdout"), "{words} {to}: {said}");
+        }
+    }
+    // What needs none.
+    for words in [format!("{dump} -w copy.pcap"), "man --dir pages".to_owned()] {
+        let (code, said) = run(&words, ">&-");
+        assert_eq!(code, Some(0), "{words}: {said}");
+    }
+}
+
 #[test]
 fn manual_pages_have_values_and_a_version() {
     let page = |words: &[&str]| {

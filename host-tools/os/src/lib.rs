@@ -69,8 +69,8 @@ mod linux;
 pub use linux::decode;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, reader_is_gone, source_address,
-    survive_file_limit, wait, zone_name,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, had_stdout, reader_is_gone,
+    source_address, survive_file_limit, wait, zone_name,
 };
 #[cfg(target_os = "linux")]
 pub use linux::{
@@ -82,8 +82,8 @@ pub use linux::{
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, reader_is_gone, source_address,
-    survive_file_limit, wait, zone_name,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, had_stdout, reader_is_gone,
+    source_address, survive_file_limit, wait, zone_name,
 };
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{

@@ -33,7 +33,7 @@ mod unix_diag;
 pub use capture::Capture;
 pub use fuzzed::decode;
 pub use links::interfaces;
-pub use pipes::reader_is_gone;
+pub use pipes::{had_stdout, reader_is_gone};
 pub use privileges::{drop_privileges, may_administer, may_capture, may_trace, no_new_privileges};
 pub use probe::{ProbeSocket, source_address, wait, zone_name};
 pub use processes::socket_holders;
