@@ -295,6 +295,17 @@ fn a_deadline_costs_no_request() {
 }
 
 #[test]
+fn no_deadline_is_none() {
+    let output = run("-q -w 0 -c 2 -i 0.01 127.0.0.1");
+    if !may_ping(&output) {
+        return;
+    }
+    let text = out(&output);
+    assert!(text.contains("2 packets transmitted, 2 received"), "{text}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
 fn a_flood_keeps_its_deadline() {
     let began = std::time::Instant::now();
     let mut child = ping("-q -i 0 -w 1 127.0.0.1")

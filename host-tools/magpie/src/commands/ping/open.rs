@@ -85,7 +85,7 @@ pub(super) fn open(
         },
         preload: options.preload,
         timeout: options.timeout,
-        deadline: options.deadline,
+        deadline: options.deadline(),
         tells_outstanding: options.outstanding,
         is_silent: options.quiet && !options.plot,
     };
