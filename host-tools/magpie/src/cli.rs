@@ -26,7 +26,9 @@ pub use interfaces::Interfaces;
 pub use later::Later;
 pub use sockets::Sockets;
 
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("MAGPIE_GIT_ID"), ")");
+/// Number and source revision.
+pub(crate) const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("MAGPIE_GIT_ID"), ")");
 
 const EXAMPLES: &str = "\
 Examples:

@@ -32,14 +32,19 @@ pub fn run(cli: Cli) -> Exit {
         Command::Sockets(options) => commands::sockets::run(&options),
         Command::Interfaces(options) => commands::interfaces::run(&options),
         Command::Completions(options) => commands::completions(options.shell),
-        Command::Man(options) => commands::man(&options.names, options.dir.as_deref()),
+        Command::Man(options) => commands::man::run(&options.names, options.dir.as_deref()),
     };
-    ended.unwrap_or_else(|error| {
+    let exit = ended.unwrap_or_else(|error| {
         if output::is_closed(&error) {
             // Who read our output has seen enough.
             return Exit::Success;
         }
         output::say(&format!("{error:#}"));
         Exit::Usage
-    })
+    });
+    if output::is_lost() {
+        output::say("stdout is closed: what was for it is lost");
+        return exit.and(Exit::Usage);
+    }
+    exit
 }

@@ -5,10 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use magpie_capture::write::WriteError;
 
+/// Whether somebody had something for stdout.
+static IS_NEEDED: AtomicBool = AtomicBool::new(false);
+
 /// stdout, buffered; a program behind it that stops reading is an error of
 /// kind `BrokenPipe`.
 pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
+    IS_NEEDED.store(true, Relaxed);
     BufWriter::with_capacity(64 * 1024, io::stdout().lock())
+}
+
+/// True where something was for stdout, which was closed from the beginning:
+/// that is lost, and no write says so.
+pub(crate) fn is_lost() -> bool {
+    IS_NEEDED.load(Relaxed) && !magpie_os::had_stdout()
 }
 
 /// True where the error is that nobody reads our output any more.

@@ -246,6 +246,132 @@ fn help_version_and_completions() {
     }
 }
 
+/// A closed stdout is not one that is thrown away, though the runtime opens
+/// /dev/null in its place.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_closed_stdout_is_a_failure_where_it_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &str, to: &str| {
+        let program = env!("CARGO_BIN_EXE_magpie");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec {program} {words} {to}")]);
+        let output = shell.current_dir(folder.path()).output().unwrap();
+        (output.status.code(), err(&output))
+    };
+    let lab = capture("lab.pcap").display().to_string();
+    let dump = format!("capture -n -r {lab}");
+    for words in [&dump, "interfaces", "man ping", "completions bash"] {
+        let (code, said) = run(words, ">&-");
+        assert_eq!(code, Some(2), "{words}: {said}");
+        assert!(said.contains("stdout is closed"), "{words}: {said}");
+        // As supervisors and other languages open it.
+        for to in [">/dev/null", "1<>/dev/null", "<&- >/dev/null"] {
+            let (code, said) = run(words, to);
+            assert_eq!(code, Some(0), "{words} {to}: {said}");
+            assert!(!said.contains("stdout"), "{words} {to}: {said}");
+        }
+    }
+    // What needs none.
+    for words in [format!("{dump} -w copy.pcap"), "man --dir pages".to_owned()] {
+        let (code, said) = run(&words, ">&-");
+        assert_eq!(code, Some(0), "{words}: {said}");
+    }
+}
+
+#[test]
+fn manual_pages_have_values_and_a_version() {
+    let page = |words: &[&str]| {
+        let output = magpie().arg("man").args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        out(&output)
+    };
+    let synopsis = |words: &[&str]| {
+        let text = page(words).replace("\\fB", "").replace("\\fI", "");
+        let text = text
+            .replace("\\fR", "")
+            .replace("\\-", "-")
+            .replace("\\%", "")
+            .replace("\\ ", " ");
+        let (_, rest) = text.split_once(".SH SYNOPSIS\n").unwrap();
+        rest.split_once("\n.SH DESCRIPTION\n").unwrap().0.to_owned()
+    };
+    let capture = synopsis(&["capture"]);
+    for part in [
+        "magpie capture ",
+        " [-r FILE]... ",
+        " [-D] ",
+        " [-c COUNT] ",
+        " [--no-vlan] ",
+        " [-n]... ",
+    ] {
+        assert!(capture.contains(part), "{part} in {capture}");
+    }
+    let ping = synopsis(&["ping"]);
+    assert!(
+        ping.contains(" [-c COUNT] ") && ping.ends_with(" HOST..."),
+        "{ping}"
+    );
+    let interfaces = synopsis(&["interfaces"]);
+    assert!(interfaces.contains(" [--rate[=TIME]] "), "{interfaces}");
+    assert!(interfaces.ends_with(" [NAME]..."), "{interfaces}");
+    let all = synopsis(&[]);
+    assert!(all.ends_with(" COMMAND"), "{all}");
+    // Name, section, no date, version, and what the footer and heading say.
+    let folder = tempfile::tempdir().unwrap();
+    let output = magpie()
+        .args(["man", "--dir"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    for words in [&[][..], &["capture"], &["sensor", "info"]] {
+        let name = [&["magpie"][..], words].concat().join("-");
+        let text = page(words);
+        let title = text.lines().find(|line| line.starts_with(".TH")).unwrap();
+        let version = format!("magpie {} ({})", env!("CARGO_PKG_VERSION"), magpie::GIT);
+        assert_eq!(
+            title,
+            format!(".TH {name} 1 \"\" \"{version}\" \"User Commands\"")
+        );
+        let written = std::fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+        assert_eq!(text, written, "{name}");
+    }
+}
+
+#[test]
+fn every_subcommand_says_its_version() {
+    let line = |words: &[&str]| {
+        let output = magpie().args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", err(&output));
+        out(&output)
+    };
+    let of_all = line(&["--version"]);
+    let number = of_all.strip_prefix("magpie ").unwrap();
+    for name in [
+        "replay",
+        "watch",
+        "sensor",
+        "ping",
+        "traceroute",
+        "capture",
+        "extcap",
+        "sockets",
+        "interfaces",
+        "completions",
+        "man",
+    ] {
+        assert_eq!(
+            line(&[name, "--version"]),
+            format!("magpie-{name} {number}")
+        );
+        // The short one is the tool's own, where it has one.
+        assert!(!line(&[name, "--help"]).contains("-V, --version"), "{name}");
+    }
+    let info = line(&["sensor", "info", "--version"]);
+    assert_eq!(info, format!("magpie-sensor-info {number}"));
+}
+
 #[test]
 fn ctrl_c_ends_with_the_summary() {
     // A stdin that stays open: the run would wait for ever.

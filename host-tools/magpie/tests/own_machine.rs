@@ -122,3 +122,14 @@ fn help_has_examples_and_exit_codes() {
         assert!(text.contains("Examples:") && text.contains("Exit codes: 0"));
     }
 }
+
+#[test]
+fn a_rate_is_counted_for_some_time() {
+    for none in ["0", "0s", "0ms"] {
+        let output = run(&["interfaces", "lo", &format!("--rate={none}")]);
+        assert_eq!(output.status.code(), Some(2));
+        let text = err(&output);
+        assert!(text.contains("a rate needs some time"), "{text}");
+        assert!(output.stdout.is_empty());
+    }
+}

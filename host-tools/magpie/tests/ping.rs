@@ -214,6 +214,13 @@ fn what_cannot_be_pinged_is_named() {
             "10.0.0.0/7",
             "10.0.0.0/7: no range of at most 65536 addresses",
         ),
+        (
+            "-c 1 fe80::1",
+            "fe80::1: every link has its own: name the interface, as in fe80::1%eth0 or -I eth0",
+        ),
+        ("-c 1 -I fe80::5 fe80::1", "fe80::1: every link has its own"),
+        ("-c 1 ff02::1", "ff02::1: every link has its own"),
+        ("-c 1 ff01::1", "ff01::1: every link has its own"),
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words}");
@@ -265,6 +272,39 @@ fn ctrl_c_ends_with_the_summary() {
 }
 
 /// Over the loopback interface an answer is there before the next packet goes.
+/// As iputils has it: the request that would be due with the deadline is not
+/// sent, since nobody would wait for its answer.
+#[test]
+fn a_deadline_costs_no_request() {
+    for (words, sent) in [
+        ("-q -w 1 127.0.0.1", 1),
+        ("-q -w 1 -c 2 127.0.0.1", 1),
+        ("-q -w 1 -l 3 -i 0.5 127.0.0.1", 4),
+    ] {
+        let output = run(words);
+        if !may_ping(&output) {
+            return;
+        }
+        let text = out(&output);
+        let sums = format!("{sent} packets transmitted, {sent} received, 0% packet loss");
+        assert!(text.contains(&sums), "{words}: {text}");
+        // Fewer than -c asks for is a failure nevertheless.
+        let code = i32::from(words.contains("-c"));
+        assert_eq!(output.status.code(), Some(code), "{words}: {text}");
+    }
+}
+
+#[test]
+fn no_deadline_is_none() {
+    let output = run("-q -w 0 -c 2 -i 0.01 127.0.0.1");
+    if !may_ping(&output) {
+        return;
+    }
+    let text = out(&output);
+    assert!(text.contains("2 packets transmitted, 2 received"), "{text}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
 #[test]
 fn a_flood_keeps_its_deadline() {
     let began = std::time::Instant::now();

@@ -258,6 +258,11 @@ fn what_cannot_be_is_refused() {
         (&["255.255.255.255"], "one host"),
         (&["224.0.0.1"], "one host"),
         (&["ff02::1"], "one host"),
+        (
+            &["fe80::1"],
+            "fe80::1: every link has its own: name the interface, as in fe80::1%eth0 or -i eth0",
+        ),
+        (&["-s", "fe80::5", "fe80::1"], "name the interface"),
         (&["-6", "127.0.0.1"], "version of IP"),
         (&["-A", "127.0.0.1"], "--asn-db"),
         (&["--asn-db", "/no/such/file", "127.0.0.1"], "/no/such/file"),

@@ -69,12 +69,12 @@ mod linux;
 pub use linux::decode;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, reader_is_gone, source_address,
-    survive_file_limit, wait, zone_name,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, had_stdout, reader_is_gone,
+    source_address, survive_file_limit, wait, zone_name,
 };
 #[cfg(target_os = "linux")]
 pub use linux::{
-    interfaces, may_administer, may_capture, no_new_privileges, routes, socket_holders,
+    interfaces, may_administer, may_capture, may_trace, no_new_privileges, routes, socket_holders,
     socket_summary, sockets,
 };
 
@@ -82,11 +82,11 @@ pub use linux::{
 mod elsewhere;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, reader_is_gone, source_address,
-    survive_file_limit, wait, zone_name,
+    Capture, FrameSender, ProbeSocket, Signals, drop_privileges, had_stdout, reader_is_gone,
+    source_address, survive_file_limit, wait, zone_name,
 };
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{
-    interfaces, may_administer, may_capture, no_new_privileges, routes, socket_holders,
+    interfaces, may_administer, may_capture, may_trace, no_new_privileges, routes, socket_holders,
     socket_summary, sockets,
 };

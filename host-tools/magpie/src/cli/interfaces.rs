@@ -29,11 +29,19 @@ pub struct Interfaces {
     #[arg(short = 'D', long)]
     pub list_interfaces: bool,
     /// Packets and octets a second, counted for so long [without a time: 1s]
-    #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1,
+    #[arg(long, value_name = "TIME", value_parser = some_time, num_args = 0..=1,
           require_equals = true, default_missing_value = "1s",
           conflicts_with = "list_interfaces")]
     pub rate: Option<Duration>,
     /// How to show them
     #[arg(long, default_value = "table")]
     pub format: InfoFormat,
+}
+
+/// In no time nothing passes, at no rate.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        Duration::ZERO => Err("a rate needs some time, such as 1s".to_owned()),
+        time => Ok(time),
+    }
 }

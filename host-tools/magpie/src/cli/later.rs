@@ -3,7 +3,9 @@
 use std::ops::Deref;
 
 use clap::builder::Resettable;
-use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
+
+use super::VERSION;
 
 /// Arguments of a subcommand, which only its own call, its help or its page
 /// takes the time to make: those of all the others are half of what a short
@@ -19,11 +21,25 @@ impl<T> Deref for Later<T> {
     }
 }
 
+/// It says its version, by the long flag alone: `-V` is something else in some
+/// of the tools that these are like.
+fn versioned(command: Command) -> Command {
+    let flag = Arg::new("version")
+        .long("version")
+        .action(ArgAction::Version)
+        .help("Print version");
+    command
+        .mut_subcommands(versioned)
+        .version(VERSION)
+        .disable_version_flag(true)
+        .arg(flag)
+}
+
 /// What the subcommand says of itself stays.
 fn keeping_about(command: Command, make: fn(Command) -> Command) -> Command {
     let about = command.get_about().cloned();
     let long = command.get_long_about().cloned();
-    make(command)
+    versioned(make(command))
         .about(Resettable::from(about))
         .long_about(Resettable::from(long))
 }

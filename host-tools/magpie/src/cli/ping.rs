@@ -135,7 +135,7 @@ pub struct Ping {
     /// Say more: by which socket and why, identifiers
     #[arg(short = 'v', long)]
     pub verbose: bool,
-    /// End after so many seconds, whatever came
+    /// End after so many seconds, whatever came; 0: never
     #[arg(short = 'w', long, value_name = "SECONDS", value_parser = time)]
     pub deadline: Option<Duration>,
     /// A packet is lost after so many seconds; the end waits so long if nothing came at all, else
@@ -151,6 +151,13 @@ pub struct Ping {
     /// How to show it
     #[arg(long, default_value = "table")]
     pub format: Format,
+}
+
+impl Ping {
+    /// When it ends, whatever came: never where that is 0, as in iputils.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline.filter(|deadline| !deadline.is_zero())
+    }
 }
 
 /// How a ping is shown.

@@ -61,11 +61,7 @@ pub(crate) fn run(options: &Sockets) -> anyhow::Result<Exit> {
     let holders = if options.processes {
         let holders = magpie_os::socket_holders()?;
         if holders.hidden > 0 {
-            say(&format!(
-                "-p: {} processes do not show what they have open, so sockets may stand here \
-                 without theirs; run it as root (with CAP_SYS_PTRACE) to see them",
-                holders.hidden
-            ));
+            say(&hidden(holders.hidden, magpie_os::may_trace()));
         }
         if holders.are_unlisted {
             say(
@@ -101,6 +97,22 @@ pub(crate) fn run(options: &Sockets) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// So many processes do not say what they have open; `may_trace`: we may look
+/// into those of others.
+fn hidden(processes: usize, may_trace: bool) -> String {
+    let (who, have, them) = match processes {
+        1 => ("1 process does".to_owned(), "it has", "it"),
+        n => (format!("{n} processes do"), "they have", "them"),
+    };
+    let why = if may_trace {
+        format!("the system keeps {them} even from root with CAP_SYS_PTRACE")
+    } else {
+        "run it as root, with CAP_SYS_PTRACE, which root of a container has if it was given"
+            .to_owned()
+    };
+    format!("-p: {who} not show what {have} open, so sockets may stand here without {them}; {why}")
+}
+
 fn show_routes(options: &Sockets, out: &mut impl std::io::Write) -> anyhow::Result<()> {
     let (ipv4, ipv6) = options.families();
     for (asked, six) in [(ipv4, false), (ipv6, true)] {
@@ -125,4 +137,23 @@ fn resolve(name: &str) -> Vec<IpAddr> {
     let mut addresses: Vec<_> = found.into_iter().flatten().map(|a| a.ip()).collect();
     addresses.dedup();
     addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_is_said_with_what_helps() {
+        assert_eq!(
+            hidden(1, false),
+            "-p: 1 process does not show what it has open, so sockets may stand here without it; \
+             run it as root, with CAP_SYS_PTRACE, which root of a container has if it was given"
+        );
+        assert_eq!(
+            hidden(2, true),
+            "-p: 2 processes do not show what they have open, so sockets may stand here without \
+             them; the system keeps them even from root with CAP_SYS_PTRACE"
+        );
+    }
 }

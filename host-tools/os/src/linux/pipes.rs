@@ -1,4 +1,4 @@
-//! Pipes, seen from who writes.
+//! Pipes and stdout, seen from who writes.
 
 use std::fs::File;
 use std::io;
@@ -11,6 +11,12 @@ use super::sys;
 /// over. Who writes nothing would not notice otherwise.
 pub fn reader_is_gone(pipe: &File, timeout: Duration) -> io::Result<bool> {
     sys::reader_is_gone(pipe.as_fd(), timeout)
+}
+
+/// False where this program was started with its stdout closed (`>&-`). What
+/// is written there then vanishes without an error.
+pub fn had_stdout() -> bool {
+    sys::had_stdout()
 }
 
 #[cfg(test)]

@@ -58,6 +58,11 @@ pub fn may_administer() -> bool {
     has(Capability::CAP_NET_ADMIN)
 }
 
+/// Whether this process may look into those of others (`CAP_SYS_PTRACE`).
+pub fn may_trace() -> bool {
+    has(Capability::CAP_SYS_PTRACE)
+}
+
 fn has(capability: Capability) -> bool {
     caps::has_cap(None, CapSet::Effective, capability).unwrap_or(false)
 }

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use libc::{c_int, c_short, c_ulong, socklen_t};
@@ -33,6 +34,27 @@ pub(super) fn checked(result: c_int) -> io::Result<()> {
     } else {
         Ok(())
     }
+}
+
+/// Whether stdout was open when this program began.
+static HAD_STDOUT: AtomicBool = AtomicBool::new(true);
+
+/// Runs before Rust's own beginnings, which open `/dev/null` for what is closed:
+/// from then on nothing tells it from a `/dev/null` that somebody meant.
+extern "C" fn look_at_stdout() {
+    // SAFETY: a number goes in, and nothing but its flags comes back.
+    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
+    HAD_STDOUT.store(flags >= 0, Relaxed);
+}
+
+// SAFETY: this section is of pointers to functions that the C library calls
+// once it is ready, before `main`; this one needs nothing but it.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_FIRST: extern "C" fn() = look_at_stdout;
+
+pub(super) fn had_stdout() -> bool {
+    HAD_STDOUT.load(Relaxed)
 }
 
 /// `PR_SET_NO_NEW_PRIVS` of prctl(2).

@@ -43,7 +43,7 @@ pub struct Config {
     /// late. Without a single reply it ends so long after the last request;
     /// else after twice the longest round trip.
     pub timeout: Duration,
-    /// It ends after so long, whatever came.
+    /// It ends after so long, whatever came; nothing is sent from then on.
     pub deadline: Option<Duration>,
     /// Each request says whether the one before is still waited for.
     pub tells_outstanding: bool,

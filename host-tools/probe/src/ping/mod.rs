@@ -83,7 +83,8 @@ fn nanoseconds(at: Time) -> u64 {
 #[derive(Debug, Clone)]
 pub struct Ping {
     config: Config,
-    started: Time,
+    /// It ends then, whatever came.
+    deadline: Option<Time>,
     pacer: Pacer,
     /// The last [`WINDOW`] requests; the first of them has this number.
     probes: VecDeque<Probe>,
@@ -117,8 +118,8 @@ impl Ping {
         let room = usize::try_from(count).map_or(ROOM, |count| count.min(ROOM));
         Self {
             pacer: Pacer::new(config.pace, config.preload.max(1), now),
+            deadline: config.deadline.map(|after| now.saturating_add(after)),
             config,
-            started: now,
             probes: VecDeque::with_capacity(room),
             first: 1,
             waiting_from: 1,
@@ -157,7 +158,7 @@ impl Ping {
 
     fn is_sent_out(&self) -> bool {
         let count = self.config.count.map(NonZeroU64::get);
-        self.config.deadline.is_none() && count.is_some_and(|count| self.last() >= count)
+        self.deadline.is_none() && count.is_some_and(|count| self.last() >= count)
     }
 
     /// True while something came back of the latest request.
@@ -174,6 +175,10 @@ impl Ping {
     /// `wall` is the time since 1970, which it carries.
     pub fn poll_transmit(&mut self, now: Time, wall: Duration, into: &mut Vec<u8>) -> Option<u64> {
         if self.is_done || self.is_sent_out() {
+            return None;
+        }
+        // Nobody would wait for its answer.
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
             return None;
         }
         if !self
@@ -436,8 +441,8 @@ impl Ping {
 
     /// When it ends if nothing comes any more.
     fn ends_at(&self) -> Option<Time> {
-        if let Some(deadline) = self.config.deadline {
-            return Some(self.started.saturating_add(deadline));
+        if self.deadline.is_some() {
+            return self.deadline;
         }
         let last = self.probe(self.last()).filter(|_| self.is_sent_out())?;
         let patience = if self.summary.received > 0 {
@@ -468,7 +473,7 @@ impl Ping {
         if self.has_all() {
             self.is_done = true;
         } else if self.ends_at().is_some_and(|end| end <= now) {
-            if self.config.deadline.is_none() {
+            if self.deadline.is_none() {
                 while let Some((number, _)) = self.waiting() {
                     self.give_up(number, now);
                 }
@@ -490,7 +495,7 @@ impl Ping {
     fn has_all(&self) -> bool {
         let count = self.config.count.map(NonZeroU64::get);
         let has_count = count.is_some_and(|count| self.ended >= count);
-        has_count || (self.config.deadline.is_some() && self.summary.errors > 0)
+        has_count || (self.deadline.is_some() && self.summary.errors > 0)
     }
 
     /// The next thing that happened.

@@ -304,6 +304,28 @@ fn a_deadline_wants_replies() {
     assert_eq!(rig.ping.summary().waiting, 2);
 }
 
+/// Asked late, as any machine is: the next request and the deadline are both
+/// due, and a request would only count as lost.
+#[test]
+fn nothing_is_sent_from_the_deadline_on() {
+    for pace in [Pace::Steady(1_000 * MS), Pace::Flood, Pace::Adaptive] {
+        for late in [Time::ZERO, MS, 5_000 * MS] {
+            let mut rig = Rig::new(Config {
+                pace,
+                deadline: Some(1_000 * MS),
+                ..config()
+            });
+            assert_eq!(rig.send(Time::ZERO), Some(1));
+            rig.answer(MS, 1);
+            assert_eq!(rig.send(1_000 * MS + late), None);
+            rig.ping.handle_timeout(1_000 * MS + late);
+            assert!(rig.ping.is_done());
+            let summary = rig.ping.summary();
+            assert_eq!((summary.transmitted, summary.lost()), (1, 0));
+        }
+    }
+}
+
 #[test]
 fn sequence_numbers_wrap() {
     let mut rig = Rig::new(Config {

@@ -51,6 +51,9 @@ pub struct HopReport {
     pub last: Option<Answer>,
     /// True where the destination itself answered here.
     pub is_reached: bool,
+    /// The destination answered here, and may be nearer: by the TTL of its
+    /// answer it is at this hop, and no hop from there on says otherwise.
+    pub nearer: Option<u8>,
     /// What its losses mean.
     pub verdict: Verdict,
 }
@@ -73,6 +76,7 @@ impl HopReport {
             routers: Vec::new(),
             last: None,
             is_reached: false,
+            nearer: None,
             verdict: Verdict::None,
         }
     }

@@ -13,6 +13,9 @@ use super::{
 /// After the first round no hop is asked that is so far behind the last one
 /// that ever answered, as in mtr.
 const GAP: u8 = 5;
+/// So many probes that are given up at the hop where the destination should be,
+/// by the TTL of its answer, and it is not there.
+const DOUBT: u64 = 2;
 /// A verdict must be so unlikely to be chance.
 const CHANCE: f64 = 0.05;
 
@@ -80,10 +83,18 @@ impl Live {
             .filter(|hop| hop.hop <= last)
             .cloned()
             .collect();
+        let nearer = self.nearer();
+        if let Some(end) = hops.last_mut() {
+            end.nearer = nearer;
+        }
         let Some(end) = hops.last().cloned() else {
             return hops;
         };
         for hop in hops.iter_mut().rev().skip(1) {
+            // It may be the destination itself that was silent.
+            if nearer.is_some_and(|nearer| nearer <= hop.hop) {
+                continue;
+            }
             let heard = hop.answered + hop.late;
             if heard == 0 && hop.lost > 0 {
                 hop.verdict = Verdict::Silent;
@@ -122,8 +133,40 @@ impl Live {
         }
     }
 
+    /// Where the destination may be, which answered only a probe that could go
+    /// further: one that limits its answers has one left for whichever probe is
+    /// first by then. A guess, by the TTL of that answer, until a router
+    /// answers from there on, or nobody does.
+    fn nearer(&self) -> Option<u8> {
+        let end = self.hop(self.end?)?;
+        let back = end.last.as_ref().filter(|last| last.is_reached())?;
+        let nearer = back.hops_back()?.max(self.flight.plan().first_hop);
+        let mut between = self
+            .hops
+            .iter()
+            .filter(|hop| (nearer..end.hop).contains(&hop.hop));
+        let is_there = self.hop(nearer)?.lost < DOUBT;
+        let is_silent = between.all(|hop| hop.routers.is_empty());
+        (nearer < end.hop && is_there && is_silent).then_some(nearer)
+    }
+
+    /// The hop to ask behind this one; `None`: the round is over.
+    fn hop_behind(&self, hop: u8, last: u8) -> Option<u8> {
+        match self.nearer() {
+            // What limits its answers is not asked in between, and every other
+            // round it is asked where it may be only.
+            Some(nearer) if (nearer..last).contains(&hop) => (self.round % 2 == 1).then_some(last),
+            _ => (hop < last).then(|| hop.saturating_add(1)),
+        }
+    }
+
     fn is_last_round(&self) -> bool {
         self.rounds.is_some_and(|rounds| self.round >= rounds)
+    }
+
+    fn hop(&self, hop: u8) -> Option<&HopReport> {
+        let first = self.flight.plan().first_hop;
+        self.hops.get(usize::from(hop.checked_sub(first)?))
     }
 
     fn hop_mut(&mut self, hop: u8) -> Option<&mut HopReport> {
@@ -202,14 +245,14 @@ impl Machine for Live {
         }
         self.counts.sent += 1;
         self.events.push_back(Event::Sent(transmit.probe));
-        if hop >= last {
+        let Some(next) = self.hop_behind(hop, last) else {
             self.end_round();
-        } else {
-            self.next_hop = hop + 1;
-            let hops = u32::from(last - first) + 1;
-            let step = (self.interval / hops).max(self.flight.plan().send_wait);
-            self.next_send = began.max(now).saturating_add(step);
-        }
+            return Some(transmit);
+        };
+        self.next_hop = next;
+        let hops = u32::from(last - first) + 1;
+        let step = (self.interval / hops).max(self.flight.plan().send_wait);
+        self.next_send = began.max(now).saturating_add(step);
         Some(transmit)
     }
 

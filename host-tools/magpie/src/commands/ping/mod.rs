@@ -92,7 +92,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<Exit> {
 fn is_answered(options: &Options, host: &Host) -> bool {
     let received = host.ping.summary().received;
     let wanted = options
-        .deadline
+        .deadline()
         .and(options.count)
         .map_or(1, NonZeroU64::get);
     received >= wanted

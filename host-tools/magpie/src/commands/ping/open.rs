@@ -14,6 +14,7 @@ use super::host::Host;
 use super::targets::Target;
 use super::{interval, ip_option_octets, is_quick};
 use crate::cli::ping::{PathMtu as PathMtuOption, Ping as Options};
+use crate::commands::link;
 use crate::output::say;
 
 /// Why a host is not pinged.
@@ -42,6 +43,8 @@ pub(super) fn open(
     let mut target = target;
     let family = Family::of(target.address.ip());
     let mut socket_options = socket_options(options, target.address);
+    let is_named = socket_options.interface.is_some();
+    link::check(&target.name, target.address, is_named, "-I").map_err(Refused::Host)?;
     let (source, to) = way_to(options, &target, &mut socket_options)?;
     if let Some(to) = to.filter(|_| target.address.ip().is_unspecified()) {
         target.address.set_ip(to);
@@ -82,7 +85,7 @@ pub(super) fn open(
         },
         preload: options.preload,
         timeout: options.timeout,
-        deadline: options.deadline,
+        deadline: options.deadline(),
         tells_outstanding: options.outstanding,
         is_silent: options.quiet && !options.plot,
     };

@@ -10,6 +10,8 @@ use crate::views::text::plain;
 
 /// `AI_CANONNAME`, the same on every system that has it.
 const CANONICAL: i32 = 2;
+/// `AI_NUMERICHOST`, likewise: no name is looked for.
+const NUMERIC: i32 = 4;
 /// Most hosts of one range: those of a /16.
 const RANGE: u32 = 16;
 
@@ -43,6 +45,10 @@ pub(super) fn resolve(host: &str, family: Option<Family>) -> anyhow::Result<Vec<
         let prefix: u32 = prefix
             .parse()
             .with_context(|| format!("{host}: not a prefix length"))?;
+        let (version, longest) = if address.is_ipv4() { (4, 32) } else { (6, 128) };
+        if prefix > longest {
+            bail!("{host}: no prefix length of IPv{version}: at most {longest}");
+        }
         let range = range(address, prefix).with_context(|| {
             format!("{host}: no range of at most 65536 addresses; name a longer prefix")
         })?;
@@ -57,8 +63,9 @@ pub(super) fn resolve(host: &str, family: Option<Family>) -> anyhow::Result<Vec<
         }
         return Ok(vec![Target::numbered(address)]);
     }
+    let is_number = is_number(host);
     let hints = AddrInfoHints {
-        flags: CANONICAL,
+        flags: if is_number { NUMERIC } else { CANONICAL },
         address: match family {
             None => 0,
             Some(Family::V4) => AddrFamily::Inet.into(),
@@ -73,18 +80,28 @@ pub(super) fn resolve(host: &str, family: Option<Family>) -> anyhow::Result<Vec<
         .next()
         .with_context(|| format!("{host}: no address"))?
         .with_context(|| host.to_owned())?;
-    // With an interface (fe80::1%eth0) it is a number too.
-    let is_number = host
-        .split_once('%')
-        .is_some_and(|(address, _)| address.parse::<IpAddr>().is_ok());
     Ok(vec![Target {
         name: match first.canonname {
-            Some(name) if !is_number => plain(&name),
-            _ => host.to_owned(),
+            Some(name) => plain(&name),
+            None => host.to_owned(),
         },
         address: first.sockaddr,
         is_number,
     }])
+}
+
+/// With an interface (`fe80::1%eth0`) it is a number too, and as `inet_aton` reads
+/// it (127.1).
+fn is_number(host: &str) -> bool {
+    if let Some((address, _)) = host.split_once('%') {
+        return address.parse::<IpAddr>().is_ok();
+    }
+    let hints = AddrInfoHints {
+        flags: NUMERIC,
+        ..AddrInfoHints::default()
+    };
+    host.starts_with(|first: char| first.is_ascii_digit())
+        && getaddrinfo(Some(host), None, Some(hints)).is_ok()
 }
 
 /// The hosts of a network; without the network's own address and its broadcast
@@ -145,6 +162,35 @@ mod tests {
         );
         for wrong in ["10.0.0.0/15", "10.0.0.0/33", "x/24", "2001:db8::/64", "/"] {
             assert!(resolve(wrong, None).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_is_none_says_why() {
+        for (wrong, words) in [
+            (
+                "10.0.0.5/33",
+                "10.0.0.5/33: no prefix length of IPv4: at most 32",
+            ),
+            ("::1/129", "::1/129: no prefix length of IPv6: at most 128"),
+            (
+                "10.0.0.5/15",
+                "10.0.0.5/15: no range of at most 65536 addresses; name a longer prefix",
+            ),
+            ("10.0.0.5/-1", "10.0.0.5/-1: not a prefix length"),
+        ] {
+            let error = resolve(wrong, None).unwrap_err().to_string();
+            assert_eq!(error, words);
+        }
+    }
+
+    /// As `inet_aton` reads them: iputils shows no name for these either.
+    #[test]
+    fn numbers_of_every_form_are_numbers() {
+        for host in ["127.1", "0x7f000001", "2130706433", "017700000001", "0"] {
+            let target = &resolve(host, None).unwrap()[0];
+            assert!(target.is_number, "{host}");
+            assert_eq!(target.name, host);
         }
     }
 

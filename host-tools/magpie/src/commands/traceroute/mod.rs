@@ -18,6 +18,7 @@ use magpie_probe::trace::manners::{self, Manner};
 use magpie_probe::trace::{Event, Machine, Note, Plan};
 
 use crate::cli::traceroute::{ASN_DB, Format, Traceroute};
+use crate::commands::link;
 use crate::commands::names::Names;
 use crate::exit::Exit;
 use crate::output::say;
@@ -210,6 +211,8 @@ fn resolve(options: &Traceroute) -> anyhow::Result<IpAddr> {
     if is_many || address.is_unspecified() {
         bail!("{address}: a path leads to one host, not to many");
     }
+    let is_named = interface(options).is_some();
+    link::check(host, (*address, 0).into(), is_named, "-i")?;
     Ok(*address)
 }
 

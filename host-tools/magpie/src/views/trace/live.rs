@@ -40,7 +40,11 @@ pub fn table(
         width.saturating_sub(HEADINGS.len() + 6).clamp(16, WHO)
     });
     let mut lines = vec![format!("{:<5} {:<room$}{HEADINGS}", "HOP", "ROUTER")];
-    for hop in report {
+    let nearer = report.last().and_then(|end| end.nearer);
+    for alike in report.chunk_by(|a, b| nearer.is_some_and(|nearer| are_alike(nearer, a, b))) {
+        let Some(hop) = alike.first() else {
+            continue;
+        };
         let mut routers = hop.routers.iter().map(|(router, _)| {
             let label = labels(*router);
             match (&label.name, numeric) {
@@ -49,11 +53,17 @@ pub fn table(
             }
         });
         let who = routers.next().unwrap_or_else(|| "???".to_owned());
-        let loss = percent(hop.lost, hop.settled().max(1));
+        let loss = match hop.settled() {
+            0 => "-".to_owned(),
+            settled => percent(hop.lost, settled),
+        };
         let trips = &hop.trips;
+        let number = match alike.last() {
+            Some(last) if last.hop > hop.hop => format!("{:>2}-{}", hop.hop, last.hop),
+            _ => format!("{:>3}.", hop.hop),
+        };
         let mut line = format!(
-            "{:>3}.  {:<room$} {loss:>5} {:>5}",
-            hop.hop,
+            "{number:<6}{:<room$} {loss:>5} {:>5}",
             cut(&who, room),
             hop.sent
         );
@@ -89,6 +99,14 @@ pub fn table(
     lines
 }
 
+/// Two silent hops that may be behind the destination, which may be at
+/// `nearer`, and of which the same is known.
+fn are_alike(nearer: u8, a: &HopReport, b: &HopReport) -> bool {
+    let known = |hop: &HopReport| (hop.sent, hop.lost, hop.unnamed, hop.settled());
+    let is_silent = |hop: &HopReport| hop.routers.is_empty() && hop.hop >= nearer;
+    is_silent(a) && is_silent(b) && known(a) == known(b)
+}
+
 fn cut(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
         return text.to_owned();
@@ -109,7 +127,9 @@ fn remarks(hop: &HopReport) -> String {
     {
         remarks.push(cause.to_string());
     }
-    if let Some(back) = hop
+    if let Some(nearer) = hop.nearer {
+        remarks.push(format!("at most {} hops, {nearer} by its TTL", hop.hop));
+    } else if let Some(back) = hop
         .last
         .as_ref()
         .and_then(|answer| answer.odd_hops_back(hop.hop))
@@ -129,7 +149,7 @@ fn remarks(hop: &HopReport) -> String {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use magpie_probe::trace::RoundTrips;
+    use magpie_probe::trace::{Answer, Reach, RoundTrips};
 
     use super::*;
     use crate::views::trace::Label;
@@ -179,6 +199,47 @@ HOP   ROUTER               Loss%   Snt   Last    Avg   Best   Wrst  StDev   Jint
             wide[2].ends_with("0.00   0.00  rate limited, not lost"),
             "{}",
             wide[2]
+        );
+    }
+
+    /// Of what waits nothing is known: neither a loss nor a distance.
+    #[test]
+    fn what_waits_is_not_called_without_loss() {
+        let waits = |n| {
+            let mut hop = hop(n, &[], 0, Verdict::None);
+            (hop.sent, hop.waiting) = (2, 2);
+            hop
+        };
+        let mut end = hop(30, &[7], 0, Verdict::None);
+        let labels = |_: IpAddr| Label::default();
+        let shown = |report: &[HopReport]| table(report, &labels, true, false, Some(80)).join("\n");
+        let mut report: Vec<HopReport> = (2..30).map(waits).collect();
+        report.insert(0, hop(1, &[1], 0, Verdict::None));
+        let short = shown(&report[..2]);
+        assert!(
+            short.ends_with(
+                "  2.  ???                      -     2      -      -      -      -      -      -"
+            ),
+            "{short}"
+        );
+        end.nearer = Some(2);
+        end.last = Some(Answer {
+            from: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 30)),
+            kind: Kind::Reached(Reach::PortUnreachable),
+            at: Duration::ZERO,
+            rtt: Duration::from_millis(7),
+            ttl: Some(63),
+            extensions: Vec::new(),
+        });
+        report.push(end);
+        assert_eq!(
+            shown(&report),
+            "\
+HOP   ROUTER               Loss%   Snt   Last    Avg   Best   Wrst  StDev   Jint
+  1.  10.0.0.1               0.0     1   1.00   1.00   1.00   1.00   0.00   0.00
+ 2-29 ???                      -     2      -      -      -      -      -      -
+ 30.  10.0.0.30              0.0     1   7.00   7.00   7.00   7.00   0.00   0.00
+      at most 30 hops, 2 by its TTL"
         );
     }
 }

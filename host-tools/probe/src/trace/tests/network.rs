@@ -26,6 +26,9 @@ pub(super) enum Does {
     Carries(u32),
     /// It is the destination.
     IsIt,
+    /// It is the destination, and answers one probe a second, the first after
+    /// so many milliseconds.
+    IsItAndLimits(u64),
     /// It is the destination, and drops what is for it.
     IsItAndSilent,
 }
@@ -53,6 +56,8 @@ pub(super) struct Network {
     pub(super) plan: Plan,
     /// Time from one hop to the next, one way.
     pub(super) step: Duration,
+    /// The way back from the destination is so many hops shorter.
+    pub(super) shorter_back: u8,
     answered: HashMap<u8, (u32, Duration)>,
 }
 
@@ -98,6 +103,7 @@ impl Network {
             ears,
             plan,
             step: Duration::from_millis(1),
+            shorter_back: 0,
             answered: HashMap::new(),
         }
     }
@@ -143,6 +149,17 @@ impl Network {
                 }
                 Does::IsItAndSilent => return None,
                 Does::IsIt => return Some(self.reached(at, hop, transmit)),
+                Does::IsItAndLimits(first) => {
+                    let (_, next) = self
+                        .answered
+                        .entry(node)
+                        .or_insert((0, Duration::from_millis(first)));
+                    if now < *next {
+                        return None;
+                    }
+                    *next = now + Duration::from_secs(1);
+                    return Some(self.reached(at, hop, transmit));
+                }
                 _ => {}
             }
         }
@@ -260,10 +277,11 @@ impl Network {
 
     fn reached(&self, at: Duration, hop: u8, transmit: &Transmit) -> Coming {
         let from = self.plan.destination;
+        let ttl = 65 - hop + self.shorter_back;
         let common = Coming {
             at,
             from,
-            ttl: 65 - hop,
+            ttl,
             flow: None,
             error: None,
             extension: None,
@@ -273,7 +291,8 @@ impl Network {
         match self.plan.method {
             Method::Udp => {
                 let kind = if self.is_v4() { (3, 3, 0) } else { (1, 4, 0) };
-                self.error(at, from, hop, kind, 128, &[], transmit)
+                let error = self.error(at, from, hop, kind, 128, &[], transmit);
+                Coming { ttl, ..error }
             }
             Method::Icmp => {
                 let mut reply = common;

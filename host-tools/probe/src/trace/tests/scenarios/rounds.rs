@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::quotes::QUOTES_28;
-use super::{HOUR, THERE_IS};
-use crate::trace::tests::network::{ANSWERS, Does, Ears, KEY, Network, Path, plan, walk};
+use super::{ALL, HOUR, THERE_IS};
+use crate::trace::tests::network::{ANSWERS, Does, Ears, KEY, Network, Path, THERE, plan, walk};
 use crate::trace::{Event, Live, Machine as _, Method, Verdict};
 
 #[test]
@@ -68,6 +68,60 @@ fn rounds_know_who_quotes_little() {
     let lost: Vec<u64> = report.iter().map(|hop| hop.lost).collect();
     assert_eq!(lost, [0, 0, 10, 0, 0, 0]);
     assert!(report[1].unnamed > 0);
+}
+
+/// The only answer of the first round came to its last probe, since it was due
+/// by then: that is no distance.
+#[test]
+fn a_destination_that_limits_is_not_far_away() {
+    let path: Path = &[&[(1, ANSWERS)], &[(THERE, Does::IsItAndLimits(900))]];
+    for (method, ears) in ALL {
+        let found = |until_ms| {
+            let plan = plan(true, method, ears);
+            let mut network = Network::new(path, plan.clone(), ears);
+            let mut live = Live::new(plan, KEY, Duration::from_secs(1), None).unwrap();
+            walk(&mut live, &mut network, Duration::from_millis(until_ms));
+            live
+        };
+        let early = found(1_500).report();
+        assert_eq!(early.len(), 12, "{method:?}");
+        for hop in &early[1..11] {
+            assert_eq!((hop.settled(), hop.nearer), (0, None));
+        }
+        // What it says of itself.
+        assert_eq!((early[11].is_reached, early[11].nearer), (true, Some(2)));
+        let later = found(4_000);
+        let report = later.report();
+        assert_eq!(report.len(), 2, "{method:?}");
+        assert_eq!((report[1].is_reached, report[1].nearer), (true, None));
+        // Nobody who limits is asked ten times a round.
+        assert!(later.counts().sent < 24, "{}", later.counts().sent);
+        assert!(report.iter().all(|hop| hop.verdict == Verdict::None));
+    }
+}
+
+/// A way back that is shorter looks the same for a while.
+#[test]
+fn silent_hops_are_asked_again_where_the_ttl_misled() {
+    let path: Path = &[
+        &[(1, ANSWERS)],
+        &[(2, Does::Nothing)],
+        &[(3, Does::Nothing)],
+        &[(4, Does::Nothing)],
+        &[THERE_IS],
+    ];
+    let plan = plan(true, Method::Udp, Ears::Queue);
+    let mut network = Network::new(path, plan.clone(), Ears::Queue);
+    network.shorter_back = 2;
+    let mut live = Live::new(plan, KEY, Duration::from_secs(1), Some(40)).unwrap();
+    walk(&mut live, &mut network, HOUR);
+    let report = live.report();
+    assert_eq!(report.len(), 5);
+    assert_eq!((report[4].is_reached, report[4].nearer), (true, None));
+    assert_eq!(report[4].lost, 0);
+    assert!(report[3].sent > 30 && report[4].sent > 30, "{report:?}");
+    let silent = |hop: u8| report[usize::from(hop) - 1].verdict == Verdict::Silent;
+    assert!(silent(2) && silent(3) && silent(4));
 }
 
 /// More than the book of probes holds would be under way.
