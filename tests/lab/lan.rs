@@ -76,11 +76,17 @@ fn groups(range: &str) {
     says("sysctl", &["-qw", &key]);
 }
 
-/// Waits until addresses of links are known to be nobody else's.
+/// Waits until addresses of links are known to be nobody else's: before that
+/// nobody answers from them.
 fn settle() {
+    let here = ["-6", "address", "show", "dev", "br0"];
+    let there = |name| ["-n", name, "-6", "address", "show", "dev", "eth0"];
+    let is_settled = |words: &[&str]| {
+        let all = says("ip", words);
+        all.contains("fe80") && !all.contains("tentative")
+    };
     for _ in 0..100 {
-        let all = says("ip", &["-6", "address", "show", "dev", "br0"]);
-        if all.contains("fe80") && !all.contains("tentative") {
+        if is_settled(&here) && is_settled(&there("router")) && is_settled(&there("end")) {
             return;
         }
         thread::sleep(Duration::from_millis(100));

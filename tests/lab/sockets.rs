@@ -15,7 +15,7 @@ use crate::zoo::zoo;
 fn notes() -> &'static [&'static str] {
     let notes = &[
         "magpie: raw: the kernel's raw_diag does not answer",
-        "magpie: -p: 1 processes do not show what they have open",
+        "magpie: -p: 1 process does not show what it has open",
     ];
     let is_whole_root = std::fs::read_link("/proc/1/fd/0").is_ok();
     notes.get(..2 - usize::from(is_whole_root)).expect("notes")
