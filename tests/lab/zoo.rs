@@ -46,10 +46,32 @@ pub(crate) fn zoo() -> Zoo {
     tcp(&mut kept);
     udp_and_raw(&mut kept);
     unix(folder.path(), &mut kept);
+    settle();
     Zoo {
         _kept: kept,
         folder,
     }
+}
+
+/// Waits until what was closed is where it stays: an acknowledgement of an end
+/// takes its time.
+fn settle() {
+    const STATE: usize = 3;
+    for _ in 0..100 {
+        // Of this thread's network.
+        let table = std::fs::read_to_string("/proc/thread-self/net/tcp").expect("a table");
+        let states = || {
+            let lines = table.lines().skip(1);
+            lines.filter_map(|line| line.split_whitespace().nth(STATE))
+        };
+        // FIN-WAIT-2 and TIME-WAIT, and nothing on the way there.
+        let has = |wanted: &str| states().any(|state| state == wanted);
+        if has("05") && has("06") && !has("04") && !has("09") {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("a connection does not end");
 }
 
 fn tcp(kept: &mut Vec<Box<dyn std::any::Any>>) {
