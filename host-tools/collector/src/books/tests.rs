@@ -6,6 +6,8 @@ use magpie_protocol::{
 use super::*;
 use crate::{Limits, Position};
 
+mod hosts;
+mod reboots;
 mod unsent;
 
 const BOOT: u32 = 7;
@@ -351,60 +353,6 @@ fn what_the_link_had_to_drop_is_within_bounds() {
 /// The first record went to an earlier host, the second was dropped while
 /// this one listened: nothing is wrong, and nothing is certain.
 #[test]
-fn what_an_earlier_host_has_does_not_open_the_books() {
-    let dropped = Tally {
-        records: 1,
-        flows: 1,
-        packets: 3,
-        octets: 300,
-    };
-    let records = with_ledger(|ledger| ledger.uplink.unconfirmed = dropped);
-    let mut picture = Picture::new("test", Limits::default());
-    picture.meet(BOOT, 1);
-    for (number, record) in (0..).zip(&records).skip(2) {
-        let at = Position {
-            boot_id: BOOT,
-            is_final: true,
-            number,
-        };
-        picture.apply(0, at, record);
-    }
-    picture.miss(BOOT, true, 1);
-    let books = picture.books(Some(&offered()));
-    assert_eq!(stage(&books), "PARTIAL joined at record 1", "{books}");
-}
-
-/// A host that was away while two records were made: one was dropped, so another
-/// host has one.
-#[test]
-fn what_another_host_got_meanwhile_does_not_open_the_books() {
-    let dropped = Tally {
-        records: 1,
-        flows: 1,
-        packets: 5,
-        octets: 500,
-    };
-    let records = with_ledger(|ledger| ledger.uplink.never_sent = dropped);
-    let mut picture = Picture::new("test", Limits::default());
-    for (number, record) in (0..).zip(&records) {
-        if number == 1 {
-            picture.miss(BOOT, true, 2);
-        }
-        if number > 1 {
-            let at = Position {
-                boot_id: BOOT,
-                is_final: true,
-                number,
-            };
-            picture.apply(0, at, record);
-        }
-    }
-    let books = picture.books(Some(&offered()));
-    let went = "PARTIAL 1 records went to another host";
-    assert_eq!(stage(&books), went, "{books} {:?}", books.broken);
-}
-
-#[test]
 fn hiding_any_counter_opens_the_books_or_leaves_them_partial() {
     // Every loss and every drop counted once, then one of them hidden.
     let lossy = |hide: usize| {
@@ -426,126 +374,6 @@ fn hiding_any_counter_opens_the_books_or_leaves_them_partial() {
         assert_eq!(stage(&books), "OPEN capture", "{books}");
         assert_eq!(books.unaccounted, Some(1));
     }
-}
-
-#[test]
-fn without_a_flush_the_books_are_partial_and_what_is_broken_shows() {
-    let running = with_ledger(|ledger| ledger.flush = 0);
-    let books = books_of(&running, Some(&offered()));
-    assert_eq!(stage(&books), "PARTIAL running");
-    let broken = with_ledger(|ledger| {
-        ledger.flush = 0;
-        ledger.arp.frames = 1;
-    });
-    assert_eq!(stage(&books_of(&broken, Some(&offered()))), "OPEN dissect");
-    assert_eq!(stage(&books_of(&[], None)), "PARTIAL nothing heard");
-    let silent = books_of(&[], Some(&offered()));
-    assert_eq!(stage(&silent), "OPEN silence", "{silent}");
-}
-
-#[test]
-fn who_ends_without_a_flush_is_taken_at_the_last_word() {
-    let mut picture = Picture::new("test", Limits::default());
-    for (number, record) in (0..).zip(&with_ledger(|ledger| ledger.flush = 0)) {
-        let at = Position {
-            boot_id: BOOT,
-            is_final: true,
-            number,
-        };
-        picture.apply(0, at, record);
-    }
-    let mut wire = offered();
-    wire.frames += 1;
-    assert_eq!(stage(&picture.books(Some(&wire))), "PARTIAL running");
-    picture.finish();
-    let books = picture.books(Some(&wire));
-    assert_eq!(stage(&books), "OPEN flush", "{books}");
-    assert_eq!(books.unaccounted, Some(1));
-    assert_eq!(
-        stage(&picture.books(Some(&offered()))),
-        "PARTIAL not flushed"
-    );
-}
-
-#[test]
-fn frames_that_went_with_a_reboot_are_missed() {
-    let mut picture = Picture::new("test", Limits::default());
-    let mut apply = |boot_id, records: &[Record]| {
-        for (number, record) in (0..).zip(records) {
-            let at = Position {
-                boot_id,
-                is_final: true,
-                number,
-            };
-            picture.apply(0, at, record);
-        }
-    };
-    // The first boot's last ledger was an ordinary one.
-    apply(1, &with_ledger(|ledger| ledger.flush = 0));
-    apply(2, &records());
-    let mut wire = Offered {
-        frames: 24,
-        octets: 2_000,
-        refused: vec![],
-    };
-    let books = picture.books(Some(&wire));
-    assert_eq!(
-        stage(&books),
-        "CLOSED",
-        "all was reported before it: {books}"
-    );
-    assert_eq!(books.counted, 24);
-    wire.frames += 3;
-    let books = picture.books(Some(&wire));
-    assert_eq!(stage(&books), "OPEN reboot");
-    assert_eq!(books.unaccounted, Some(3));
-    assert_eq!(stage(&picture.books(None)), "PARTIAL reboot");
-}
-
-/// A ledger may arrive before the live records it speaks of; a reboot between
-/// them leaves counts that nobody shows.
-#[test]
-fn what_a_reboot_kept_from_the_picture_is_a_doubt() {
-    let last_word = || with_ledger(|ledger| ledger.flush = 0);
-    let ended = |left_out: usize| {
-        let mut picture = Picture::new("test", Limits::default());
-        for (boot_id, records) in [(1, last_word()), (2, records())] {
-            for (number, record) in (0..).zip(&records) {
-                if (boot_id, number) == (1, left_out) {
-                    continue;
-                }
-                let at = Position {
-                    boot_id,
-                    is_final: true,
-                    number: number as u64,
-                };
-                picture.apply(0, at, record);
-            }
-        }
-        let wire = Offered {
-            frames: 24,
-            octets: 2_000,
-            refused: vec![],
-        };
-        stage(&picture.books(Some(&wire)))
-    };
-    assert_eq!(ended(usize::MAX), "CLOSED");
-    for lost in ["flow", "flow", "ethertype", "vlan"].iter().enumerate() {
-        assert_eq!(ended(lost.0), "PARTIAL reboot", "{lost:?}");
-    }
-}
-
-#[test]
-fn a_table_that_lost_lines_with_its_records_is_short() {
-    let dropped = Tally {
-        records: 1,
-        ..Tally::default()
-    };
-    let records = with_ledger(|ledger| {
-        ledger.uplink.never_sent = dropped;
-    });
-    let books = books_without(&records, Some(3), Some(&offered()));
-    assert_eq!(stage(&books), "PARTIAL table vlan short", "{books}");
 }
 
 #[test]
