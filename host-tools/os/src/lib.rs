@@ -15,7 +15,8 @@
 //! means. It is the one host crate that may use `unsafe`, and has it in
 //! `linux/sys.rs`, `linux/probe_sys.rs`, `linux/ring.rs` and `libpcap.rs` only.
 //!
-//! Linux only. Elsewhere it compiles, and opening says so.
+//! Linux only, but for [`compile_filter`]. Elsewhere it compiles, and opening
+//! says so.
 //!
 //! # Why a ring
 //!

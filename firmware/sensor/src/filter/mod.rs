@@ -268,7 +268,10 @@ impl<'a> Filters<'a> {
         prepared.map_err(|(why, at)| (Outcome::BadValue, why, at))?;
         slot.start(id, literal, action);
         self.has_started = true;
-        self.aged_us = None;
+        // Else the seconds of the others go on, and its first is a shorter one.
+        if self.running == 0 {
+            self.aged_us = None;
+        }
         Ok(())
     }
 

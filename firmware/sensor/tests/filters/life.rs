@@ -127,3 +127,23 @@ fn a_filter_that_is_asked_for_keeps_no_other_alive() {
         assert_eq!(status(&mut core, 0).state, FilterState::Running);
     }
 }
+
+/// Whoever starts others all the time makes no filter older or younger.
+#[test]
+fn starts_of_others_keep_no_filter_alive() {
+    let mut core = sensor(2, 4000);
+    set(&mut core, 7, 0, &all(), FilterAction::Only);
+    load(&mut core, 1, &all());
+    for n in 0..40 {
+        core.end_unheard_filters(u64::from(n) * 900_000);
+        let (id, discard) = (100 + 2 * n, false);
+        ask(&mut core, start(id, 1, &all(), FilterAction::Count));
+        let stop = Command::StopFilter {
+            id: id + 1,
+            slot: 1,
+            discard,
+        };
+        ask(&mut core, stop);
+    }
+    assert_eq!(status(&mut core, 0).state, FilterState::Unheard);
+}

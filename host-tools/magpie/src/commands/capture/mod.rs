@@ -178,7 +178,7 @@ fn tell_books(ended: &Ended, is_live: bool) {
     let _ = writeln!(err, "{books}");
 }
 
-/// `-D`, as `magpie interfaces -D`.
+/// What replaces addresses (`--anonymize`), if that is asked for.
 fn anonymizer(options: &Options) -> anyhow::Result<Option<Anonymizer>> {
     if !options.anonymize {
         return Ok(None);
